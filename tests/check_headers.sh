@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Each header compiles alone, and twice in one file.
+set -eu
+cd "${srcdir:-.}"
+CC=${CC:-cc}
+build=${builddir_top:-}
+
+headers=$(find hypervisor guest-pv-headers libvmctl dom0-tools -name '*.h' \
+    ! -name '*_list.h' ! -name asm_offsets.h 2>/dev/null | LC_ALL=C sort)
+if [ -z "$headers" ]; then
+    echo "no headers found under $PWD"
+    exit 1
+fi
+
+failed=0
+for header in $headers; do
+    case $header in
+    hypervisor/*) flags=${FREESTANDING:--ffreestanding} ;;
+    *) flags=-D_GNU_SOURCE ;;
+    esac
+    # shellcheck disable=SC2086 # CC and flags are lists of words
+    if ! printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
+        $CC -std=gnu17 -I. ${build:+-I"$build"} $flags -Wall -Wextra -Werror -Wno-unused-function \
+            -fsyntax-only -x c -; then
+        echo "$header: does not stand alone"
+        failed=1
+    fi
+done
+exit $failed

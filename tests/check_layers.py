@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who may include whom.  The table is the architecture (docs/architecture.md).
+
+A folder may always include itself, hypervisor/lib and guest-pv-headers where
+its row says so.  The core may include only headers a freestanding compiler has.
+"""
+import os
+import pathlib
+import re
+import sys
+
+ABI = "guest-pv-headers"
+
+# From the bottom up; a layer may name those below it.
+CORE_LAYERS = [
+    ["lib"],
+    ["x86"],
+    ["drivers", "mm"],
+    ["domain"],
+    ["event", "grant", "sched", "time"],
+    ["pv", "control"],
+    ["hypercalls"],
+    ["boot"],
+]
+
+# Exceptions, each with its reason.
+ALSO = {
+}
+
+
+def table():
+    rows = {ABI: set(), "libvmctl": {ABI}, "dom0-tools": {"libvmctl", ABI}}
+    below = {ABI}
+    for layer in CORE_LAYERS:
+        names = {f"hypervisor/{name}" for name in layer}
+        for name in names:
+            # Folders of one layer may know each other: they are peers, not strangers.
+            rows[name] = below | names | ALSO.get(name, set())
+        below = below | names
+    return rows
+
+
+MAY_INCLUDE = table()
+FREESTANDING = {"float.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h",
+                "stdint.h", "stdnoreturn.h"}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.MULTILINE)
+
+
+def folder_of(name):
+    """The row a file belongs to, or None when it is outside the table."""
+    parts = name.split("/")
+    if parts[0] == "hypervisor":
+        return "/".join(parts[:2]) if len(parts) > 2 else None
+    return parts[0] if parts[0] in MAY_INCLUDE else None
+
+
+def offences(root):
+    files = [file for top in ("hypervisor", ABI, "libvmctl", "dom0-tools")
+             for file in sorted((root / top).rglob("*.[chS]"))]
+    if not files:
+        yield f"no source files under {root}: nothing was checked"
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        row = folder_of(name)
+        if row is None:
+            continue
+        if row not in MAY_INCLUDE:
+            yield f"{name}: folder {row} has no row in the table of layers"
+            continue
+        text = file.read_text(encoding="utf-8")
+        if row.startswith("hypervisor/"):
+            for header in sorted(set(SYSTEM.findall(text)) - FREESTANDING):
+                yield f"{name}: <{header}> is not there in a freestanding core"
+        for target in INCLUDE.findall(text):
+            wanted = folder_of(target)
+            if wanted is None:
+                yield f'{name}: "{target}" is not named from the root of the tree'
+            elif wanted != row and wanted not in MAY_INCLUDE[row]:
+                yield f"{name}: {row} may not include {target}"
+
+
+def main():
+    root = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
+    found = list(offences(root))
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
