@@ -43,7 +43,7 @@ def table():
 
 MAY_INCLUDE = table()
 FREESTANDING = {"float.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h",
-                "stdint.h", "stdnoreturn.h"}
+                "stddef.h", "stdint.h", "stdnoreturn.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.MULTILINE)
 
