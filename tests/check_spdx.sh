@@ -5,7 +5,7 @@ set -eu
 cd "${srcdir:-.}"
 
 files=$(find . \( -name .git -o -name build -o -name 'build-*' -o -name autom4te.cache \
-    -o -name __pycache__ -o -name _inst -o -name docs -o -name corpus \) -prune -o -type f \
+    -o -name __pycache__ -o -name _build -o -name _inst -o -name docs -o -name corpus \) -prune -o -type f \
     \( -name '*.[chSs]' -o -name '*.py' -o -name '*.sh' -o -name '*.am' -o -name '*.ac' \
     -o -name '*.lds' -o -name '*.ld' -o -name bootstrap \) ! -name asm_offsets.h -print |
     LC_ALL=C sort)
