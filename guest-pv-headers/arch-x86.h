@@ -154,6 +154,7 @@ struct trap_info {
     uint8_t vector;
     uint8_t flags;
     uint16_t cs;
+    uint32_t hole;
     uint64_t address;
 };
 

@@ -75,13 +75,14 @@ struct physdev_irq_status_query {
 
 struct physdev_map_pirq {
     domid_t domid;
-    uint16_t hole;
-    int32_t type;        /* MAP_PIRQ_TYPE_* */
-    int32_t index;       /* the GSI; -1 for MSI */
-    int32_t pirq;        /* wanted, or -1 for any; out: the one it got */
-    int32_t bus;         /* from here on: MSI only */
-    int32_t devfn;       /* device in 7:3, function in 2:0 */
-    int32_t entry_nr;    /* MSI-X table entry; out for MULTI_MSI: number granted */
+    uint16_t hole0;
+    int32_t type;     /* MAP_PIRQ_TYPE_* */
+    int32_t index;    /* the GSI; -1 for MSI */
+    int32_t pirq;     /* wanted, or -1 for any; out: the one it got */
+    int32_t bus;      /* from here on: MSI only */
+    int32_t devfn;    /* device in 7:3, function in 2:0 */
+    int32_t entry_nr; /* MSI-X table entry; out for MULTI_MSI: number granted */
+    uint32_t hole1;
     uint64_t table_base; /* physical address of the MSI-X table; 0 for MSI */
 };
 
