@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""The machines and what dom0 does on them.  One row, one boot."""
+from dataclasses import dataclass
+
+
+@dataclass
+class Case:
+    """`ending` is QEMU's word for why it stopped."""
+    name: str
+    tags: tuple = ("full",)
+    machine: str = "pc"
+    smp: int = 2
+    memory: int = 2048
+    firmware: str = "qemu"          # qemu (multiboot 1), bios or ovmf (GRUB, multiboot 2)
+    cpu: str = "max,-smap"
+    devices: tuple = ()
+    task: str = "facts+poweroff"
+    dom0_mem: str = "1024M"
+    core: str = ""                  # more options of the core
+    kernel: str = ""                # more options of dom0's kernel
+    expect: tuple = ()
+    forbid: tuple = ()
+    allow: tuple = ()               # of FORBIDDEN, what this case is about
+    unfinished: tuple = ("poweroff", "reboot", "crash", "shell")
+    ending: str = "guest-shutdown"
+    timeout: int = 180
+
+
+QUICK = ("quick", "full")
+FACTS = (r"DOM0: hypervisor type xen", r"hypervisor version/major 4", r"version/minor 17",
+         r"xen-3.0-x86_64")
+
+
+def facts(cpus):
+    return FACTS + (rf"DOM0: cpus {cpus}$",)
+
+
+CASES = [
+    Case("demo", ("quick", "full"), devices=("virtio-blk", "virtio-net"), task="demo+poweroff",
+         expect=(r"Linux .* x86_64", r"control_d")),
+
+    # Machines.
+    Case("pc-1cpu", smp=1, expect=facts(1)),
+    Case("pc-2cpu", QUICK, smp=2, expect=facts(2)),
+    Case("pc-4cpu", smp=4, expect=facts(4)),
+    Case("pc-8cpu", smp=8, expect=facts(8), timeout=400),
+    Case("q35-1cpu", machine="q35", smp=1, expect=facts(1)),
+    Case("q35-2cpu", QUICK, machine="q35", smp=2, expect=facts(2)),
+    Case("q35-4cpu", machine="q35", smp=4, expect=facts(4)),
+    Case("memory-512m", memory=512, dom0_mem="384M", expect=facts(2)),
+    Case("memory-4g", memory=4096, dom0_mem="3072M", expect=facts(2)),
+    Case("memory-12g", memory=12288, dom0_mem="8192M", machine="q35", expect=facts(2),
+         timeout=400),
+    Case("x2apic-off", smp=2, cpu="max,-smap,-x2apic", expect=facts(2)),
+    Case("old-cpu", smp=2, cpu="qemu64", expect=facts(2)),
+    Case("smap", smp=2, cpu="max", tags=("real",), expect=facts(2)),
+
+    # Options of the core.
+    Case("maxcpus", smp=4, core="maxcpus=2", expect=facts(2)),
+    Case("nosmp", smp=4, core="nosmp", expect=facts(1)),
+    Case("dom0-max-vcpus", smp=4, core="dom0_max_vcpus=3", expect=facts(3)),
+
+    # Firmware.
+    Case("grub-bios", QUICK, firmware="bios", expect=facts(2), timeout=300),
+    Case("grub-ovmf", firmware="ovmf", machine="q35", expect=facts(2), timeout=400),
+
+    # Devices, by the kind of interrupt they get.
+    Case("disks-msix", QUICK, machine="q35", devices=("virtio-blk", "nvme"),
+         task="disks+interrupts+poweroff", expect=(r"-msi-x? .*virtio", r"-msi-x? .*nvme")),
+    Case("disks-msi", machine="q35", devices=("ahci",),
+         task="disks+interrupts+poweroff", expect=(r"-msi .*ahci",)),
+    Case("disks-legacy", devices=("virtio-blk-legacy", "ahci", "ide", "nvme"),
+         task="disks+interrupts+poweroff", kernel="pci=nomsi",
+         expect=(r"ioapic-level .*ahci", r"ioapic-level .*nvme", r"ioapic-edge .*ata_piix"),
+         forbid=(r"irq .*-msi",)),
+    Case("disks-usb", machine="q35", devices=("usb",), task="disks+interrupts+poweroff",
+         expect=(r"-msi-x? .*xhci",)),
+    Case("net-msix", QUICK, machine="q35", devices=("virtio-net",),
+         task="net+poweroff"),
+    Case("net-msi", machine="q35", devices=("e1000e",), task="net+poweroff"),
+    Case("net-legacy", devices=("e1000",), task="net+poweroff"),
+
+    # Load, and the ends of a machine.
+    Case("load", QUICK, task="load+poweroff", timeout=400, allow=("segfault",)),
+    Case("load-1cpu", smp=1, task="load+poweroff", timeout=400, allow=("segfault",)),
+    Case("load-4cpu", smp=4, task="load+poweroff", timeout=600, allow=("segfault",)),
+    Case("hotplug", smp=4, task="hotplug+poweroff", timeout=300),
+    Case("reboot", QUICK, task="reboot", ending="guest-reset"),
+    Case("crash", QUICK, task="crash", ending="guest-reset", kernel="panic=1",
+         expect=(r"sysrq triggered crash",),
+         allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
+]

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What every load program needs: a check that says where it failed, and ends. */
+#ifndef TESTS_SYSTEM_LOAD_CHECK_H
+#define TESTS_SYSTEM_LOAD_CHECK_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            printf("%s:%d: not so: %s (errno: %s)\n", __FILE__, __LINE__, #condition, \
+                   strerror(errno));                                                  \
+            (void)fflush(stdout);                                                     \
+            _exit(1);                                                                 \
+        }                                                                             \
+    } while (0)
+
+#define FAIL(words)                                       \
+    do {                                                  \
+        printf("%s:%d: %s\n", __FILE__, __LINE__, words); \
+        (void)fflush(stdout);                             \
+        _exit(1);                                         \
+    } while (0)
+
+#endif

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""One machine in QEMU: its command line, its console, and how it ended."""
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+# QEMU 7.2's IRET mishandles SMAP for ring-3 stacks of a PV guest; see docs/user/building.md.
+CPU = "max,-smap"
+
+GRUB_MENU = """\
+set timeout=0
+serial --unit=0 --speed=115200
+terminal_output serial
+menuentry "Paravane" {{
+    multiboot2 /boot/core.elf {core}
+    module2 /boot/vmlinux {kernel}
+    module2 /boot/initramfs
+}}
+"""
+
+
+def accelerator(icount=False):
+    if icount:
+        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+    return ["-accel", "tcg,thread=multi"]
+
+
+def make_iso(folder, images, core_options, kernel_options):
+    """A CD that GRUB boots from, by BIOS and by UEFI."""
+    boot = folder / "iso/boot"
+    (boot / "grub").mkdir(parents=True)
+    shutil.copy(images.core, boot / "core.elf")
+    shutil.copy(images.kernel, boot / "vmlinux")
+    shutil.copy(images.initramfs, boot / "initramfs")
+    (boot / "grub/grub.cfg").write_text(
+        GRUB_MENU.format(core=core_options, kernel=kernel_options), encoding="ascii")
+    made = subprocess.run(["grub-mkrescue", "-o", folder / "boot.iso", folder / "iso"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if made.returncode != 0:
+        raise RuntimeError(f"grub-mkrescue failed:\n{made.stdout}")
+    return folder / "boot.iso"
+
+
+def boot_arguments(folder, firmware, images, core_options, kernel_options):
+    """How the images get into the machine: by QEMU itself, or by GRUB on a firmware."""
+    if firmware == "qemu":
+        # In a list of modules a comma stands twice.
+        module = f"{images.kernel} {kernel_options}".replace(",", ",,")
+        return ["-kernel", str(images.core), "-append", core_options,
+                "-initrd", f"{module},{images.initramfs}"]
+    iso = make_iso(folder, images, core_options, kernel_options)
+    arguments = ["-cdrom", str(iso), "-boot", "d"]
+    if firmware == "ovmf":
+        arguments += ["-bios", "/usr/share/ovmf/OVMF.fd"]
+    return arguments
+
+
+class Machine:
+    """A running QEMU.  Use as a context manager: on leaving it, QEMU is gone."""
+
+    def __init__(self, arguments):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="paravane."))
+        self.process = None
+        self.monitor = None
+        self.arguments = arguments
+        self.ending = None      # why QEMU stopped, in its own words, or "timeout"
+        self.text = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.monitor is not None:
+            self.monitor.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        address = str(self.folder / "qmp")
+        self.process = subprocess.Popen(
+            self.arguments + ["-nodefaults", "-display", "none", "-serial", "stdio",
+                              "-qmp", f"unix:{address},server=on,wait=on"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        os.set_blocking(self.process.stdout.fileno(), False)
+        deadline = time.monotonic() + 20
+        self.monitor = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self.monitor.connect(address)
+                break
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.text = self.process.stdout.read().decode("latin-1")
+                    raise RuntimeError(f"QEMU did not start: {self.text.strip()}") from None
+                time.sleep(0.02)
+        self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def _events(self, pending):
+        data = self.monitor.recv(65536)
+        if not data:
+            return None
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event.get("event") == "SHUTDOWN":
+                self.ending = event["data"]["reason"]
+        return pending
+
+    def run(self, timeout, until=None, echo=None):
+        """Collect the console until QEMU ends, `until(text)` holds, or time is up."""
+        deadline = time.monotonic() + timeout
+        sources = {self.process.stdout, self.monitor}
+        pending = b""
+        while sources:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.ending = "timeout"
+                break
+            for source in select.select(sources, [], [], min(left, 1))[0]:
+                if source is self.monitor:
+                    pending = self._events(pending)
+                    if pending is None:
+                        sources.discard(source)
+                    continue
+                data = source.read()
+                if not data:
+                    sources.discard(source)
+                    continue
+                # QEMU's terminal and the firmware's end lines differently.
+                text = data.decode("latin-1").replace("\r", "")
+                self.text += text
+                if echo is not None:
+                    echo(text)
+            if until is not None and until(self.text):
+                self.ending = self.ending or "until"
+                break
+        return self.ending
