@@ -88,7 +88,7 @@ class Machine:
         address = str(self.folder / "qmp")
         self.process = subprocess.Popen(
             self.arguments + ["-nodefaults", "-display", "none", "-serial", "stdio",
-                              "-qmp", f"unix:{address},server=on,wait=on"],
+                              "-qmp", f"unix:{address},server=on,wait=off", "-S"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -103,14 +103,21 @@ class Machine:
                     self.text = self.process.stdout.read().decode("latin-1")
                     raise RuntimeError(f"QEMU did not start: {self.text.strip()}") from None
                 time.sleep(0.02)
-        self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+        # The machine waits (-S) until we can hear how it ends.
+        try:
+            self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n{"execute": "cont"}\n')
+        except OSError:
+            pass                # QEMU went; its last words are in the console's text
 
     def type(self, text):
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
     def _events(self, pending):
-        data = self.monitor.recv(65536)
+        try:
+            data = self.monitor.recv(65536)
+        except OSError:
+            data = b""
         if not data:
             return None
         *lines, pending = (pending + data).split(b"\n")
