@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console: lines of the core (lib/log.h) and output of the control domain,
+ * on a serial port and, the former, in a ring that dom0 can read.
+ * docs/hypervisor/console.md.
+ */
+#ifndef HYPERVISOR_DRIVERS_CONSOLE_H
+#define HYPERVISOR_DRIVERS_CONSOLE_H
+
+#include "hypervisor/lib/log.h"
+#include "hypervisor/lib/types.h"
+
+/*
+ * First thing at boot: "com1", "com2" or "none", with ",BAUD" behind it or not.
+ * False if the text is none of these or the port is not there; the log ring
+ * works in any case.  May be called again.
+ */
+bool console_setup(const char *device);
+
+/* Lines up to this level are kept and shown; LOG_INFO unless told. */
+void console_set_level(enum log_level level);
+
+/* Once interrupts can be routed (drivers/ioapic.h): input, and output that does not wait. */
+void console_start_interrupts(void);
+
+/* Output of a guest that may use the console: as it is, "\n" as "\r\n". */
+void console_write_guest(const char *text, size_t size);
+
+/* Take up to `size` bytes of input meant for dom0; the number taken. */
+size_t console_read_guest(char *text, size_t size);
+
+/*
+ * The log.  Positions count characters since boot.  Copies from *position, or
+ * from the oldest character kept if that is later, and moves *position behind
+ * what was copied.
+ */
+size_t console_log_read(uint32_t *position, char *text, size_t size);
+uint32_t console_log_oldest(void);
+void console_log_clear(void);
+
+/*
+ * The machine is going down: from now on output is synchronous and nobody waits
+ * for a lock longer than a moment.
+ */
+void console_force(void);
+
+/* The UART's first I/O port and how many, for the control domain to be kept away from. */
+uint16_t console_port(void);
+
+/* Provided by control/debug_keys.c: a key struck while input goes to the core. */
+void debug_key(char key);
+
+/* Provided by hypercalls/console_io.c: there is input for dom0. */
+void console_input_ready(void);
+
+#endif
