@@ -26,6 +26,10 @@ CORE_LAYERS = [
 
 # Exceptions, each with its reason.
 ALSO = {
+    # Descriptor tables and FPU areas come from the heap.
+    "hypervisor/x86": {"hypervisor/mm"},
+    # A vCPU holds its timers.
+    "hypervisor/domain": {"hypervisor/time"},
 }
 
 
