@@ -20,7 +20,7 @@
 struct domain;
 
 enum irq_kind {
-    IRQ_UNUSED, /* a number without a pin, or a message not handed out */
+    IRQ_UNUSED, /* a GSI without a pin, or a message not handed out */
     IRQ_EDGE,
     IRQ_LEVEL,
     IRQ_MESSAGE,
@@ -30,9 +30,10 @@ struct irq_line {
     struct spinlock lock;  /* RANK_IRQ: all below */
     uint8_t kind;          /* enum irq_kind */
     uint8_t vector;        /* 0: none */
+    bool active_low;       /* pin */
+    bool masked;           /* in the hardware: it has no user, or waits for its guest's EOI */
     uint16_t cpu;          /* where the vector is sent */
-    bool masked;           /* a level line that waits for its guest's EOI, or has no user */
-    bool allocated;        /* message: handed out (irq_message_lock) */
+    uint16_t old_cpu;      /* where it was sent before a move; else the same */
     uint32_t pirq;         /* the domain's name for it, ... */
     uint32_t port;         /* and where it sees it */
     struct domain *domain; /* that it is bound to; NULL if to none */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end: reboot, power off, halt.  None of them returns.
+ */
+#ifndef HYPERVISOR_DRIVERS_RESET_H
+#define HYPERVISOR_DRIVERS_RESET_H
+
+#include "hypervisor/lib/types.h"
+
+void never_returns machine_reboot(void);
+
+/*
+ * Enter ACPI's S5 with the values dom0 found for the two PM1 control registers;
+ * halts if the machine stays on.
+ */
+void never_returns machine_power_off(uint16_t pm1a_value, uint16_t pm1b_value);
+
+/* The same by the sleep registers of a hardware-reduced machine. */
+void never_returns machine_power_off_reduced(uint8_t control_value, uint8_t status_value);
+
+void never_returns machine_halt(void);
+
+/* The option noreboot: machine_reboot() halts instead, so that the console can be read. */
+void machine_set_noreboot(bool noreboot);
+
+#endif
