@@ -272,6 +272,27 @@ START_TEST(a_wrong_size_is_noticed)
 }
 END_TEST
 
+START_TEST(bytes_behind_the_data_are_noticed)
+{
+    const struct packer *packer = &packers[_i];
+    struct bytes kernel = kernel_new(64 << 10);
+    struct bytes packed = packer->pack(kernel);
+
+    for (size_t extra = 1; extra <= 4; extra++) {
+        struct bytes longer = bytes_new(packed.size + extra);
+        struct bytes file;
+
+        memcpy(longer.data, packed.data, packed.size);
+        file = bzimage_new(longer, false, 64 << 10);
+        expect(file, VMCTL_IMAGE_LIMIT, -EINVAL, packer->name);
+        free(longer.data);
+        free(file.data);
+    }
+    free(kernel.data);
+    free(packed.data);
+}
+END_TEST
+
 START_TEST(more_than_the_limit_is_refused_before_unpacking)
 {
     struct bytes file = packed_kernel(&packers[_i], 64 << 10);
@@ -495,6 +516,7 @@ int main(void)
         a_kernel_cut_anywhere_is_refused,
         packed_data_cut_anywhere_is_refused,
         a_wrong_size_is_noticed,
+        bytes_behind_the_data_are_noticed,
         more_than_the_limit_is_refused_before_unpacking,
         a_bomb_is_cut_off,
         flipped_bits_never_hurt,
