@@ -283,6 +283,7 @@ START_TEST(bytes_behind_the_data_are_noticed)
         struct bytes file;
 
         memcpy(longer.data, packed.data, packed.size);
+        memset(longer.data + packed.size, 1, extra);
         file = bzimage_new(longer, false, 64 << 10);
         expect(file, VMCTL_IMAGE_LIMIT, -EINVAL, packer->name);
         free(longer.data);
