@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a vCPU's vcpu_info is: in the shared info page, or where the guest put it.
+ */
+#ifndef HYPERVISOR_DOMAIN_VCPU_INFO_H
+#define HYPERVISOR_DOMAIN_VCPU_INFO_H
+
+#include "hypervisor/domain/domain.h"
+
+/*
+ * VCPUOP_register_vcpu_info: from now on it is at `offset` in the frame.  Once,
+ * and only by the vCPU itself or while it is down.  -XEN_EINVAL if that or the
+ * place is not so, -XEN_ERESTART if the frame's type needs more time.  On success
+ * the caller publishes what moved: events_vcpu_info_moved(), vcpu_time_publish().
+ */
+int must_check vcpu_info_register(struct vcpu *vcpu, uint64_t mfn, uint32_t offset);
+
+/* The vCPU is destroyed: drop the guest's frame. */
+void vcpu_info_release(struct vcpu *vcpu);
+
+#endif

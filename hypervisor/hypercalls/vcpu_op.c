@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vcpu_op: a domain's own vCPUs.
+ *
+ * One row a command in the table below; the timer, by far the most frequent,
+ * is looked for first.
+ */
+#include "hypervisor/hypercalls/vcpu_op.h"
+
+#include "guest-pv-headers/sched.h"
+#include "hypervisor/domain/continuation.h"
+#include "hypervisor/domain/vcpu_info.h"
+#include "hypervisor/event/event.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
+
+static long initialise(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_guest_context *context;
+    long error;
+
+    /* One without a vcpu_info of its own could never be told of an event. */
+    if (vcpu->id >= LEGACY_VCPUS && vcpu->info_page == NULL) {
+        return -XEN_EINVAL;
+    }
+    context = heap_alloc(sizeof(*context));
+    if (context == NULL) {
+        return -XEN_ENOMEM;
+    }
+    error = copy_from_guest(context, guest_pointer(const struct vcpu_guest_context, argument));
+    if (error == 0) {
+        error = pv_vcpu_initialise(vcpu, context);
+    }
+    heap_free(context);
+    return error;
+}
+
+static long up(struct vcpu *vcpu, uint64_t argument)
+{
+    struct domain *domain = vcpu->domain;
+    long error = 0;
+
+    (void)argument;
+    spin_lock(&domain->lock);
+    if (!vcpu->initialised) {
+        error = -XEN_EINVAL;
+    } else {
+        atomic_fetch_and(&vcpu->blocked, ~VCPU_DOWN);
+    }
+    spin_unlock(&domain->lock);
+    if (error == 0) {
+        sched_wake(vcpu);
+    }
+    return error;
+}
+
+static bool is_down(const struct vcpu *vcpu)
+{
+    return (atomic_load(&vcpu->blocked) & VCPU_DOWN) != 0;
+}
+
+static long down(struct vcpu *vcpu, uint64_t argument)
+{
+    struct domain *domain = vcpu->domain;
+    const struct vcpu *other;
+    bool last = true;
+
+    (void)argument;
+    spin_lock(&domain->lock);
+    FOR_EACH_VCPU(domain, other)
+    {
+        last = last && (other == vcpu || is_down(other));
+    }
+    if (!last) {
+        atomic_fetch_or(&vcpu->blocked, VCPU_DOWN);
+    }
+    spin_unlock(&domain->lock);
+    if (last) {
+        /* Nobody would be left to bring one up again. */
+        domain_shutdown(domain, SHUTDOWN_poweroff);
+    } else {
+        sched_sleep(vcpu);
+    }
+    return 0;
+}
+
+static long is_up(struct vcpu *vcpu, uint64_t argument)
+{
+    (void)argument;
+    return !is_down(vcpu);
+}
+
+static long get_runstate(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_runstate_info info;
+
+    vcpu_time_runstate_get(vcpu, &info);
+    return copy_to_guest(guest_pointer(struct vcpu_runstate_info, argument), &info);
+}
+
+static long register_runstate(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_register_runstate_memory_area area;
+
+    if (copy_from_guest(
+            &area, guest_pointer(const struct vcpu_register_runstate_memory_area, argument)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return vcpu_time_register_runstate(vcpu, area.addr.p);
+}
+
+static long set_periodic(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_set_periodic_timer set;
+
+    if (copy_from_guest(&set, guest_pointer(const struct vcpu_set_periodic_timer, argument)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return vcpu_time_set_periodic(vcpu, set.period_ns);
+}
+
+static long stop_periodic(struct vcpu *vcpu, uint64_t argument)
+{
+    (void)argument;
+    return vcpu_time_stop_periodic(vcpu);
+}
+
+static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_set_singleshot_timer set;
+
+    if (copy_from_guest(&set, guest_pointer(const struct vcpu_set_singleshot_timer, argument)) !=
+        0) {
+        return -XEN_EFAULT;
+    }
+    return vcpu_time_set_singleshot(vcpu, set.timeout_abs_ns, set.flags);
+}
+
+static long stop_singleshot(struct vcpu *vcpu, uint64_t argument)
+{
+    (void)argument;
+    return vcpu_time_stop_singleshot(vcpu);
+}
+
+static long register_info(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_register_vcpu_info place;
+    long error;
+
+    if (copy_from_guest(&place, guest_pointer(const struct vcpu_register_vcpu_info, argument)) !=
+        0) {
+        return -XEN_EFAULT;
+    }
+    error = vcpu_info_register(vcpu, place.mfn, place.offset);
+    if (error == 0) {
+        vcpu_time_publish(vcpu);
+        events_vcpu_info_moved(vcpu);
+    }
+    return error;
+}
+
+static long send_nmi(struct vcpu *vcpu, uint64_t argument)
+{
+    if (argument != 0) {
+        return -XEN_EINVAL;
+    }
+    vcpu->pv.nmi_pending = true;
+    memory_barrier();
+    sched_unblock(vcpu);
+    sched_kick(vcpu);
+    return 0;
+}
+
+static long get_physid(struct vcpu *vcpu, uint64_t argument)
+{
+    unsigned int cpu = sched_pinned_cpu(vcpu);
+    struct vcpu_get_physid id;
+
+    if (!vcpu->domain->privileged || cpu == CPU_LIMIT) {
+        return -XEN_EINVAL;
+    }
+    id.phys_id = cpus[cpu].apic_id | ((uint64_t)cpus[cpu].acpi_id << 32);
+    return copy_to_guest(guest_pointer(struct vcpu_get_physid, argument), &id);
+}
+
+static long register_clock(struct vcpu *vcpu, uint64_t argument)
+{
+    struct vcpu_register_time_memory_area area;
+
+    if (copy_from_guest(
+            &area, guest_pointer(const struct vcpu_register_time_memory_area, argument)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return vcpu_time_register_clock(vcpu, area.addr.p);
+}
+
+static const struct vcpu_command {
+    long (*handler)(struct vcpu *vcpu, uint64_t argument);
+    bool own; /* a vCPU can do it only to itself */
+} commands[16] = {
+    [VCPUOP_initialise] = { initialise, false },
+    [VCPUOP_up] = { up, false },
+    [VCPUOP_down] = { down, false },
+    [VCPUOP_is_up] = { is_up, false },
+    [VCPUOP_get_runstate_info] = { get_runstate, false },
+    [VCPUOP_register_runstate_memory_area] = { register_runstate, false },
+    [VCPUOP_set_periodic_timer] = { set_periodic, false },
+    [VCPUOP_stop_periodic_timer] = { stop_periodic, false },
+    [VCPUOP_set_singleshot_timer] = { set_singleshot, true },
+    [VCPUOP_stop_singleshot_timer] = { stop_singleshot, true },
+    [VCPUOP_register_vcpu_info] = { register_info, false },
+    [VCPUOP_send_nmi] = { send_nmi, false },
+    [VCPUOP_get_physid] = { get_physid, false },
+    [VCPUOP_register_vcpu_time_memory_area] = { register_clock, false },
+};
+
+long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument)
+{
+    struct vcpu *caller = current;
+    const struct vcpu_command *row;
+    struct vcpu *vcpu;
+    long result;
+
+    command = (uint32_t)command;
+    vcpu_id = (uint32_t)vcpu_id;
+    if (likely(command == VCPUOP_set_singleshot_timer && vcpu_id == caller->id)) {
+        return set_singleshot(caller, argument);
+    }
+    vcpu = domain_vcpu(caller->domain, vcpu_id);
+    if (vcpu == NULL) {
+        return -XEN_ENOENT;
+    }
+    /* The mask keeps speculation inside the table as well. */
+    row = &commands[command % ARRAY_SIZE(commands)];
+    if (command >= ARRAY_SIZE(commands) || row->handler == NULL) {
+        return -XEN_ENOSYS;
+    }
+    if (row->own && vcpu != caller) {
+        return -XEN_EINVAL;
+    }
+    result = row->handler(vcpu, argument);
+    if (result == -XEN_ERESTART) {
+        return hypercall_continue(__HYPERVISOR_vcpu_op, 3, command, vcpu_id, argument, 0);
+    }
+    return result;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which vCPU runs where: weighted fair, work conserving, one run queue a CPU.
+ */
+#ifndef HYPERVISOR_SCHED_SCHED_H
+#define HYPERVISOR_SCHED_SCHED_H
+
+#include "hypervisor/domain/domain.h"
+
+#define SCHED_WEIGHT_DEFAULT 256u
+
+/*
+ * Boot: this CPU's queue; `idle` is its idle vCPU and `current` from now on.  A CPU
+ * is ready for work when it calls softirq_run() with SOFTIRQ_SCHEDULE raised: that
+ * waits in HLT for something to run, and returns when a guest's vCPU is loaded.
+ */
+void sched_setup_cpu(struct vcpu *idle);
+
+int must_check sched_vcpu_create(struct vcpu *vcpu);
+void sched_vcpu_destroy(struct vcpu *vcpu); /* it is down and off its CPU */
+
+/* `vcpu` may have become runnable: queue it, interrupt a CPU if it should run now. */
+void sched_wake(struct vcpu *vcpu);
+
+/* `vcpu` may not run any more: take it off its queue; if running, have its CPU reschedule. */
+void sched_sleep(struct vcpu *vcpu);
+
+/* Wait until it is not loaded on any CPU; it must not be runnable.  Not for the caller's own. */
+void sched_wait_descheduled(struct vcpu *vcpu);
+
+/* Interrupt the CPU on which `vcpu` runs in guest mode, so that it sees pending events. */
+void sched_kick(struct vcpu *vcpu);
+
+/* The current vCPU gives way; from the hypercall, takes effect on return to the guest. */
+void sched_yield(void);
+
+/* Block the current vCPU until an event is pending and unmasked (SCHEDOP_block). */
+void sched_block(void);
+
+/* An event (or a timer) ends SCHEDOP_block or _poll, if the vCPU is in one. */
+void sched_unblock(struct vcpu *vcpu);
+
+/* The domain dies: stop SCHEDOP_watchdog's timers.  Hold no lock. */
+void sched_watchdogs_stop(struct domain *domain);
+
+/* Knobs: share of CPU time, hard limit in percent (0 none; not enforced yet), where it may run. */
+struct sched_params {
+    uint32_t weight, cap;
+};
+void sched_params_get(struct domain *domain, struct sched_params *out);
+int must_check sched_params_set(struct domain *domain, const struct sched_params *params);
+int must_check sched_affinity_set(struct vcpu *vcpu, const struct cpumask *hard,
+                                  const struct cpumask *soft);
+void sched_affinity_get(const struct vcpu *vcpu, struct cpumask *hard, struct cpumask *soft);
+
+/* SCHEDOP_pin_override: -XEN_EBUSY if it is pinned already; -XEN_EINVAL to unpin one that is not.
+ */
+int must_check sched_pin(struct vcpu *vcpu, unsigned int cpu);
+int must_check sched_unpin(struct vcpu *vcpu);
+
+/* The one CPU it may run on; CPU_LIMIT if there are several. */
+unsigned int sched_pinned_cpu(const struct vcpu *vcpu);
+
+uint64_t sched_idle_ns(unsigned int cpu);
+
+/* sched_op: hypercalls/ calls it; argument still in guest memory. */
+long hypercall_sched_op(uint64_t operation, uint64_t argument);
+long hypercall_sched_op_compat(uint64_t operation, uint64_t argument);
+
+/* For the debug key: run queues on the console. */
+void sched_dump(void);
+
+/*
+ * Provided by pv/context.c: leave `from`, load `to` on this CPU (registers,
+ * segments, FPU, CR3).  Either may be an idle vCPU.  Returns on the same stack.
+ */
+void context_switch(struct vcpu *from, struct vcpu *to);
+
+#endif

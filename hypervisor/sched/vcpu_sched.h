@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the scheduler keeps for each vCPU; for sched/ only.
+ */
+#ifndef HYPERVISOR_SCHED_VCPU_SCHED_H
+#define HYPERVISOR_SCHED_VCPU_SCHED_H
+
+#include "hypervisor/domain/domain.h"
+#include "hypervisor/lib/list.h"
+
+#define PINNED_NOWHERE UINT32_MAX
+
+/* All under the lock of the queue of vcpu.cpu, except where it says otherwise. */
+struct vcpu_sched {
+    struct list link; /* in its queue while `queued` */
+    struct vcpu *vcpu;
+    uint64_t virtual_ns; /* time it ran, weighted, as its queue counts */
+    bool queued;
+    uint32_t weight, cap;
+    uint32_t pinned; /* SCHEDOP_pin_override: the only CPU, or PINNED_NOWHERE */
+    struct cpumask hard, soft;
+
+    struct timer poll_timer; /* SCHEDOP_poll's timeout; the vCPU's own CPU arms it */
+};
+
+/* It waits no more for SCHEDOP_poll's ports.  Idempotent, from any CPU. */
+void sched_poll_end(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clock: system time from the TSC, the date from the CMOS clock.
+ *
+ * The TSC's rate is measured once, against the best counter the machine has,
+ * and is then taken as it is: system time is (tsc - base) scaled, the formula
+ * guests use, so theirs and the core's never part.  Where the CPUs' TSCs differ,
+ * each has a base of its own (docs/hypervisor/time.md).
+ */
+#include "hypervisor/time/clock.h"
+
+#include "hypervisor/drivers/hpet.h"
+#include "hypervisor/drivers/pmtimer.h"
+#include "hypervisor/lib/cpumask.h"
+#include "hypervisor/lib/log.h"
+#include "hypervisor/time/clock_internal.h"
+#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/percpu.h"
+
+#include <stdatomic.h>
+
+#define PM_TIMER_HZ 3579545u
+#define PIT_HZ      1193182u
+
+/* Long enough for 50 ppm when a reading takes a microsecond. */
+#define CALIBRATION_PARTS_OF_SECOND 50u
+
+static struct {
+    uint64_t hz;
+    struct clock_scale to_ns;
+    struct clock_scale to_ticks;
+    bool warped;    /* some CPU's TSC is not the boot CPU's */
+    bool unchecked; /* some CPU could not be compared */
+    bool invariant; /* CPUID says the rate never changes */
+    uint64_t base[CPU_LIMIT];
+} clock;
+
+/* The wall clock: ns since 1970 at system time 0. */
+static _Atomic uint64_t wall_ns;
+
+/* ---- arithmetic --------------------------------------------------------------------------- */
+
+/* value / unit in the ABI's form: 32 significant bits, rounded down, and where the point is. */
+static struct clock_scale scale_of(uint64_t value, uint64_t unit)
+{
+    uint64_t quotient = value / unit;
+    uint64_t rest = value % unit;
+    int shift = 32;
+
+    while (quotient >= UINT64_C(1) << 32) {
+        quotient >>= 1;
+        shift++;
+    }
+    while (quotient < UINT64_C(1) << 31) {
+        rest *= 2;
+        quotient = quotient * 2 + (rest >= unit);
+        rest -= rest >= unit ? unit : 0;
+        shift--;
+    }
+    return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
+}
+
+struct clock_scale clock_scale_of(uint64_t hz)
+{
+    return scale_of(NANOSECONDS, hz);
+}
+
+uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks)
+{
+    uint64_t shifted = scale.shift < 0 ? ticks >> -scale.shift : ticks << scale.shift;
+
+    return (uint64_t)(((unsigned __int128)shifted * scale.mul) >> 32);
+}
+
+void clock_set_rate(uint64_t hz)
+{
+    clock.hz = hz;
+    clock.to_ns = clock_scale_of(hz);
+    clock.to_ticks = scale_of(hz, NANOSECONDS);
+    if (clock.to_ticks.mul != UINT32_MAX) {
+        clock.to_ticks.mul++; /* was rounded down: too early would be asked for */
+    }
+}
+
+uint64_t clock_ticks_of(uint64_t ns)
+{
+    /* Two more for what the shift and the other direction's rounding lose. */
+    return clock_scale_apply(clock.to_ticks, ns) + 2;
+}
+
+uint64_t clock_system_of(uint64_t tsc)
+{
+    return clock_scale_apply(clock.to_ns, tsc - clock.base[cpu_id()]);
+}
+
+uint64_t clock_now(void)
+{
+    return clock_system_of(read_tsc());
+}
+
+uint64_t clock_tsc_of(uint64_t system_ns)
+{
+    uint64_t tsc = read_tsc();
+    uint64_t now = clock_system_of(tsc);
+
+    /* Relative to now: the scale's 32 bits are not enough for years. */
+    return system_ns >= now ? tsc + clock_ticks_of(system_ns - now)
+                            : tsc - clock_scale_apply(clock.to_ticks, now - system_ns);
+}
+
+uint64_t clock_tsc_hz(void)
+{
+    return clock.hz;
+}
+
+struct clock_scale clock_scale(void)
+{
+    return clock.to_ns;
+}
+
+uint64_t clock_tsc_base(void)
+{
+    return clock.base[cpu_id()];
+}
+
+bool clock_tsc_stable(void)
+{
+    return !clock.warped && (clock.invariant || !clock.unchecked);
+}
+
+void clock_delay_us(uint64_t microseconds)
+{
+    /* Before the rate is known: that of no CPU yet, so rather too long. */
+    uint64_t hz = clock.hz != 0 ? clock.hz : UINT64_C(6000000000);
+    uint64_t start = read_tsc();
+
+    while (read_tsc() - start < microseconds * (hz / 1000000 + 1)) {
+        cpu_pause();
+    }
+}
+
+/* ---- calibration -------------------------------------------------------------------------- */
+
+struct reading {
+    uint64_t reference, tsc;
+};
+
+/* Both counters at one instant: of several tries the one that took the shortest time. */
+static struct reading read_both(const struct clock_reference *reference)
+{
+    struct reading best = { 0, 0 };
+    uint64_t shortest = UINT64_MAX;
+
+    for (unsigned int i = 0; i < 8; i++) {
+        uint64_t before = read_tsc_ordered();
+        uint64_t count = reference->read();
+        uint64_t after = read_tsc_ordered();
+
+        if (after - before < shortest) {
+            shortest = after - before;
+            best = (struct reading){ count, before + shortest / 2 };
+        }
+    }
+    return best;
+}
+
+uint64_t clock_measure(const struct clock_reference *reference)
+{
+    uint64_t wanted = reference->hz / CALIBRATION_PARTS_OF_SECOND;
+    struct reading start = read_both(reference);
+    struct reading end;
+    uint64_t passed = 0, last = 0;
+    unsigned int still = 0;
+
+    while (passed < wanted) {
+        cpu_pause();
+        passed = (reference->read() - start.reference) & reference->mask;
+        /* One that stands still is none: no device answers so often within a tick. */
+        still = passed == last ? still + 1 : 0;
+        last = passed;
+        if (still > 100000) {
+            return 0;
+        }
+    }
+    end = read_both(reference);
+    passed = (end.reference - start.reference) & reference->mask;
+    if (end.tsc - start.tsc > UINT64_MAX / reference->hz) {
+        return 0; /* the machine stood still for minutes */
+    }
+    return (end.tsc - start.tsc) * reference->hz / passed;
+}
+
+static uint64_t read_pm_timer(void)
+{
+    return pmtimer_read();
+}
+
+/*
+ * Channel 2 of the PIT counts down from 65536, over and over.  Its gate is
+ * opened through port 0x61, which also keeps the speaker silent.
+ */
+static void pit_start(void)
+{
+    out8(0x61, (uint8_t)((in8(0x61) & ~0x02) | 0x01));
+    out8(0x43, 0xb4); /* channel 2, low then high byte, rate generator */
+    out8(0x42, 0);
+    out8(0x42, 0);
+}
+
+static uint64_t read_pit(void)
+{
+    uint8_t low;
+
+    out8(0x43, 0x80); /* hold the count of channel 2 */
+    low = in8(0x42);
+    return 0x10000 - (((uint32_t)in8(0x42) << 8) | low);
+}
+
+/* The rate CPUID names, where it does: 0 if not.  SDM volume 2A, CPUID leaf 15h. */
+static uint64_t rate_by_cpuid(void)
+{
+    struct cpuid_regs ratio;
+
+    if (cpuid(0, 0).eax < 0x15) {
+        return 0;
+    }
+    ratio = cpuid(0x15, 0);
+    return ratio.eax == 0 ? 0 : (uint64_t)ratio.ecx * ratio.ebx / ratio.eax;
+}
+
+static uint64_t calibrate(const char **by)
+{
+    struct clock_reference reference;
+    uint64_t hz = 0;
+
+    if (hpet_present()) {
+        *by = "HPET";
+        reference = (struct clock_reference){ hpet_counter, hpet_hz(), UINT32_MAX };
+        hz = clock_measure(&reference);
+    }
+    if (hz == 0 && pmtimer_present()) {
+        *by = "PM timer";
+        reference = (struct clock_reference){ read_pm_timer, PM_TIMER_HZ, 0xffffff };
+        hz = clock_measure(&reference);
+    }
+    if (hz == 0) {
+        *by = "PIT";
+        pit_start();
+        reference = (struct clock_reference){ read_pit, PIT_HZ, 0xffff };
+        hz = clock_measure(&reference);
+    }
+    if (hz == 0) {
+        *by = "CPUID";
+        hz = rate_by_cpuid();
+    }
+    return hz;
+}
+
+/* ---- the date ----------------------------------------------------------------------------- */
+
+static uint8_t cmos_read(uint8_t index)
+{
+    out8(0x70, index);
+    return in8(0x71);
+}
+
+static void cmos_read_all(struct cmos_time *time)
+{
+    /* Bit 7 of register A: the registers are being updated, for up to 2 ms. */
+    for (unsigned int i = 0; i < 10000 && (cmos_read(0x0a) & 0x80) != 0; i++) {
+        cpu_pause();
+    }
+    time->second = cmos_read(0x00);
+    time->minute = cmos_read(0x02);
+    time->hour = cmos_read(0x04);
+    time->day = cmos_read(0x07);
+    time->month = cmos_read(0x08);
+    time->year = cmos_read(0x09);
+    time->control = cmos_read(0x0b);
+}
+
+static unsigned int from_bcd(unsigned int value)
+{
+    return (value >> 4) * 10 + (value & 15);
+}
+
+uint64_t clock_seconds_of_date(unsigned int year, unsigned int month, unsigned int day)
+{
+    /* Years that begin in March end with the leap day. */
+    uint64_t y = month > 2 ? year : year - 1;
+    uint64_t m = month > 2 ? month - 3 : month + 9;
+    uint64_t days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1;
+
+    return (days - 719468) * 86400; /* from 1 March of the year 0 to 1970 */
+}
+
+uint64_t clock_cmos_seconds(struct cmos_time time)
+{
+    bool binary = (time.control & 0x04) != 0;
+    bool afternoon = (time.control & 0x02) == 0 && (time.hour & 0x80) != 0;
+    unsigned int second = binary ? time.second : from_bcd(time.second);
+    unsigned int minute = binary ? time.minute : from_bcd(time.minute);
+    unsigned int hour = binary ? time.hour & 0x7fu : from_bcd(time.hour & 0x7fu);
+    unsigned int day = binary ? time.day : from_bcd(time.day);
+    unsigned int month = binary ? time.month : from_bcd(time.month);
+    unsigned int year = binary ? time.year : from_bcd(time.year);
+
+    if ((time.control & 0x02) == 0) {
+        hour = hour % 12 + (afternoon ? 12 : 0);
+    }
+    if (second > 60 || minute > 59 || hour > 23 || day < 1 || day > 31 || month < 1 || month > 12 ||
+        year > 99) {
+        return 0;
+    }
+    return clock_seconds_of_date(2000 + year, month, day) + hour * 3600 + minute * 60 + second;
+}
+
+static uint64_t cmos_seconds(void)
+{
+    struct cmos_time first, second;
+
+    /* Twice the same: not read across a change. */
+    cmos_read_all(&second);
+    for (unsigned int i = 0; i < 4; i++) {
+        first = second;
+        cmos_read_all(&second);
+        if (first.second == second.second && first.minute == second.minute &&
+            first.hour == second.hour) {
+            break;
+        }
+    }
+    return clock_cmos_seconds(second);
+}
+
+void clock_wall_get(uint64_t *seconds, uint32_t *nanoseconds)
+{
+    uint64_t at_boot = atomic_load(&wall_ns);
+
+    *seconds = at_boot / NANOSECONDS;
+    *nanoseconds = (uint32_t)(at_boot % NANOSECONDS);
+}
+
+void clock_wall_set(uint64_t seconds, uint32_t nanoseconds, uint64_t system_ns)
+{
+    atomic_store(&wall_ns, seconds * NANOSECONDS + nanoseconds - system_ns);
+    vcpu_time_wall_clock_changed();
+}
+
+/* ---- boot, and the other CPUs --------------------------------------------------------------- */
+
+void clock_setup(void)
+{
+    const char *by;
+    uint64_t hz = calibrate(&by);
+
+    if (hz == 0) {
+        by = "a guess";
+        hz = NANOSECONDS;
+        log_error("clock: no counter to measure the TSC with; time will be wrong\n");
+    }
+    clock_set_rate(hz);
+    clock.base[0] = read_tsc();
+    clock.invariant =
+        cpuid(0x80000000, 0).eax >= 0x80000007 && (cpuid(0x80000007, 0).edx & 0x100) != 0;
+    wall_ns = cmos_seconds() * NANOSECONDS;
+    log_info("clock: TSC %lu.%03lu MHz by %s%s\n", hz / 1000000, hz / 1000 % 1000, by,
+             clock.invariant ? ", invariant" : "");
+}
+
+/*
+ * Comparing a CPU with the boot CPU: the boot CPU asks with a number, the other
+ * answers with its TSC, which must lie between two readings of the boot CPU's.
+ */
+#define ROUNDS      64u
+#define ROUNDS_DONE UINT32_MAX
+#define TAKEN       0x80000000u
+
+static struct {
+    _Atomic uint32_t caller; /* CPU that wants to be compared; with TAKEN: do not touch; 0: none */
+    _Atomic uint32_t asked, answered;
+    _Atomic uint64_t tsc;
+} meeting;
+
+void clock_setup_cpu(void)
+{
+    unsigned int cpu = cpu_id();
+    uint32_t nobody = 0, asked = 0;
+    uint64_t start;
+
+    clock.base[cpu] = clock.base[0];
+    while (!atomic_compare_exchange_strong(&meeting.caller, &nobody, cpu | TAKEN)) {
+        nobody = 0;
+        cpu_pause();
+    }
+    atomic_store(&meeting.asked, 0);
+    atomic_store(&meeting.answered, 0);
+    atomic_store(&meeting.caller, cpu);
+    start = read_tsc();
+    while (asked != ROUNDS_DONE) {
+        uint32_t last = asked;
+        uint32_t me = cpu;
+
+        asked = atomic_load(&meeting.asked);
+        if (asked != last && asked != ROUNDS_DONE) {
+            atomic_store(&meeting.tsc, read_tsc_ordered());
+            atomic_store(&meeting.answered, asked);
+        }
+        if (asked == 0 && read_tsc() - start > clock.hz / 20 &&
+            atomic_compare_exchange_strong(&meeting.caller, &me, 0)) {
+            clock.unchecked = true;
+            return;
+        }
+        cpu_pause();
+    }
+    atomic_store(&meeting.caller, 0);
+}
+
+/* Ask the other CPU ROUNDS times, or for 2 ms.  True if a reading was out of order. */
+static bool compare(int64_t *offset)
+{
+    uint64_t shortest = UINT64_MAX;
+    uint64_t end = read_tsc() + clock.hz / 500;
+    bool warped = false;
+
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        uint64_t before = read_tsc_ordered();
+        uint64_t there, after;
+
+        atomic_store(&meeting.asked, round);
+        while (atomic_load(&meeting.answered) != round) {
+            cpu_pause();
+        }
+        there = atomic_load(&meeting.tsc);
+        after = read_tsc_ordered();
+        warped = warped || (int64_t)(there - before) < 0 || (int64_t)(after - there) < 0;
+        if (after - before < shortest) {
+            shortest = after - before;
+            *offset = (int64_t)(there - before - shortest / 2);
+        }
+        if (after > end && round >= 4) {
+            break;
+        }
+    }
+    return warped;
+}
+
+void clock_serve_cpu(void)
+{
+    uint32_t cpu = atomic_load(&meeting.caller);
+    int64_t offset = 0;
+
+    if (cpu == 0 || (cpu & TAKEN) != 0 ||
+        !atomic_compare_exchange_strong(&meeting.caller, &cpu, cpu | TAKEN)) {
+        return;
+    }
+    if (compare(&offset)) {
+        clock.warped = true;
+        clock.base[cpu] = clock.base[0] + (uint64_t)offset;
+        log_warning("clock: CPU %u's TSC is %ld ticks off; guests are not told it is stable\n", cpu,
+                    (long)offset);
+    }
+    atomic_store(&meeting.asked, ROUNDS_DONE);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parts of the clock that only its unit test calls from outside.
+ */
+#ifndef HYPERVISOR_TIME_CLOCK_INTERNAL_H
+#define HYPERVISOR_TIME_CLOCK_INTERNAL_H
+
+#include "hypervisor/lib/types.h"
+
+/* A counter of known rate; `mask` has the bits it counts in. */
+struct clock_reference {
+    uint64_t (*read)(void);
+    uint64_t hz;
+    uint64_t mask;
+};
+
+/* The TSC's rate by that counter; 0 if the counter stands still. */
+uint64_t clock_measure(const struct clock_reference *reference);
+
+void clock_set_rate(uint64_t hz);
+
+/* The CMOS clock's registers as they are; `control` is register B. */
+struct cmos_time {
+    uint8_t second, minute, hour, day, month, year, control;
+};
+
+/* Seconds since 1970; 0 if it is no time. */
+uint64_t clock_cmos_seconds(struct cmos_time time);
+uint64_t clock_seconds_of_date(unsigned int year, unsigned int month, unsigned int day);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers: one pairing heap a CPU, its first entry in the APIC's one-shot timer.
+ *
+ * The links are in the timers, so arming never fails and allocates nothing.  A
+ * timer is in one heap at most; timer.cpu says in whose, and changes only under
+ * the lock (RANK_TIMER) of the heap it names.  Stopping does not touch the
+ * APIC: an interrupt too many finds nothing due and arms for what is left.
+ */
+#include "hypervisor/time/timer.h"
+
+#include "hypervisor/lib/atomic.h"
+#include "hypervisor/lib/cpumask.h"
+#include "hypervisor/lib/lock.h"
+#include "hypervisor/time/clock.h"
+#include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/softirq.h"
+
+#define NOT_PROGRAMMED 0
+
+struct timer_queue {
+    struct spinlock lock;
+    struct timer *first;   /* root of the heap: the earliest */
+    struct timer *running; /* its handler is being called */
+    uint64_t programmed;   /* the deadline the APIC has, or NOT_PROGRAMMED */
+    bool expiring;         /* expire() is at work and programs the APIC when it is done */
+} __attribute__((aligned(64)));
+
+static struct timer_queue queues[CPU_LIMIT];
+
+/* Make the later of two heaps a child of the earlier one. */
+static struct timer *merge(struct timer *a, struct timer *b)
+{
+    if (b->deadline < a->deadline) {
+        struct timer *later = a;
+
+        a = b;
+        b = later;
+    }
+    b->previous = a;
+    b->next = a->child;
+    if (a->child != NULL) {
+        a->child->previous = b;
+    }
+    a->child = b;
+    return a;
+}
+
+/* One heap of a row of brothers: in pairs from the left, then all from the right. */
+static struct timer *merge_row(struct timer *row)
+{
+    struct timer *pairs = NULL;
+    struct timer *heap = NULL;
+
+    while (row != NULL) {
+        struct timer *a = row;
+        struct timer *b = a->next;
+
+        row = b == NULL ? NULL : b->next;
+        if (b != NULL) {
+            a = merge(a, b);
+        }
+        a->next = pairs;
+        pairs = a;
+    }
+    while (pairs != NULL) {
+        struct timer *pair = pairs;
+
+        pairs = pair->next;
+        heap = heap == NULL ? pair : merge(heap, pair);
+    }
+    return heap;
+}
+
+static void insert(struct timer_queue *queue, struct timer *timer)
+{
+    timer->child = NULL;
+    queue->first = queue->first == NULL ? timer : merge(queue->first, timer);
+    queue->first->next = NULL;
+    queue->first->previous = NULL;
+    timer->armed = true;
+}
+
+static void take_out(struct timer_queue *queue, struct timer *timer)
+{
+    struct timer *rest = timer->child == NULL ? NULL : merge_row(timer->child);
+
+    if (queue->first == timer) {
+        queue->first = rest;
+    } else {
+        if (timer->previous->child == timer) {
+            timer->previous->child = timer->next;
+        } else {
+            timer->previous->next = timer->next;
+        }
+        if (timer->next != NULL) {
+            timer->next->previous = timer->previous;
+        }
+        if (rest != NULL) {
+            queue->first = merge(queue->first, rest);
+        }
+    }
+    if (queue->first != NULL) {
+        queue->first->next = NULL;
+        queue->first->previous = NULL;
+    }
+    timer->armed = false;
+}
+
+/* Have this CPU interrupted for its first timer. */
+static void program(struct timer_queue *queue)
+{
+    uint64_t tsc, now;
+
+    if (queue->first == NULL || queue->first->deadline == queue->programmed) {
+        return;
+    }
+    tsc = read_tsc();
+    now = clock_system_of(tsc);
+    if (queue->first->deadline <= now) {
+        softirq_raise(SOFTIRQ_TIMER);
+        return;
+    }
+    queue->programmed = queue->first->deadline;
+    apic_timer_set(tsc + clock_ticks_of(queue->first->deadline - now));
+}
+
+static struct timer_queue *lock_queue_of(const struct timer *timer) NO_LOCK_ANALYSIS
+{
+    for (;;) {
+        uint32_t cpu = read_once(timer->cpu);
+
+        spin_lock(&queues[cpu].lock);
+        if (likely(read_once(timer->cpu) == cpu)) {
+            return &queues[cpu];
+        }
+        spin_unlock(&queues[cpu].lock);
+    }
+}
+
+void timer_init(struct timer *timer, void (*handler)(void *argument), void *argument)
+{
+    *timer = (struct timer){ .handler = handler, .argument = argument, .cpu = cpu_id() };
+}
+
+/* Take a timer out and make it this CPU's; returns with this CPU's queue locked. */
+static struct timer_queue *lock_and_take(struct timer *timer, bool *was_armed) NO_LOCK_ANALYSIS
+{
+    unsigned int here = cpu_id();
+    struct timer_queue *queue;
+
+    *was_armed = false;
+    while ((queue = lock_queue_of(timer)) != &queues[here]) {
+        bool busy = queue->running == timer;
+
+        /* While its handler runs it stays, so that timer_stop() knows where to look. */
+        if (!busy) {
+            if (timer->armed) {
+                take_out(queue, timer);
+                *was_armed = true;
+            }
+            write_once(timer->cpu, here);
+        }
+        spin_unlock(&queue->lock);
+        if (busy) {
+            spin_wait();
+        }
+    }
+    if (timer->armed) {
+        take_out(queue, timer);
+        *was_armed = true;
+    }
+    return queue;
+}
+
+static void put(struct timer_queue *queue, struct timer *timer) REQUIRES(queue->lock)
+{
+    insert(queue, timer);
+    if (!queue->expiring) {
+        program(queue);
+    }
+}
+
+void timer_set(struct timer *timer, uint64_t deadline_ns) NO_LOCK_ANALYSIS
+{
+    bool was_armed;
+    struct timer_queue *queue = lock_and_take(timer, &was_armed);
+
+    timer->deadline = deadline_ns;
+    put(queue, timer);
+    spin_unlock(&queue->lock);
+}
+
+void timer_bring(struct timer *timer) NO_LOCK_ANALYSIS
+{
+    struct timer_queue *queue;
+    bool was_armed;
+
+    if (read_once(timer->cpu) == cpu_id() || !read_once(timer->armed)) {
+        return;
+    }
+    queue = lock_and_take(timer, &was_armed);
+    if (was_armed) {
+        put(queue, timer);
+    }
+    spin_unlock(&queue->lock);
+}
+
+void timer_stop(struct timer *timer) NO_LOCK_ANALYSIS
+{
+    bool busy;
+
+    do {
+        struct timer_queue *queue = lock_queue_of(timer);
+
+        if (timer->armed) {
+            take_out(queue, timer);
+        }
+        busy = queue->running == timer && queue != &queues[cpu_id()];
+        spin_unlock(&queue->lock);
+        if (busy) {
+            spin_wait();
+        }
+    } while (busy);
+}
+
+/* Call the handlers of what is due now; what they arm again is for the next round. */
+static void expire(void)
+{
+    struct timer_queue *queue = &queues[cpu_id()];
+    uint64_t now = clock_now();
+    struct timer *timer;
+
+    spin_lock(&queue->lock);
+    queue->expiring = true;
+    while ((timer = queue->first) != NULL && timer->deadline <= now) {
+        take_out(queue, timer);
+        queue->running = timer;
+        spin_unlock(&queue->lock);
+
+        timer->handler(timer->argument);
+
+        spin_lock(&queue->lock);
+        queue->running = NULL;
+    }
+    queue->expiring = false;
+    program(queue);
+    spin_unlock(&queue->lock);
+}
+
+void timer_setup_cpu(void)
+{
+    unsigned int cpu = cpu_id();
+
+    spinlock_init(&queues[cpu].lock, RANK_TIMER);
+    if (cpu == 0) {
+        softirq_register(SOFTIRQ_TIMER, expire);
+    }
+}
+
+void timer_interrupt(void)
+{
+    queues[cpu_id()].programmed = NOT_PROGRAMMED;
+    softirq_raise(SOFTIRQ_TIMER);
+}
