@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical interrupts of a domain.
+ *
+ * domain->pirqs maps pirqs to lines.  An entry changes with the domain's lock
+ * and, when it names or named a line, that line's lock held; so either is enough
+ * to read it.  Whom a line interrupts is in the line, under its lock alone.
+ */
+#include "hypervisor/pv/pirq.h"
+
+#include "guest-pv-headers/errno.h"
+#include "hypervisor/drivers/ioapic.h"
+#include "hypervisor/event/event.h"
+#include "hypervisor/lib/atomic.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
+
+/* Entries of the table: a line + 1, or */
+#define PIRQ_FREE     0u
+#define PIRQ_RESERVED 0xffffu
+
+#define LIMIT_CONTROL IRQ_LINE_LIMIT
+#define LIMIT_OTHERS  64u
+
+struct domain_pirqs {
+    uint32_t limit;
+    bool unmask_acknowledges;
+    struct page *eoi_page; /* reference and writable use held */
+    uint64_t *eoi_map;
+    _Atomic uint16_t entry[];
+};
+
+/* A GSI whose wiring dom0 has told us; bits, changed under the line's lock. */
+static uint64_t gsi_configured[IRQ_GSI_LIMIT / 64];
+
+static struct domain_pirqs *pirqs_of(struct domain *domain)
+{
+    return load_acquire(&domain->pirqs);
+}
+
+/* The table, made when it is first needed; NULL if out of memory. */
+static struct domain_pirqs *pirqs_make(struct domain *domain) REQUIRES(domain->lock)
+{
+    uint32_t limit = domain->privileged ? LIMIT_CONTROL : LIMIT_OTHERS;
+    struct domain_pirqs *pirqs = domain->pirqs;
+
+    if (pirqs != NULL) {
+        return pirqs;
+    }
+    pirqs = heap_alloc(sizeof(*pirqs) + limit * sizeof(pirqs->entry[0]));
+    if (pirqs != NULL) {
+        pirqs->limit = limit;
+        store_release(&domain->pirqs, pirqs);
+    }
+    return pirqs;
+}
+
+uint32_t pirq_limit(struct domain *domain)
+{
+    return domain->privileged ? LIMIT_CONTROL : LIMIT_OTHERS;
+}
+
+static uint32_t entry_of(const struct domain_pirqs *pirqs, uint32_t pirq)
+{
+    return atomic_load_explicit(&pirqs->entry[pirq], memory_order_relaxed);
+}
+
+static void set_entry(struct domain_pirqs *pirqs, uint32_t pirq, uint32_t entry)
+{
+    atomic_store_explicit(&pirqs->entry[pirq], (uint16_t)entry, memory_order_relaxed);
+}
+
+static bool is_line(uint32_t entry)
+{
+    return entry != PIRQ_FREE && entry != PIRQ_RESERVED;
+}
+
+/* The line of a pirq, locked; NULL if there is none. */
+static struct irq_line *lock_line(struct domain *domain, uint32_t pirq) NO_LOCK_ANALYSIS
+{
+    struct domain_pirqs *pirqs = pirqs_of(domain);
+    struct irq_line *line;
+    uint32_t entry;
+
+    if (pirqs == NULL || pirq >= pirqs->limit) {
+        return NULL;
+    }
+    entry = entry_of(pirqs, pirq);
+    if (!is_line(entry)) {
+        return NULL;
+    }
+    line = &irq_lines[entry - 1];
+    spin_lock(&line->lock);
+    if (entry_of(pirqs, pirq) != entry) { /* it was unmapped meanwhile */
+        spin_unlock(&line->lock);
+        return NULL;
+    }
+    return line;
+}
+
+static void unlock_line(struct irq_line *line) NO_LOCK_ANALYSIS
+{
+    spin_unlock(&line->lock);
+}
+
+static void program(const struct irq_line *line)
+{
+    if (line->kind == IRQ_MESSAGE) {
+        msi_program(line);
+    } else {
+        ioapic_program(irq_number(line), line);
+    }
+}
+
+/* Tell the guest whether the pirq needs an EOI. */
+static void publish_eoi(const struct domain *domain, const struct irq_line *line, uint32_t pirq)
+{
+    const struct domain_pirqs *pirqs = domain->pirqs;
+    uint64_t *map = load_acquire(&pirqs->eoi_map);
+
+    if (map == NULL) {
+        return;
+    }
+    if (line->kind == IRQ_LEVEL) {
+        (void)bit_test_and_set(map, pirq);
+    } else {
+        (void)bit_test_and_clear(map, pirq);
+    }
+}
+
+void pirq_interrupt(struct irq_line *line)
+{
+    event_send_pirq(line->domain, line->port);
+}
+
+/* 8 bits are what a pin or a message has to name a CPU with. */
+static bool reachable(unsigned int cpu)
+{
+    return cpumask_has(&cpus_online, cpu) && cpus[cpu].apic_id < 0xff;
+}
+
+static int bind(struct domain *domain, struct irq_line *line, evtchn_port_t port)
+    REQUIRES(line->lock)
+{
+    const struct vcpu *first = domain_vcpu(domain, 0);
+
+    if (line->domain != NULL || line->handler != NULL) {
+        return -XEN_EBUSY;
+    }
+    if (line->kind == IRQ_UNUSED) {
+        return -XEN_EINVAL;
+    }
+    if (!irq_vector_assign(line, first != NULL && reachable(first->cpu) ? first->cpu : 0)) {
+        return -XEN_ENOSPC;
+    }
+    line->domain = domain;
+    line->port = port;
+    line->masked = false;
+    return 0;
+}
+
+int pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port,
+                    bool share) NO_LOCK_ANALYSIS
+{
+    struct irq_line *line = lock_line(domain, pirq);
+    int error;
+
+    (void)share; /* a line has one user; others get -XEN_EBUSY, shared or not */
+    if (line == NULL) {
+        return -XEN_EINVAL;
+    }
+    error = bind(domain, line, port);
+    if (error == 0) {
+        line->pirq = pirq;
+        publish_eoi(domain, line, pirq);
+        program(line);
+    }
+    unlock_line(line);
+    return error;
+}
+
+/* Take the line from its guest.  Pins lose their vector; a message keeps it, masked. */
+static void unbind(struct irq_line *line) REQUIRES(line->lock)
+{
+    line->domain = NULL;
+    line->masked = true;
+    if (line->kind == IRQ_MESSAGE) {
+        msi_mask(line, true);
+    } else {
+        ioapic_mask(irq_number(line));
+        irq_vector_release(line);
+    }
+}
+
+void pirq_guest_unbind(struct domain *domain, uint32_t pirq) NO_LOCK_ANALYSIS
+{
+    struct irq_line *line = lock_line(domain, pirq);
+
+    if (line == NULL) {
+        return;
+    }
+    if (line->domain == domain && line->pirq == pirq) {
+        unbind(line);
+    }
+    unlock_line(line);
+}
+
+void pirq_guest_set_affinity(struct domain *domain, uint32_t pirq,
+                             unsigned int cpu) NO_LOCK_ANALYSIS
+{
+    struct irq_line *line = lock_line(domain, pirq);
+
+    if (line == NULL) {
+        return;
+    }
+    if (line->domain == domain && cpu != line->cpu && reachable(cpu) &&
+        irq_vector_move(line, cpu)) {
+        program(line);
+        /*
+         * One more interrupt than the device raised does no harm, one less does: an
+         * edge may have gone to a place that was given up just now.
+         */
+        if (line->kind != IRQ_LEVEL) {
+            pirq_interrupt(line);
+        }
+    }
+    unlock_line(line);
+}
+
+int pirq_eoi(struct domain *domain, uint32_t pirq)
+{
+    struct irq_line *line;
+
+    if (pirq >= pirq_limit(domain)) {
+        return -XEN_EINVAL;
+    }
+    line = lock_line(domain, pirq);
+    if (line == NULL) {
+        return -XEN_EINVAL;
+    }
+    if (line->kind == IRQ_LEVEL && line->domain == domain && line->masked) {
+        line->masked = false;
+        ioapic_unmask(irq_number(line));
+    }
+    unlock_line(line);
+    return 0;
+}
+
+void pirq_eoi_all(struct domain *domain)
+{
+    const struct domain_pirqs *pirqs = pirqs_of(domain);
+
+    for (uint32_t pirq = 0; pirqs != NULL && pirq < pirqs->limit; pirq++) {
+        if (is_line(entry_of(pirqs, pirq))) {
+            (void)pirq_eoi(domain, pirq);
+        }
+    }
+}
+
+void pirq_guest_eoi_on_unmask(struct domain *domain, uint32_t pirq)
+{
+    const struct domain_pirqs *pirqs = pirqs_of(domain);
+
+    if (pirqs != NULL && pirqs->unmask_acknowledges) {
+        (void)pirq_eoi(domain, pirq);
+    }
+}
+
+static int32_t pirq_of_line(const struct domain_pirqs *pirqs, uint32_t number)
+{
+    for (uint32_t pirq = 0; pirq < pirqs->limit; pirq++) {
+        if (entry_of(pirqs, pirq) == number + 1) {
+            return (int32_t)pirq;
+        }
+    }
+    return PIRQ_ANY;
+}
+
+/* A free number: the highest for a message, the lowest behind all GSIs else. */
+static int choose_pirq(const struct domain_pirqs *pirqs, bool message)
+{
+    for (uint32_t i = 0; i < pirqs->limit; i++) {
+        uint32_t pirq = message ? pirqs->limit - 1 - i : i;
+
+        if ((message || pirq >= MIN(irq_gsi_count(), pirqs->limit / 2)) &&
+            entry_of(pirqs, pirq) == PIRQ_FREE) {
+            return (int)pirq;
+        }
+    }
+    return -XEN_ENOSPC;
+}
+
+/* The number a line is to get: the one wanted, or one of our choice. */
+static int place_line(const struct domain_pirqs *pirqs, uint32_t number, int32_t wanted)
+{
+    bool message = irq_lines[number].kind == IRQ_MESSAGE;
+
+    if (wanted < 0) {
+        if (!message && number < pirqs->limit && entry_of(pirqs, number) == PIRQ_FREE) {
+            return (int)number;
+        }
+        return choose_pirq(pirqs, message);
+    }
+    if ((uint32_t)wanted >= pirqs->limit) {
+        return -XEN_EINVAL;
+    }
+    return is_line(entry_of(pirqs, (uint32_t)wanted)) ? -XEN_EEXIST : wanted;
+}
+
+static int map_gsi(struct domain *domain, uint32_t gsi, int32_t wanted) REQUIRES(domain->lock)
+{
+    struct domain_pirqs *pirqs = pirqs_make(domain);
+    struct irq_line *line = &irq_lines[gsi];
+    int32_t now;
+    int pirq;
+
+    if (pirqs == NULL) {
+        return -XEN_ENOMEM;
+    }
+    now = pirq_of_line(pirqs, gsi);
+    if (now >= 0) {
+        return wanted < 0 || wanted == now ? now : -XEN_EEXIST;
+    }
+    pirq = place_line(pirqs, gsi, wanted);
+    if (pirq >= 0) {
+        spin_lock(&line->lock);
+        set_entry(pirqs, (uint32_t)pirq, gsi + 1);
+        spin_unlock(&line->lock);
+    }
+    return pirq;
+}
+
+int pirq_map_gsi(struct domain *domain, int32_t gsi, int32_t wanted)
+{
+    int pirq;
+
+    if (gsi < 0 || (uint32_t)gsi >= irq_gsi_count()) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&domain->lock);
+    pirq = map_gsi(domain, (uint32_t)gsi, wanted);
+    spin_unlock(&domain->lock);
+    return pirq;
+}
+
+/* Have a device's message lead to a line: attached, with a vector, masked if it can be. */
+static int prepare_message(uint32_t number, const struct msi_request *request)
+{
+    struct irq_line *line = &irq_lines[number];
+    int error = msi_attach(number, request);
+
+    if (error != 0) {
+        return error;
+    }
+    spin_lock(&line->lock);
+    line->masked = true;
+    if (irq_vector_assign(line, reachable(cpu_id()) ? cpu_id() : 0)) {
+        msi_program(line);
+    } else {
+        error = -XEN_ENOSPC;
+    }
+    spin_unlock(&line->lock);
+    if (error != 0) {
+        msi_detach(number);
+    }
+    return error;
+}
+
+static int map_message(struct domain *domain, const struct msi_request *request, int32_t wanted)
+    REQUIRES(domain->lock)
+{
+    struct domain_pirqs *pirqs = pirqs_make(domain);
+    uint32_t number;
+    int pirq, error;
+
+    if (pirqs == NULL) {
+        return -XEN_ENOMEM;
+    }
+    number = irq_message_alloc();
+    if (number == IRQ_NONE) {
+        return -XEN_ENOSPC;
+    }
+    pirq = place_line(pirqs, number, wanted);
+    if (pirq < 0) {
+        error = pirq;
+        goto free_line;
+    }
+    error = prepare_message(number, request);
+    if (error != 0) {
+        goto free_line;
+    }
+    set_entry(pirqs, (uint32_t)pirq, number + 1);
+    return pirq;
+
+free_line:
+    irq_message_free(number);
+    return error;
+}
+
+int pirq_map_message(struct domain *domain, const struct msi_request *request, int32_t wanted)
+{
+    int pirq;
+
+    spin_lock(&domain->lock);
+    pirq = map_message(domain, request, wanted);
+    spin_unlock(&domain->lock);
+    return pirq;
+}
+
+static void unmap(struct domain *domain, struct domain_pirqs *pirqs, uint32_t pirq)
+    REQUIRES(domain->lock)
+{
+    uint32_t entry = entry_of(pirqs, pirq);
+    struct irq_line *line = &irq_lines[entry - 1];
+    bool message;
+
+    if (!is_line(entry)) {
+        set_entry(pirqs, pirq, PIRQ_FREE);
+        return;
+    }
+    spin_lock(&line->lock);
+    message = line->kind == IRQ_MESSAGE;
+    if (line->domain == domain && line->pirq == pirq) {
+        unbind(line);
+    }
+    if (message) {
+        msi_detach(entry - 1);
+        irq_vector_release(line);
+    }
+    set_entry(pirqs, pirq, PIRQ_FREE);
+    spin_unlock(&line->lock);
+    if (message) {
+        irq_message_free(entry - 1);
+    }
+}
+
+int pirq_unmap(struct domain *domain, int32_t pirq)
+{
+    struct domain_pirqs *pirqs;
+    int error = -XEN_EINVAL;
+
+    spin_lock(&domain->lock);
+    pirqs = domain->pirqs;
+    if (pirqs != NULL && pirq >= 0 && (uint32_t)pirq < pirqs->limit &&
+        entry_of(pirqs, (uint32_t)pirq) != PIRQ_FREE) {
+        unmap(domain, pirqs, (uint32_t)pirq);
+        error = 0;
+    }
+    spin_unlock(&domain->lock);
+    return error;
+}
+
+int pirq_reserve(struct domain *domain, bool message)
+{
+    struct domain_pirqs *pirqs;
+    int pirq = -XEN_ENOMEM;
+
+    spin_lock(&domain->lock);
+    pirqs = pirqs_make(domain);
+    if (pirqs != NULL) {
+        pirq = choose_pirq(pirqs, message);
+    }
+    if (pirq >= 0) {
+        set_entry(pirqs, (uint32_t)pirq, PIRQ_RESERVED);
+    }
+    spin_unlock(&domain->lock);
+    return pirq;
+}
+
+int pirq_setup_gsi(int32_t gsi, bool level, bool active_low)
+{
+    struct irq_line *line = &irq_lines[(uint32_t)gsi % IRQ_LINE_LIMIT];
+    int error = 0;
+
+    if (gsi < 0 || (uint32_t)gsi >= irq_gsi_count()) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&line->lock);
+    if (line->kind == IRQ_UNUSED) {
+        error = -XEN_EINVAL;
+    } else if (line->domain != NULL || line->handler != NULL ||
+               bit_test(gsi_configured, (unsigned int)gsi)) {
+        error = -XEN_EEXIST;
+    } else {
+        (void)bit_test_and_set(gsi_configured, (unsigned int)gsi);
+        ioapic_configure(line, level, active_low);
+    }
+    spin_unlock(&line->lock);
+    return error;
+}
+
+/* What is bound already shows in the new page. */
+static void publish_all(struct domain *domain) REQUIRES(domain->lock)
+{
+    for (uint32_t pirq = 0; pirq < domain->pirqs->limit; pirq++) {
+        struct irq_line *line = lock_line(domain, pirq);
+
+        if (line == NULL) {
+            continue;
+        }
+        if (line->domain == domain && line->pirq == pirq) {
+            publish_eoi(domain, line, pirq);
+        }
+        unlock_line(line);
+    }
+}
+
+static int set_eoi_page(struct domain *domain, struct page *page, bool unmask_acknowledges)
+    REQUIRES(domain->lock)
+{
+    struct domain_pirqs *pirqs = pirqs_make(domain);
+
+    if (pirqs == NULL) {
+        return -XEN_ENOMEM;
+    }
+    if (pirqs->eoi_page != NULL) {
+        return -XEN_EBUSY;
+    }
+    pirqs->eoi_page = page;
+    pirqs->unmask_acknowledges = unmask_acknowledges;
+    store_release(&pirqs->eoi_map, (uint64_t *)page_address(page));
+    publish_all(domain);
+    return 0;
+}
+
+int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool unmask_acknowledges)
+{
+    struct page *page = page_of(frame);
+    int error;
+
+    if (!frame_get(frame, domain->id)) {
+        return -XEN_EINVAL;
+    }
+    error = page_writable_get(page);
+    if (error != 0) {
+        goto put_page;
+    }
+    spin_lock(&domain->lock);
+    error = set_eoi_page(domain, page, unmask_acknowledges);
+    spin_unlock(&domain->lock);
+    if (error == 0) {
+        return 0;
+    }
+    page_type_put(page);
+put_page:
+    page_put(page);
+    return error;
+}
+
+void pirqs_destroy(struct domain *domain)
+{
+    struct domain_pirqs *pirqs;
+
+    spin_lock(&domain->lock);
+    pirqs = domain->pirqs;
+    for (uint32_t pirq = 0; pirqs != NULL && pirq < pirqs->limit; pirq++) {
+        unmap(domain, pirqs, pirq);
+    }
+    store_release(&domain->pirqs, NULL);
+    spin_unlock(&domain->lock);
+
+    if (pirqs != NULL && pirqs->eoi_page != NULL) {
+        page_type_put(pirqs->eoi_page);
+        page_put(pirqs->eoi_page);
+    }
+    heap_free(pirqs);
+}
