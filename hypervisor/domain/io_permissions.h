@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pieces of the machine a domain was given: I/O ports, frames of device
+ * memory, interrupt lines.
+ *
+ * Changed with the domain's lock held (or before it runs); looked up without it
+ * from anywhere.  Ports are a bitmap of atomic words, made when the first port
+ * is given.  Frames and lines are range sets, replaced as a whole under `lock`.
+ */
+#ifndef HYPERVISOR_DOMAIN_IO_PERMISSIONS_H
+#define HYPERVISOR_DOMAIN_IO_PERMISSIONS_H
+
+#include "hypervisor/domain/domain.h"
+
+#define IO_PORTS 65536u
+
+/* Numbers, as sorted ranges that neither touch nor overlap. */
+struct range {
+    uint64_t first, last;
+};
+
+struct range_set {
+    struct range *ranges;
+    uint32_t count;
+};
+
+#define RANGE_SET_LIMIT 1024u /* ranges in one set: -XEN_ENOSPC beyond */
+
+/*
+ * `to` becomes `from` with first to last put in or taken out; `to` is fresh and
+ * `from` stays as it is.  -XEN_EINVAL, -XEN_ENOMEM, -XEN_ENOSPC: `to` is empty.
+ */
+int must_check range_set_with(struct range_set *to, const struct range_set *from,
+                              struct range range);
+int must_check range_set_without(struct range_set *to, const struct range_set *from,
+                                 struct range range);
+bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last); /* all of them */
+void range_set_free(struct range_set *set);
+
+struct io_permissions {
+    _Atomic(uint8_t *) ports; /* a bit for each, 1 allows; NULL: none */
+    struct spinlock lock;     /* RANK_DEVICE: the two sets */
+    struct range_set frames;
+    struct range_set irqs;
+
+    /* Registers that select what a data port means, as the domain wrote them. */
+    _Atomic uint32_t pci_address; /* 0xcf8 */
+    _Atomic uint8_t cmos_index;   /* 0x70 */
+};
+
+/* An empty set of permissions in domain->io; -XEN_ENOMEM. */
+int must_check io_permissions_create(struct domain *domain);
+void io_permissions_destroy(struct domain *domain);
+
+/* Ranges are first to last, both included.  -XEN_EINVAL, -XEN_ENOMEM, -XEN_ENOSPC. */
+int must_check io_allow_ports(struct domain *domain, uint64_t first, uint64_t last);
+int must_check io_deny_ports(struct domain *domain, uint64_t first, uint64_t last);
+int must_check io_allow_frames(struct domain *domain, uint64_t first, uint64_t last);
+int must_check io_deny_frames(struct domain *domain, uint64_t first, uint64_t last);
+int must_check io_allow_irqs(struct domain *domain, uint64_t first, uint64_t last);
+int must_check io_deny_irqs(struct domain *domain, uint64_t first, uint64_t last);
+
+bool io_frames_allowed(struct domain *domain, uint64_t first, uint64_t last);
+bool io_irqs_allowed(struct domain *domain, uint64_t first, uint64_t last);
+bool io_port_range_allowed(const struct domain *domain, uint64_t first, uint64_t last);
+
+/* One access: `size` is 1, 2 or 4. */
+static inline bool io_port_allowed(const struct io_permissions *io, unsigned int port,
+                                   unsigned int size)
+{
+    const uint8_t *map = atomic_load_explicit(&io->ports, memory_order_acquire);
+    unsigned int last = port + size - 1, bits;
+
+    if (unlikely(map == NULL) || unlikely(last >= IO_PORTS)) {
+        return false;
+    }
+    bits = (unsigned int)__atomic_load_n(&map[port / 8], __ATOMIC_RELAXED) |
+           (unsigned int)__atomic_load_n(&map[last / 8], __ATOMIC_RELAXED) << 8;
+    return (~bits >> port % 8 & ((1u << size) - 1)) == 0;
+}
+
+#endif
