@@ -10,6 +10,7 @@
 
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/io_permissions.h"
+#include "hypervisor/drivers/pci.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/tlb.h"

@@ -30,9 +30,6 @@ static inline bool pv_iopl_allows(const struct vcpu *vcpu)
 uint32_t pv_port_read(struct domain *domain, unsigned int port, unsigned int size);
 void pv_port_write(struct domain *domain, unsigned int port, unsigned int size, uint32_t value);
 
-/* Held while an address in port 0xcf8 is in use, by the core's own accesses as well. */
-extern struct spinlock pci_port_lock;
-
 /*
  * Give the control domain all ports but the core's.  The caller then takes away
  * the ports and frames of devices it found (console, APICs) with io_deny_*().
