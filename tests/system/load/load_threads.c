@@ -57,7 +57,7 @@ static void *take_turns(void *argument)
     unsigned int me = (unsigned int)(uintptr_t)argument;
 
     CHECK(pthread_mutex_lock(&lock) == 0);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 40; i++) {
         while (whose != me) {
             CHECK(pthread_cond_wait(&turn, &lock) == 0);
         }
@@ -73,7 +73,7 @@ static void *churn(void *argument)
 {
     uintptr_t me = (uintptr_t)argument;
 
-    for (uintptr_t i = 0; i < 400; i++) {
+    for (uintptr_t i = 0; i < 150; i++) {
         uintptr_t *memory =
             mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
