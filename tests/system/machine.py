@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-# QEMU 7.2's IRET mishandles SMAP for ring-3 stacks of a PV guest; see docs/user/building.md.
+# QEMU 7.2 and SMAP: see docs/user/building.md.
 CPU = "max,-smap"
 
 GRUB_MENU = """\
