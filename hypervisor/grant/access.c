@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Using one grant: the handshake with the granter over its own entry.
+ *
+ * The granter may change its entry at any moment, in any way.  Therefore each
+ * word of it is read once, an entry counts as ours only after a locked
+ * instruction has marked it in use, and from then on the record in struct
+ * grant_active is what counts.  Nothing here waits for the granter.
+ */
+#include "hypervisor/grant/internal.h"
+#include "hypervisor/mm/page_type.h"
+
+/* How often a granter may get in the way of marking its entry before we give up. */
+#define CLAIM_TRIES 4
+
+uint32_t grant_lock(struct grant_table *table, struct grant_active *entry, uint32_t *version)
+{
+    for (;;) {
+        uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
+
+        if (likely((use & GRANT_LOCKED) == 0) &&
+            likely(atomic_compare_exchange_weak(&entry->use, &use, use | GRANT_LOCKED))) {
+            /* A version change stores 0 first and then looks at each lock: one of us sees. */
+            *version = atomic_load(&table->version);
+            if (likely(*version != 0)) {
+                return use;
+            }
+            grant_unlock(entry, use);
+        }
+        spin_wait();
+    }
+}
+
+/* Does an entry that begins so let the claimant do what it wants? */
+static inline bool permits(uint32_t header, struct grant_claim claim)
+{
+    uint32_t mask = GTF_type_mask;
+
+    if ((claim.wanted & GRANT_WHOLE) != 0) {
+        mask |= GTF_sub_page;
+    }
+    if ((claim.wanted & GRANT_WRITE) != 0) {
+        mask |= GTF_readonly;
+    }
+    return (header & mask) == GTF_permit_access && header >> 16 == claim.user;
+}
+
+static inline uint16_t marks_of(struct grant_claim claim)
+{
+    return (claim.wanted & GRANT_WRITE) != 0 ? GTF_reading | GTF_writing : GTF_reading;
+}
+
+/* Version 1: the entry is one word, and is taken as it was when the marks went in. */
+static int claim_v1(const struct grant_table *table, grant_ref_t ref, struct grant_active *entry,
+                    uint32_t use, struct grant_claim claim)
+{
+    uint64_t *word = grant_v1_word(table, ref);
+    uint64_t old = read_once(*word);
+
+    claim.wanted |= GRANT_WHOLE; /* there are no parts of pages here */
+    for (unsigned int i = 0; i < CLAIM_TRIES; i++) {
+        if (unlikely(!permits((uint32_t)old, claim))) {
+            return GNTST_general_error;
+        }
+        if (likely(atomic_compare_swap(word, &old, old | marks_of(claim)))) {
+            if ((use & GRANT_USERS) == 0) {
+                entry->frame = (uint32_t)(old >> 32);
+                entry->user = claim.user;
+                entry->start = 0;
+                entry->end = PAGE_SIZE;
+                entry->part = false;
+            }
+            return 0;
+        }
+    }
+    return GNTST_general_error;
+}
+
+static void record_v2(const union grant_entry_v2 *shared, bool part, struct grant_active *entry)
+{
+    uint64_t frame = read_once(shared->full_page.frame);
+    uint32_t range = read_once(shared->__spacer[1]); /* page_off, length */
+    uint32_t start = range & 0xffff;
+    uint32_t end = start + (range >> 16);
+
+    /* No frame has the number UINT32_MAX: frame_hold() will refuse it. */
+    entry->frame = (uint32_t)(frame < UINT32_MAX ? frame : UINT32_MAX);
+    entry->start = (uint16_t)(part ? start : 0);
+    entry->end = (uint16_t)(part && end < PAGE_SIZE ? end : PAGE_SIZE);
+    entry->part = part;
+}
+
+/* Version 2: the marks have a place of their own.  Mark, then see whether the entry stands. */
+static int claim_v2(const struct grant_table *table, grant_ref_t ref, struct grant_active *entry,
+                    uint32_t use, struct grant_claim claim)
+{
+    const union grant_entry_v2 *shared = grant_v2_entry(table, ref);
+    grant_status_t *status = grant_v2_status(table, ref);
+    uint32_t header = read_once(shared->__spacer[0]);
+    uint16_t marks = marks_of(claim);
+
+    if (unlikely(!permits(header, claim))) {
+        return GNTST_general_error;
+    }
+    __atomic_fetch_or(status, marks, __ATOMIC_SEQ_CST);
+    header = read_once(shared->__spacer[0]);
+    if (unlikely(!permits(header, claim))) {
+        if ((use & GRANT_USERS) != 0) {
+            marks &= (uint16_t)~GTF_reading;
+        }
+        __atomic_fetch_and(status, (uint16_t)~marks, __ATOMIC_SEQ_CST);
+        return GNTST_general_error;
+    }
+    if ((use & GRANT_USERS) == 0) {
+        record_v2(shared, (header & GTF_sub_page) != 0, entry);
+        entry->user = claim.user;
+    }
+    return 0;
+}
+
+/* One more user of an entry in use: only who begins to write must ask the granter again. */
+static int join(const struct grant_active *entry, uint32_t use, struct grant_claim claim,
+                bool *must_ask)
+{
+    if (entry->user != claim.user || (use & GRANT_USERS) == GRANT_USERS ||
+        (entry->part && (claim.wanted & GRANT_WHOLE) != 0)) {
+        return GNTST_general_error;
+    }
+    *must_ask = (claim.wanted & GRANT_WRITE) != 0 && (use & GRANT_WRITERS) == 0;
+    return 0;
+}
+
+int grant_pin(struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
+              struct grant_extent *extent)
+{
+    struct grant_active *entry;
+    bool must_ask = true;
+    uint32_t use, version;
+    int status = 0;
+
+    if (unlikely(!grant_ref_known(table, &ref))) {
+        return GNTST_bad_gntref;
+    }
+    entry = grant_active_of(table, ref);
+    use = grant_lock(table, entry, &version);
+    if (unlikely(
+            version == 2 &&
+            ref >= grant_entries(atomic_load_explicit(&table->frames, memory_order_relaxed), 2))) {
+        status = GNTST_bad_gntref;
+    } else if ((use & GRANT_USERS) != 0) {
+        status = join(entry, use, claim, &must_ask);
+    }
+    if (status == 0 && must_ask) {
+        status = version == 1 ? claim_v1(table, ref, entry, use, claim)
+                              : claim_v2(table, ref, entry, use, claim);
+    }
+    if (likely(status == 0)) {
+        use += (claim.wanted & GRANT_WRITE) != 0 ? GRANT_USER + GRANT_WRITER : GRANT_USER;
+        extent->frame = mfn(entry->frame);
+        extent->start = entry->start;
+        extent->end = entry->end;
+    }
+    grant_unlock(entry, use);
+    return status;
+}
+
+void grant_unpin(struct grant_table *table, grant_ref_t ref, unsigned int wanted)
+{
+    struct grant_active *entry = grant_active_of(table, ref);
+    uint16_t marks = 0;
+    uint32_t use, version;
+
+    use = grant_lock(table, entry, &version) - GRANT_USER;
+    if ((wanted & GRANT_WRITE) != 0) {
+        use -= GRANT_WRITER;
+        if ((use & GRANT_WRITERS) == 0) {
+            marks = GTF_writing;
+        }
+    }
+    if ((use & GRANT_USERS) == 0) {
+        marks |= GTF_reading;
+    }
+    if (marks != 0) {
+        if (version == 1) {
+            __atomic_fetch_and(grant_v1_word(table, ref), ~(uint64_t)marks, __ATOMIC_SEQ_CST);
+        } else {
+            __atomic_fetch_and(grant_v2_status(table, ref), (uint16_t)~marks, __ATOMIC_SEQ_CST);
+        }
+    }
+    grant_unlock(entry, use);
+}
+
+int frame_hold(mfn_t frame, domid_t owner, bool writable)
+{
+    struct page *page;
+    int error;
+
+    if (unlikely(!frame_get(frame, owner))) {
+        return GNTST_bad_page;
+    }
+    page = page_of(frame);
+    if (unlikely((atomic_load_explicit(&page->refs, memory_order_relaxed) & PAGE_REF_CORE) != 0)) {
+        page_put(page);
+        return GNTST_bad_page;
+    }
+    if (writable) {
+        error = page_writable_get(page);
+        if (unlikely(error != 0)) {
+            page_put(page);
+            return error == -XEN_ERESTART ? GRANT_AGAIN : GNTST_general_error;
+        }
+    }
+    return 0;
+}
+
+void frame_let_go(mfn_t frame, bool writable)
+{
+    struct page *page = page_of(frame);
+
+    if (writable) {
+        page_type_put(page);
+    }
+    page_put(page);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of hypervisor/grant share: docs/hypervisor/grants.md.
+ *
+ * Two sides.  As a granter a domain has shared frames, which it writes, and for
+ * each entry in them a `struct grant_active`, which only the core writes: once
+ * an entry is in use, everything is taken from there.  As a mapper it has
+ * handles, each a `struct grant_track`.  A grant is used in pairs of
+ * grant_pin() and grant_unpin(), of frame_hold() and frame_let_go().
+ */
+#ifndef HYPERVISOR_GRANT_INTERNAL_H
+#define HYPERVISOR_GRANT_INTERNAL_H
+
+#include "hypervisor/grant/grant.h"
+#include "hypervisor/lib/atomic.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/x86/percpu.h"
+
+#define GRANT_V1_ENTRIES     512u /* in a shared frame */
+#define GRANT_V2_ENTRIES     256u
+#define GRANT_STATUS_ENTRIES 2048u /* in a status frame (version 2) */
+#define GRANT_TRACK_ENTRIES  256u  /* in a map-track frame */
+
+_Static_assert(GRANT_V1_ENTRIES * sizeof(struct grant_entry_v1) == PAGE_SIZE, "version 1");
+_Static_assert(GRANT_V2_ENTRIES * sizeof(union grant_entry_v2) == PAGE_SIZE, "version 2");
+_Static_assert(GRANT_STATUS_ENTRIES * sizeof(grant_status_t) == PAGE_SIZE, "status");
+
+/*
+ * The core's own record of an entry.  `use` is its lock as well: the other
+ * fields are read and written by who set GRANT_LOCKED, and mean something while
+ * the count of users is not 0.
+ */
+struct grant_active {
+    _Atomic uint32_t use; /* GRANT_LOCKED, count of writers, count of users */
+    uint32_t frame;
+    domid_t user;        /* the only domain that uses it */
+    uint16_t start, end; /* bytes of the frame that are granted */
+    bool part;           /* GTF_sub_page: not to be mapped */
+};
+
+_Static_assert(sizeof(struct grant_active) == 16, "two for each v2 entry's 16 bytes, no more");
+
+#define GRANT_USER    0x00000001u
+#define GRANT_USERS   0x00007fffu /* refused beyond */
+#define GRANT_WRITER  0x00010000u
+#define GRANT_WRITERS 0x7fff0000u
+#define GRANT_LOCKED  0x80000000u
+
+/* One mapping, named by its handle. */
+struct grant_track {
+    struct domain *granter; /* a reference, while in use */
+    _Atomic uint32_t ref;   /* in use: which grant; free: the next free handle + 1, or 0 */
+    _Atomic uint32_t state; /* TRACK_*; 0 while free or being set up */
+};
+
+#define TRACK_FLAGS 0x1fu /* GNTMAP_*; device_map and host_map: what is still mapped */
+#define TRACK_PARTS (GNTMAP_device_map | GNTMAP_host_map)
+#define TRACK_BUSY  0x80000000u /* being unmapped */
+
+#define TRACK_NONE UINT32_MAX /* no handle */
+
+_Static_assert(sizeof(struct grant_track) * GRANT_TRACK_ENTRIES == PAGE_SIZE, "map track");
+
+struct grant_table {
+    struct spinlock lock;     /* RANK_GRANT: changes of size and version */
+    _Atomic uint32_t frames;  /* grows only; what it covers below stays until the end */
+    _Atomic uint32_t version; /* 1 or 2; 0 while it is being changed */
+    uint32_t status_frames;   /* allocated */
+    uint32_t max_frames;      /* never changed, as are the pointers to these four arrays */
+    uint32_t max_track_frames;
+    void **shared;                /* frames */
+    struct grant_active **active; /* GRANT_V1_ENTRIES for each shared frame, by reference */
+    grant_status_t **status;
+
+    struct grant_track **track; /* made when the first handle is taken; under `lock` */
+    _Atomic uint32_t track_frames;
+    uint32_t release_cursor;     /* grant_table_release_mappings(): next handle */
+    _Atomic uint64_t track_free; /* first free handle + 1, or 0; in bits 32-63 a number that
+                                    changes each time */
+};
+
+/* `index`, or 0 if the CPU only supposes that it is below `limit`. */
+static inline uint32_t index_nospec(uint32_t index, uint32_t limit)
+{
+    uint32_t mask;
+
+    __asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(limit) : "cc");
+    return index & mask;
+}
+
+/* How many references the table has in a version. */
+static inline uint64_t grant_entries(uint32_t frames, uint32_t version)
+{
+    return (uint64_t)frames * (version == 1 ? GRANT_V1_ENTRIES : GRANT_V2_ENTRIES);
+}
+
+/* Only what `table` has space for may be asked of these. */
+static inline uint64_t *grant_v1_word(const struct grant_table *table, grant_ref_t ref)
+{
+    return (uint64_t *)table->shared[ref / GRANT_V1_ENTRIES] + ref % GRANT_V1_ENTRIES;
+}
+
+static inline union grant_entry_v2 *grant_v2_entry(const struct grant_table *table, grant_ref_t ref)
+{
+    return (union grant_entry_v2 *)table->shared[ref / GRANT_V2_ENTRIES] + ref % GRANT_V2_ENTRIES;
+}
+
+static inline grant_status_t *grant_v2_status(const struct grant_table *table, grant_ref_t ref)
+{
+    return table->status[ref / GRANT_STATUS_ENTRIES] + ref % GRANT_STATUS_ENTRIES;
+}
+
+static inline uint32_t grant_status_needed(uint32_t frames)
+{
+    return DIV_ROUND_UP(frames, GRANT_STATUS_ENTRIES / GRANT_V2_ENTRIES);
+}
+
+/* ---- access.c --------------------------------------------------------------------------- */
+
+/* Does the table have space for such a reference (in version 1)?  Asked of each from a guest. */
+static inline bool grant_ref_known(const struct grant_table *table, grant_ref_t *ref)
+{
+    uint32_t limit = atomic_load_explicit(&table->frames, memory_order_acquire) * GRANT_V1_ENTRIES;
+
+    if (unlikely(*ref >= limit)) {
+        return false;
+    }
+    *ref = index_nospec(*ref, limit);
+    return true;
+}
+
+static inline struct grant_active *grant_active_of(const struct grant_table *table, grant_ref_t ref)
+{
+    return &table->active[ref / GRANT_V1_ENTRIES][ref % GRANT_V1_ENTRIES];
+}
+
+/*
+ * Lock one entry; returns its counts.  *version is the table's, which stays as
+ * long as the entry is locked.
+ */
+uint32_t grant_lock(struct grant_table *table, struct grant_active *entry, uint32_t *version);
+
+static inline void grant_unlock(struct grant_active *entry, uint32_t use)
+{
+    atomic_store_explicit(&entry->use, use, memory_order_release);
+}
+
+/* How a grant is wanted. */
+#define GRANT_READ  0x0u
+#define GRANT_WRITE 0x1u
+#define GRANT_WHOLE 0x2u /* to map it: no part of a page */
+
+struct grant_claim {
+    domid_t user;
+    uint16_t wanted;
+};
+
+struct grant_extent {
+    mfn_t frame;
+    uint32_t start, end; /* start may be beyond end: nothing */
+};
+
+/*
+ * Begin to use a grant of `table`: the granter sees it in use until grant_unpin()
+ * with the same `wanted`.  Not yet a reference to the frame.  0 or GNTST_*.
+ */
+int must_check grant_pin(struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
+                         struct grant_extent *extent);
+void grant_unpin(struct grant_table *table, grant_ref_t ref, unsigned int wanted);
+
+/* The frame of a grant the caller has pinned. */
+static inline mfn_t grant_pinned_frame(const struct grant_table *table, grant_ref_t ref)
+{
+    return mfn(grant_active_of(table, ref)->frame);
+}
+
+/* Not an ABI status: the work takes longer, come again for the same element. */
+#define GRANT_AGAIN 1
+
+/*
+ * A reference to ordinary memory of `owner`, and the right to write it: 0,
+ * GNTST_bad_page, GNTST_general_error (in use as a page table), GRANT_AGAIN.
+ */
+int must_check frame_hold(mfn_t frame, domid_t owner, bool writable);
+void frame_let_go(mfn_t frame, bool writable);
+
+/* ---- track.c ----------------------------------------------------------------------------- */
+
+uint32_t track_take(struct grant_table *table); /* TRACK_NONE: no more */
+void track_give_back(struct grant_table *table, uint32_t handle);
+
+/* NULL if there never was such a handle. */
+static inline struct grant_track *track_of(const struct grant_table *table, uint32_t handle)
+{
+    uint32_t limit =
+        atomic_load_explicit(&table->track_frames, memory_order_acquire) * GRANT_TRACK_ENTRIES;
+
+    if (unlikely(handle >= limit)) {
+        return NULL;
+    }
+    handle = index_nospec(handle, limit);
+    return &table->track[handle / GRANT_TRACK_ENTRIES][handle % GRANT_TRACK_ENTRIES];
+}
+
+void track_destroy(struct grant_table *table);
+
+/* ---- what the commands share ----------------------------------------------------------------- */
+
+/*
+ * The domain a command is about: 0 and a reference, or GNTST_*.  Others' tables
+ * are the control domain's business only.
+ */
+int must_check grant_command_domain(domid_t id, struct domain **domain);
+
+/* The whole array of requests is outside the core's part of the address space. */
+static inline bool array_ok(uint64_t argument, uint32_t count, uint64_t size)
+{
+    uint64_t end = argument + count * size;
+
+    return end >= argument && (end <= CORE_START || argument >= CORE_END);
+}
+
+/* Go on later with the element at `argument`; `count` are left. */
+long grant_continue(uint32_t operation, uint64_t argument, uint32_t count);
+
+/*
+ * Commands, named after GNTTABOP_*.  `argument` is the guest's array; count is
+ * at least 1 and array_ok() was asked.
+ */
+long grant_map(uint64_t argument, uint32_t count);
+long grant_unmap(uint64_t argument, uint32_t count);
+long grant_unmap_and_replace(uint64_t argument, uint32_t count);
+long grant_copy(uint64_t argument, uint32_t count);
+long grant_cache_flush(uint64_t argument, uint32_t count);
+long grant_swap(uint64_t argument, uint32_t count);
+long grant_setup_table(uint64_t argument);
+long grant_status_frames(uint64_t argument);
+long grant_query_size(uint64_t argument);
+long grant_dump_table(uint64_t argument);
+long grant_set_version(uint64_t argument);
+long grant_get_version(uint64_t argument);
+
+/* The status frames that version 2 needs beside so many shared ones. */
+int must_check grant_add_status(struct grant_table *table, domid_t owner, uint32_t frames)
+    REQUIRES(table->lock);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapping and unmapping of grants, and the end of a mapper.
+ *
+ * A mapping is one pin of the grant, one reference to the frame for each of its
+ * parts (host, device), and a handle.  The host part's reference belongs to the
+ * page-table entry.  Unmapping goes in batches: take the entries out, flush the
+ * mapper's CPUs once, and only then let the granter see its pages unused.
+ */
+#include "hypervisor/domain/continuation.h"
+#include "hypervisor/grant/internal.h"
+#include "hypervisor/x86/pte.h"
+#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/tlb.h"
+
+#define MAPS_BETWEEN_PREEMPTION 8u
+#define UNMAP_BATCH             32u
+#define RELEASE_BATCH           64u
+
+/* What was taken out of the page tables, to be finished after the flush. */
+struct unmapped {
+    struct grant_track *track; /* TRACK_BUSY: ours */
+    uint32_t handle;
+    uint32_t parts; /* of TRACK_PARTS: ended */
+    uint32_t held;  /* of these: we have the reference */
+};
+
+/* unmap_and_replace has the new address where unmap has the device's; see unmap_some(). */
+_Static_assert(sizeof(struct gnttab_unmap_grant_ref) == sizeof(struct gnttab_unmap_and_replace) &&
+                   offsetof(struct gnttab_unmap_grant_ref, dev_bus_addr) ==
+                       offsetof(struct gnttab_unmap_and_replace, new_addr) &&
+                   offsetof(struct gnttab_unmap_grant_ref, handle) ==
+                       offsetof(struct gnttab_unmap_and_replace, handle) &&
+                   offsetof(struct gnttab_unmap_grant_ref, status) ==
+                       offsetof(struct gnttab_unmap_and_replace, status),
+               "both requests are read as one");
+
+struct unmap_request {
+    uint64_t host_addr, dev_bus_addr, new_addr;
+    uint32_t handle;
+};
+
+static uint64_t entry_for(mfn_t frame, uint32_t flags)
+{
+    uint64_t entry = pte_make(frame, PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY) |
+                     PTE_NO_EXECUTE |
+                     ((uint64_t)(flags >> _GNTMAP_guest_avail0) << 9 & PTE_SOFTWARE);
+
+    return (flags & GNTMAP_readonly) != 0 ? entry : entry | PTE_WRITABLE;
+}
+
+static inline unsigned int wanted_for(uint32_t flags)
+{
+    return (flags & GNTMAP_readonly) != 0 ? GRANT_WHOLE : GRANT_WHOLE | GRANT_WRITE;
+}
+
+static inline bool writable(uint32_t flags)
+{
+    return (flags & GNTMAP_readonly) == 0;
+}
+
+static int map_one(struct grant_table *table, struct domain *granter,
+                   struct gnttab_map_grant_ref *op)
+{
+    struct grant_claim claim = { current->domain->id, (uint16_t)wanted_for(op->flags) };
+    unsigned int parts = (op->flags & TRACK_PARTS) == TRACK_PARTS ? 2 : 1;
+    uint32_t handle = track_take(table);
+    struct grant_extent extent;
+    struct grant_track *track;
+    unsigned int held = 0;
+    int status;
+
+    if (unlikely(handle == TRACK_NONE)) {
+        return GNTST_no_space;
+    }
+    status = grant_pin(granter->grants, op->ref, claim, &extent);
+    if (unlikely(status != 0)) {
+        goto give_back;
+    }
+    for (; held < parts; held++) {
+        status = frame_hold(extent.frame, granter->id, writable(op->flags));
+        if (unlikely(status != 0)) {
+            goto let_go;
+        }
+    }
+    if (likely((op->flags & GNTMAP_host_map) != 0)) {
+        status = pv_grant_map(op->host_addr, op->flags, entry_for(extent.frame, op->flags));
+        if (unlikely(status != 0)) {
+            goto let_go;
+        }
+    }
+
+    domain_get(granter);
+    track = track_of(table, handle);
+    track->granter = granter;
+    atomic_store_explicit(&track->ref, op->ref, memory_order_relaxed);
+    atomic_store_explicit(&track->state, op->flags & TRACK_FLAGS, memory_order_release);
+    op->handle = handle;
+    op->dev_bus_addr = maddr_of_mfn(extent.frame).byte;
+    return 0;
+
+let_go:
+    while (held-- > 0) {
+        frame_let_go(extent.frame, writable(op->flags));
+    }
+    grant_unpin(granter->grants, op->ref, claim.wanted);
+give_back:
+    track_give_back(table, handle);
+    return status;
+}
+
+/* First half: the mapping is gone from the page tables, or nothing happened. */
+static int unmap_begin(const struct grant_table *table, const struct unmap_request *request,
+                       struct unmapped *done)
+{
+    struct grant_track *track = track_of(table, request->handle);
+    uint32_t state;
+    mfn_t frame;
+    int status = 0;
+
+    done->parts = 0;
+    if (unlikely(track == NULL)) {
+        return GNTST_bad_handle;
+    }
+    state = atomic_load_explicit(&track->state, memory_order_acquire);
+    if (unlikely((state & TRACK_PARTS) == 0 || (state & TRACK_BUSY) != 0) ||
+        unlikely(!atomic_compare_exchange_strong(&track->state, &state, state | TRACK_BUSY))) {
+        return GNTST_bad_handle;
+    }
+    frame = grant_pinned_frame(track->granter->grants,
+                               atomic_load_explicit(&track->ref, memory_order_relaxed));
+    if ((state & GNTMAP_device_map) != 0 && request->dev_bus_addr != 0) {
+        if (request->dev_bus_addr != maddr_of_mfn(frame).byte) {
+            status = GNTST_bad_dev_addr;
+            goto not_busy;
+        }
+        done->parts = GNTMAP_device_map;
+    }
+    if ((state & GNTMAP_host_map) != 0 && request->host_addr != 0) {
+        status = pv_grant_unmap(request->host_addr, state, frame, request->new_addr);
+        if (unlikely(status != 0)) {
+            done->parts = 0;
+            goto not_busy;
+        }
+        done->parts |= GNTMAP_host_map;
+    }
+    if (done->parts != 0) {
+        done->track = track;
+        done->handle = request->handle;
+        done->held = done->parts;
+        return 0;
+    }
+not_busy:
+    atomic_store_explicit(&track->state, state, memory_order_release);
+    return status;
+}
+
+/* Second half: no CPU can reach the frame any more through what is ended. */
+static void unmap_finish(struct grant_table *table, const struct unmapped *done)
+{
+    struct grant_track *track = done->track;
+    struct domain *granter = track->granter;
+    uint32_t ref = atomic_load_explicit(&track->ref, memory_order_relaxed);
+    uint32_t state = atomic_load_explicit(&track->state, memory_order_relaxed) & TRACK_FLAGS;
+    mfn_t frame = grant_pinned_frame(granter->grants, ref);
+
+    if ((done->held & GNTMAP_host_map) != 0) {
+        frame_let_go(frame, writable(state));
+    }
+    if ((done->held & GNTMAP_device_map) != 0) {
+        frame_let_go(frame, writable(state));
+    }
+    state &= ~done->parts;
+    if ((state & TRACK_PARTS) != 0) {
+        atomic_store_explicit(&track->state, state, memory_order_release);
+        return;
+    }
+    grant_unpin(granter->grants, ref, wanted_for(state));
+    track->granter = NULL;
+    atomic_store_explicit(&track->state, 0, memory_order_relaxed);
+    track_give_back(table, done->handle);
+    domain_put(granter);
+}
+
+static void flush_mapper(void)
+{
+    tlb_flush_mask(&current->domain->dirty_cpus, TLB_FLUSH_ALL);
+}
+
+/* The caller cannot be told its handle: as if it had not been mapped. */
+static void map_undo(struct grant_table *table, const struct gnttab_map_grant_ref *op)
+{
+    struct unmap_request request = { op->host_addr, op->dev_bus_addr, 0, op->handle };
+    struct unmapped done;
+
+    if (unmap_begin(table, &request, &done) == 0 && done.parts != 0) {
+        flush_mapper();
+        unmap_finish(table, &done);
+    }
+}
+
+/* The granter, remembered from one element to the next; NULL if there is none (now). */
+static struct domain *granter_of(domid_t id, struct domain **last)
+{
+    if (*last == NULL || (*last)->id != id) {
+        domain_put(*last);
+        *last = domain_find(id);
+    }
+    return *last == NULL || domain_is_dying(*last) ? NULL : *last;
+}
+
+static int map_checked(struct gnttab_map_grant_ref *op, struct domain **last)
+{
+    struct domain *granter;
+
+    if (unlikely((op->flags & TRACK_PARTS) == 0)) {
+        return GNTST_bad_gntref;
+    }
+    granter = granter_of(op->dom, last);
+    if (unlikely(granter == NULL)) {
+        return GNTST_bad_domain;
+    }
+    return map_one(current->domain->grants, granter, op);
+}
+
+long grant_map(uint64_t argument, uint32_t count)
+{
+    struct gnttab_map_grant_ref __guest *ops = guest_pointer(struct gnttab_map_grant_ref, argument);
+    struct gnttab_map_grant_ref op;
+    struct domain *last = NULL;
+    long result = 0;
+    int status;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i != 0 && i % MAPS_BETWEEN_PREEMPTION == 0 && preempt_pending()) {
+            result = grant_continue(GNTTABOP_map_grant_ref, guest_address(&ops[i]), count - i);
+            break;
+        }
+        result = copy_from_guest(&op, &ops[i]);
+        if (unlikely(result != 0)) {
+            break;
+        }
+        status = map_checked(&op, &last);
+        if (unlikely(status == GRANT_AGAIN)) {
+            result = grant_continue(GNTTABOP_map_grant_ref, guest_address(&ops[i]), count - i);
+            break;
+        }
+        op.status = (int16_t)status;
+        result = copy_to_guest(&ops[i], &op);
+        if (unlikely(result != 0)) {
+            if (status == 0) {
+                map_undo(current->domain->grants, &op);
+            }
+            break;
+        }
+    }
+    domain_put(last);
+    return result;
+}
+
+/* Up to UNMAP_BATCH requests of either kind, and one flush. */
+static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t count, bool replace)
+{
+    struct grant_table *table = current->domain->grants;
+    struct unmapped done[UNMAP_BATCH];
+    struct gnttab_unmap_grant_ref op;
+    uint32_t ended = 0, parts = 0;
+    long error = 0;
+
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        struct unmap_request request;
+
+        error = copy_from_guest(&op, &ops[i]);
+        if (unlikely(error != 0)) {
+            break;
+        }
+        request = (struct unmap_request){ .host_addr = op.host_addr,
+                                          .dev_bus_addr = replace ? 0 : op.dev_bus_addr,
+                                          .new_addr = replace ? op.dev_bus_addr : 0,
+                                          .handle = op.handle };
+        op.status = (int16_t)unmap_begin(table, &request, &done[ended]);
+        parts |= done[ended].parts;
+        ended += done[ended].parts != 0;
+        error = copy_to_guest(&ops[i].status, &op.status);
+    }
+    if ((parts & GNTMAP_host_map) != 0) {
+        flush_mapper();
+    }
+    for (uint32_t i = 0; i < ended; i++) {
+        unmap_finish(table, &done[i]);
+    }
+    return error;
+}
+
+static long unmap_all(uint64_t argument, uint32_t count, uint32_t operation)
+{
+    struct gnttab_unmap_grant_ref __guest *ops =
+        guest_pointer(struct gnttab_unmap_grant_ref, argument);
+    uint32_t i = 0;
+
+    for (;;) {
+        uint32_t now = count - i < UNMAP_BATCH ? count - i : UNMAP_BATCH;
+        long error = unmap_some(&ops[i], now, operation == GNTTABOP_unmap_and_replace);
+
+        i += now;
+        if (error != 0 || i == count) {
+            return error;
+        }
+        if (preempt_pending()) {
+            return grant_continue(operation, guest_address(&ops[i]), count - i);
+        }
+    }
+}
+
+long grant_unmap(uint64_t argument, uint32_t count)
+{
+    return unmap_all(argument, count, GNTTABOP_unmap_grant_ref);
+}
+
+long grant_unmap_and_replace(uint64_t argument, uint32_t count)
+{
+    return unmap_all(argument, count, GNTTABOP_unmap_and_replace);
+}
+
+int grant_table_release_mappings(struct domain *domain)
+{
+    struct grant_table *table = domain->grants;
+    struct unmapped done;
+    uint32_t first, limit;
+
+    if (table == NULL) {
+        return 0;
+    }
+    first = table->release_cursor;
+    limit = atomic_load(&table->track_frames) * GRANT_TRACK_ENTRIES;
+    for (uint32_t handle = first; handle < limit; handle++) {
+        if (handle != first && handle % RELEASE_BATCH == 0 && preempt_pending()) {
+            table->release_cursor = handle;
+            return -XEN_ERESTART;
+        }
+        done.track = track_of(table, handle);
+        done.handle = handle;
+        done.parts = atomic_load(&done.track->state) & TRACK_PARTS;
+        /* Entries of its page tables were released together with these. */
+        done.held = done.parts & GNTMAP_device_map;
+        if (done.parts != 0) {
+            unmap_finish(table, &done);
+        }
+    }
+    table->release_cursor = limit;
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of a whole table: its version, and two entries exchanged.
+ *
+ * The version changes while other domains may try to use entries.  It is 0
+ * meanwhile: who has locked an entry and then reads 0 lets go and waits, so
+ * once each entry was seen unlocked, nobody is in the table.
+ */
+#include "hypervisor/grant/internal.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/x86/softirq.h"
+
+#define RESERVED GNTTAB_NR_RESERVED_ENTRIES
+#define MARKS    ((uint16_t)(GTF_reading | GTF_writing))
+
+/* The marks an entry has to carry, by the core's own record. */
+static uint16_t marks_of(const struct grant_table *table, grant_ref_t ref)
+{
+    uint32_t use = atomic_load(&grant_active_of(table, ref)->use);
+    uint32_t marks = ((use & GRANT_USERS) != 0 ? GTF_reading : 0) |
+                     ((use & GRANT_WRITERS) != 0 ? GTF_writing : 0);
+
+    return (uint16_t)marks;
+}
+
+/* Nobody is in the table, and no entry but the reserved ones is in use. */
+static bool quiet(const struct grant_table *table, uint32_t entries) REQUIRES(table->lock)
+{
+    for (grant_ref_t ref = 0; ref < entries; ref++) {
+        const struct grant_active *entry = grant_active_of(table, ref);
+        uint32_t use;
+
+        while (((use = atomic_load(&entry->use)) & GRANT_LOCKED) != 0) {
+            spin_wait();
+        }
+        if (ref >= RESERVED && (use & GRANT_USERS) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Read before anything is changed: the reserved entries survive, in the other form. */
+static void save_v1(const struct grant_table *table, union grant_entry_v2 saved[RESERVED])
+{
+    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
+        uint64_t word = read_once(*grant_v1_word(table, ref));
+
+        saved[ref].full_page.hdr.flags = (uint16_t)(word & (uint16_t)~MARKS);
+        saved[ref].full_page.hdr.domid = (domid_t)(word >> 16);
+        saved[ref].full_page.frame = word >> 32;
+    }
+}
+
+/* -XEN_ERANGE if a frame does not fit.  What version 1 does not know is dropped. */
+static int save_v2(const struct grant_table *table, union grant_entry_v2 saved[RESERVED])
+{
+    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
+        const union grant_entry_v2 *shared = grant_v2_entry(table, ref);
+        uint32_t header = read_once(shared->__spacer[0]);
+        uint64_t frame = read_once(shared->full_page.frame);
+
+        if ((header & (GTF_type_mask | GTF_sub_page)) != GTF_permit_access) {
+            continue;
+        }
+        if (frame > UINT32_MAX) {
+            return -XEN_ERANGE;
+        }
+        saved[ref].full_page.hdr.flags = (uint16_t)(header & (uint16_t)~MARKS);
+        saved[ref].full_page.hdr.domid = (domid_t)(header >> 16);
+        saved[ref].full_page.frame = frame;
+    }
+    return 0;
+}
+
+static void clear_frames(void *const *frames, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        page_clear(frames[i]);
+    }
+}
+
+static void restore_v1(struct grant_table *table, const union grant_entry_v2 saved[RESERVED])
+{
+    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
+        uint64_t word = saved[ref].full_page.frame << 32 |
+                        (uint64_t)saved[ref].full_page.hdr.domid << 16 |
+                        saved[ref].full_page.hdr.flags | marks_of(table, ref);
+
+        write_once(*grant_v1_word(table, ref), word);
+    }
+}
+
+static void restore_v2(struct grant_table *table, const union grant_entry_v2 saved[RESERVED])
+{
+    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
+        *grant_v2_entry(table, ref) = saved[ref];
+        write_once(*grant_v2_status(table, ref), marks_of(table, ref));
+    }
+}
+
+/* Version 1 has no status frames: nobody may have them mapped any more. */
+static bool status_mapped(const struct grant_table *table)
+{
+    for (uint32_t i = 0; i < table->status_frames; i++) {
+        const struct page *page = page_of(direct_map_frame(table->status[i]));
+
+        if ((atomic_load(&page->refs) & PAGE_REF_COUNT) > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `version` is not the one in force. */
+static int change_version(struct grant_table *table, domid_t owner, uint32_t version)
+    REQUIRES(table->lock)
+{
+    uint32_t frames = atomic_load(&table->frames);
+    union grant_entry_v2 saved[RESERVED] = { 0 };
+    int error = 0;
+
+    if (version == 2) {
+        error = grant_add_status(table, owner, frames);
+    } else if (status_mapped(table)) {
+        error = -XEN_EBUSY;
+    }
+    if (error != 0) {
+        return error;
+    }
+
+    atomic_store(&table->version, 0);
+    if (!quiet(table, frames * GRANT_V1_ENTRIES)) {
+        error = -XEN_EBUSY;
+    } else if (version == 2) {
+        save_v1(table, saved);
+    } else {
+        error = save_v2(table, saved);
+    }
+    if (error != 0) {
+        atomic_store(&table->version, 3 - version);
+        return error;
+    }
+    clear_frames(table->shared, frames);
+    clear_frames((void *const *)table->status, table->status_frames);
+    if (version == 2) {
+        restore_v2(table, saved);
+    } else {
+        restore_v1(table, saved);
+    }
+    atomic_store(&table->version, version);
+    return 0;
+}
+
+long grant_set_version(uint64_t argument)
+{
+    struct gnttab_set_version __guest *guest = guest_pointer(struct gnttab_set_version, argument);
+    struct grant_table *table = current->domain->grants;
+    struct gnttab_set_version op;
+    int error = 0;
+
+    if (copy_from_guest(&op, guest) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (op.version != 1 && op.version != 2) {
+        error = -XEN_EINVAL;
+    } else {
+        spin_lock(&table->lock);
+        if (atomic_load(&table->version) != op.version) {
+            error = change_version(table, current->domain->id, op.version);
+        }
+        spin_unlock(&table->lock);
+    }
+    op.version = atomic_load(&table->version);
+    if (copy_to_guest(guest, &op) != 0) {
+        return -XEN_EFAULT;
+    }
+    return error;
+}
+
+long grant_get_version(uint64_t argument)
+{
+    struct gnttab_get_version __guest *guest = guest_pointer(struct gnttab_get_version, argument);
+    struct gnttab_get_version op;
+    struct domain *domain;
+    int status;
+
+    if (copy_from_guest(&op, guest) != 0) {
+        return -XEN_EFAULT;
+    }
+    status = grant_command_domain(op.dom, &domain);
+    if (status != 0) {
+        return status == GNTST_bad_domain ? -XEN_ESRCH : -XEN_EPERM;
+    }
+    spin_lock(&domain->grants->lock); /* so that 0 is never seen */
+    op.version = atomic_load(&domain->grants->version);
+    spin_unlock(&domain->grants->lock);
+    domain_put(domain);
+    return copy_to_guest(&guest->version, &op.version);
+}
+
+static void exchange_entries(const struct grant_table *table, uint32_t version, grant_ref_t a,
+                             grant_ref_t b)
+{
+    if (version == 1) {
+        uint64_t word = read_once(*grant_v1_word(table, a));
+
+        write_once(*grant_v1_word(table, a), read_once(*grant_v1_word(table, b)));
+        write_once(*grant_v1_word(table, b), word);
+    } else {
+        union grant_entry_v2 entry = *grant_v2_entry(table, a);
+
+        *grant_v2_entry(table, a) = *grant_v2_entry(table, b);
+        *grant_v2_entry(table, b) = entry;
+    }
+}
+
+/* Both must be unused, and stay so meanwhile: both locked, the lower one first. */
+static int swap_one(struct grant_table *table, grant_ref_t a, grant_ref_t b)
+{
+    uint32_t frames = atomic_load(&table->frames);
+    struct grant_active *first, *second;
+    uint32_t use, use_second, version;
+    int status = 0;
+
+    if (!grant_ref_known(table, &a) || !grant_ref_known(table, &b)) {
+        return GNTST_bad_gntref;
+    }
+    first = grant_active_of(table, a < b ? a : b);
+    second = grant_active_of(table, a < b ? b : a);
+    use = grant_lock(table, first, &version);
+    if (a >= grant_entries(frames, version) || b >= grant_entries(frames, version)) {
+        status = GNTST_bad_gntref;
+    } else if (first != second) {
+        use_second = grant_lock(table, second, &version);
+        if (((use | use_second) & GRANT_USERS) != 0) {
+            status = GNTST_eagain;
+        } else {
+            exchange_entries(table, version, a, b);
+        }
+        grant_unlock(second, use_second);
+    }
+    grant_unlock(first, use);
+    return status;
+}
+
+long grant_swap(uint64_t argument, uint32_t count)
+{
+    struct gnttab_swap_grant_ref __guest *ops =
+        guest_pointer(struct gnttab_swap_grant_ref, argument);
+    struct gnttab_swap_grant_ref op;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i != 0 && preempt_pending()) {
+            return grant_continue(GNTTABOP_swap_grant_ref, guest_address(&ops[i]), count - i);
+        }
+        if (copy_from_guest(&op, &ops[i]) != 0) {
+            return -XEN_EFAULT;
+        }
+        op.status = (int16_t)swap_one(current->domain->grants, op.ref_a, op.ref_b);
+        if (copy_to_guest(&ops[i].status, &op.status) != 0) {
+            return -XEN_EFAULT;
+        }
+    }
+    return 0;
+}
