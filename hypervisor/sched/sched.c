@@ -22,11 +22,13 @@
 #include "hypervisor/time/clock.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/softirq.h"
 
 #define SLICE_NS       UINT64_C(5000000) /* how long one runs while others wait */
 #define AHEAD_NS       UINT64_C(1000000) /* who is that much ahead gives way to a waking vCPU */
+#define UNEVEN_SLICES  6u                /* before one of three on two CPUs changes over */
 #define SLEEP_BONUS_NS UINT64_C(3000000) /* how far behind the others a sleeper may come back */
 
 struct run_queue {
@@ -43,6 +45,7 @@ struct run_queue {
     bool slice_armed;
     bool slice_over;
     bool yields;
+    uint32_t uneven; /* slices that ended while fewer waited elsewhere */
 } __attribute__((aligned(64)));
 
 static struct run_queue queues[CPU_LIMIT];
@@ -225,7 +228,9 @@ static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) RE
         vcpu->sched->virtual_ns = earliest;
     }
     queue_insert(queue, vcpu);
-    cpumask_remove(&idle_cpus, queue->cpu);
+    if (queue->loaded->is_idle) {
+        cpumask_remove(&idle_cpus, queue->cpu);
+    }
     vcpu_time_runstate(vcpu, RUNSTATE_runnable, now);
 }
 
@@ -439,6 +444,9 @@ static struct vcpu *decide(struct run_queue *queue, uint64_t now, bool *leaves)
             queue_remove(queue, first);
             vcpu_time_runstate(first, RUNSTATE_running, now);
             atomic_store(&first->running, true);
+            if (!may_run_on(first, queue->cpu)) {
+                softirq_raise(SOFTIRQ_SCHEDULE); /* woken while it was saved here: off again */
+            }
         }
         queue->loaded = to;
     }
@@ -459,6 +467,9 @@ static unsigned int send_away(struct vcpu *vcpu, uint64_t now) NO_LOCK_ANALYSIS
     struct run_queue *queue = lock_queue_of(vcpu);
     unsigned int cpu = choose_cpu(vcpu);
 
+    if (vcpu->sched->queued) {
+        queue_remove(queue, vcpu); /* woken meanwhile, and put here because it is being saved */
+    }
     if (cpu != queue->cpu) {
         change_cpu(vcpu, cpu);
         spin_unlock(&queue->lock);
@@ -512,51 +523,73 @@ static void switch_to(struct run_queue *queue, struct vcpu *from, struct vcpu *t
     offer_waiting(queue);
 }
 
-/* Take the first vCPU that waits on another CPU and may run here. */
-static struct vcpu *take_from(struct run_queue *victim, unsigned int here)
+/* Bring one vCPU that waits in `from` and may run there to `to`.  False if there is none. */
+static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALYSIS
 {
-    struct vcpu *taken = NULL;
+    struct vcpu *moved = NULL;
+    uint64_t now = clock_now();
     struct list *link;
 
-    spin_lock(&victim->lock);
-    FOR_EACH_LINK(link, &victim->waiting)
+    spin_lock_both(&from->lock, &to->lock);
+    FOR_EACH_LINK(link, &from->waiting)
     {
         struct vcpu *vcpu = vcpu_of(link);
 
-        if (may_run_on(vcpu, here) && !atomic_load(&vcpu->running)) {
-            queue_remove(victim, vcpu);
-            change_cpu(vcpu, here);
-            taken = vcpu;
+        if (may_run_on(vcpu, to->cpu) && !atomic_load(&vcpu->running)) {
+            moved = vcpu;
             break;
         }
     }
-    spin_unlock(&victim->lock);
-    return taken;
+    if (moved != NULL) {
+        queue_remove(from, moved);
+        change_cpu(moved, to->cpu);
+        enqueue(to, moved, now);
+        if (should_look(to, moved, now)) {
+            softirq_raise_on(to->cpu, SOFTIRQ_SCHEDULE);
+        }
+    }
+    spin_unlock_both(&from->lock, &to->lock);
+    return moved != NULL;
 }
 
-/* This CPU is idle: bring a vCPU from another queue to this one.  False if there is none. */
+/* This CPU is idle: take a vCPU from another one's queue.  False if there is none. */
 static bool steal(struct run_queue *queue)
 {
     unsigned int cpu;
 
     FOR_EACH_CPU(cpu, &cpus_online)
     {
-        struct vcpu *vcpu = NULL;
-
-        if (cpu != queue->cpu && read_once(queues[cpu].count) != 0) {
-            vcpu = take_from(&queues[cpu], queue->cpu);
-        }
-        if (vcpu != NULL) {
-            spin_lock(&queue->lock);
-            /* Meanwhile it may have been stopped, or woken again and queued. */
-            if (vcpu->cpu == queue->cpu && !vcpu->sched->queued && vcpu_runnable(vcpu)) {
-                enqueue(queue, vcpu, clock_now());
-            }
-            spin_unlock(&queue->lock);
+        if (cpu != queue->cpu && read_once(queues[cpu].count) != 0 &&
+            move_one(&queues[cpu], queue)) {
             return true;
         }
     }
     return false;
+}
+
+/*
+ * A slice has ended with others waiting: where fewer wait, send one there.  A
+ * difference of one is evened out now and then, so that three share two CPUs.
+ */
+static void balance(struct run_queue *queue)
+{
+    uint32_t least = read_once(queue->count);
+    struct run_queue *target = NULL;
+    uint32_t here = least;
+    unsigned int cpu;
+
+    FOR_EACH_CPU(cpu, &cpus_online)
+    {
+        if (read_once(queues[cpu].count) < least) {
+            least = read_once(queues[cpu].count);
+            target = &queues[cpu];
+        }
+    }
+    queue->uneven = target != NULL ? queue->uneven + here - least : 0;
+    if (queue->uneven >= UNEVEN_SLICES || (target != NULL && here - least > 1)) {
+        queue->uneven = 0;
+        (void)move_one(queue, target);
+    }
 }
 
 /*
@@ -571,13 +604,17 @@ static void schedule(void)
         uint64_t now = clock_now();
         struct vcpu *from = current;
         struct vcpu *to;
-        bool leaves;
+        bool leaves, slice_over;
 
         spin_lock(&queue->lock);
+        slice_over = queue->slice_over;
         to = decide(queue, now, &leaves);
         spin_unlock(&queue->lock);
         if (to != from) {
             switch_to(queue, from, to, leaves);
+        }
+        if (slice_over && cpu_count > 1) {
+            balance(queue);
         }
         if (!to->is_idle) {
             return;
@@ -608,6 +645,38 @@ static void slice_expired(void *argument)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* The idle vCPUs' domain: nobody finds it, and it owns nothing. */
+static struct domain idle_domain = { .id = DOMID_IDLE, .is_idle = true };
+static struct vcpu_info idle_info;
+static struct vcpu *idle_vcpus[CPU_LIMIT];
+
+bool sched_create_idle(unsigned int cpu)
+{
+    struct vcpu *vcpu = heap_alloc(sizeof(*vcpu));
+
+    if (vcpu == NULL) {
+        return false;
+    }
+    vcpu->domain = &idle_domain;
+    vcpu->id = cpu;
+    vcpu->cpu = cpu;
+    vcpu->is_idle = true;
+    vcpu->info = &idle_info;
+    idle_vcpus[cpu] = vcpu;
+    return true;
+}
+
+struct vcpu *sched_idle_vcpu(unsigned int cpu)
+{
+    return idle_vcpus[cpu];
+}
+
+void idle_loop(void)
+{
+    softirq_raise(SOFTIRQ_SCHEDULE);
+    softirq_run();
+}
+
 void sched_setup_cpu(struct vcpu *idle)
 {
     unsigned int cpu = cpu_id();
@@ -622,7 +691,6 @@ void sched_setup_cpu(struct vcpu *idle)
     queue->charged_ns = clock_now();
     /* Far from 0, so that a sleeper's bonus does not wrap before it is compared. */
     queue->virtual_ns = UINT64_C(1) << 40;
-    idle->cpu = cpu;
     idle->running = true;
     current = idle;
     if (cpu == 0) {

@@ -10,10 +10,11 @@
 #define SCHED_WEIGHT_DEFAULT 256u
 
 /*
- * Boot: this CPU's queue; `idle` is its idle vCPU and `current` from now on.  A CPU
- * is ready for work when it calls softirq_run() with SOFTIRQ_SCHEDULE raised: that
- * waits in HLT for something to run, and returns when a guest's vCPU is loaded.
+ * Boot: make a CPU's idle vCPU (false: no memory); then, on that CPU, its queue:
+ * the idle vCPU is `current` from now on.  idle_loop() (x86/entry.h) comes last.
  */
+bool must_check sched_create_idle(unsigned int cpu);
+struct vcpu *sched_idle_vcpu(unsigned int cpu);
 void sched_setup_cpu(struct vcpu *idle);
 
 int must_check sched_vcpu_create(struct vcpu *vcpu);

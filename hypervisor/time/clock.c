@@ -20,8 +20,8 @@
 
 #include <stdatomic.h>
 
-#define PM_TIMER_HZ 3579545u
-#define PIT_HZ      1193182u
+#define FAR_NS (UINT64_C(1) << 50)
+#define PIT_HZ 1193182u
 
 /* Long enough for 50 ppm when a reading takes a microsecond. */
 #define CALIBRATION_PARTS_OF_SECOND 50u
@@ -85,8 +85,11 @@ void clock_set_rate(uint64_t hz)
 
 uint64_t clock_ticks_of(uint64_t ns)
 {
-    /* Two more for what the shift and the other direction's rounding lose. */
-    return clock_scale_apply(clock.to_ticks, ns) + 2;
+    /*
+     * Two more for what the shift and the other direction's rounding lose.  Years
+     * would not fit; who waits for them is asked again after 13 days.
+     */
+    return clock_scale_apply(clock.to_ticks, MIN(ns, FAR_NS)) + 2;
 }
 
 uint64_t clock_system_of(uint64_t tsc)
@@ -236,12 +239,12 @@ static uint64_t calibrate(const char **by)
 
     if (hpet_present()) {
         *by = "HPET";
-        reference = (struct clock_reference){ hpet_counter, hpet_hz(), UINT32_MAX };
+        reference = (struct clock_reference){ hpet_counter, hpet_hz(), hpet_mask() };
         hz = clock_measure(&reference);
     }
     if (hz == 0 && pmtimer_present()) {
         *by = "PM timer";
-        reference = (struct clock_reference){ read_pm_timer, PM_TIMER_HZ, 0xffffff };
+        reference = (struct clock_reference){ read_pm_timer, PMTIMER_HZ, pmtimer_mask() };
         hz = clock_measure(&reference);
     }
     if (hz == 0) {

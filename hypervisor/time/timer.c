@@ -211,6 +211,10 @@ void timer_stop(struct timer *timer) NO_LOCK_ANALYSIS
 {
     bool busy;
 
+    /* A handler runs on the timer's CPU only: here, so on this CPU if at all. */
+    if (!read_once(timer->armed) && read_once(timer->cpu) == cpu_id()) {
+        return;
+    }
     do {
         struct timer_queue *queue = lock_queue_of(timer);
 
