@@ -664,13 +664,13 @@ void weak timer_init(struct timer *timer, void (*handler)(void *argument), void 
 void weak timer_set(struct timer *timer, uint64_t deadline_ns)
 {
     timer->deadline = deadline_ns;
-    timer->slot = 1;
+    timer->armed = true;
     fake.timer_sets++;
 }
 
 void weak timer_stop(struct timer *timer)
 {
-    timer->slot = 0;
+    timer->armed = false;
     fake.timer_stops++;
 }
 
@@ -679,15 +679,41 @@ void weak vcpu_time_publish(struct vcpu *vcpu)
     (void)vcpu;
 }
 
-void weak vcpu_time_runstate(struct vcpu *vcpu, int state)
+void weak vcpu_time_runstate(struct vcpu *vcpu, int state, uint64_t now)
 {
     (void)vcpu;
     (void)state;
+    (void)now;
 }
 
 void weak vcpu_time_loaded(struct vcpu *vcpu)
 {
     (void)vcpu;
+}
+
+void weak vcpu_time_unloaded(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+void weak vcpu_time_wall_clock_changed(void)
+{
+}
+
+void weak timer_bring(struct timer *timer)
+{
+    (void)timer;
+}
+
+uint64_t weak clock_system_of(uint64_t tsc)
+{
+    (void)tsc;
+    return fake_now;
+}
+
+uint64_t weak clock_ticks_of(uint64_t ns)
+{
+    return ns;
 }
 
 /* ---- helpers for tests ---------------------------------------------------------------------- */
