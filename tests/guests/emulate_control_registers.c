@@ -24,9 +24,9 @@
         __asm__ volatile("movq %%" reg ", %0" : "=r"(value)); \
         return value;                                         \
     }
-#define WRITE(name, reg)                                                          \
-    static void name(void *value)                                                 \
-    {                                                                             \
+#define WRITE(name, reg)                                                         \
+    static void name(void *value)                                                \
+    {                                                                            \
         __asm__ volatile("movq %0, %%" reg : : "r"((uint64_t)value) : "memory"); \
     }
 

@@ -16,8 +16,7 @@ static struct leaf forced(uint32_t number, uint32_t sub)
 {
     struct leaf leaf = { .eax = number, .ecx = sub };
 
-    __asm__ volatile(XEN_CPUID
-                     : "+a"(leaf.eax), "=b"(leaf.ebx), "+c"(leaf.ecx), "=d"(leaf.edx));
+    __asm__ volatile(XEN_CPUID : "+a"(leaf.eax), "=b"(leaf.ebx), "+c"(leaf.ecx), "=d"(leaf.edx));
     return leaf;
 }
 

@@ -9,9 +9,9 @@
  */
 #include "tests/guests/lib/guest.h"
 
-#define INSTRUCTION(label, code)                                        \
-    static void label(void *argument)                                   \
-    {                                                                   \
+#define INSTRUCTION(label, code)                                     \
+    static void label(void *argument)                                \
+    {                                                                \
         __asm__ volatile(code : : "a"(0), "b"(argument) : "memory"); \
     }
 
@@ -36,11 +36,10 @@ static const struct {
     void (*function)(void *);
     bool refused;
 } rows[] = {
-    { "invd", do_invd, true },     { "lgdt", do_lgdt, true },
-    { "lidt", do_lidt, true },     { "lldt", do_lldt, true },
-    { "ltr", do_ltr, true },       { "swapgs", do_swapgs, true },
-    { "sysret", do_sysret, true }, { "vmcall", do_vmcall, true },
-    { "vmmcall", do_vmmcall, true }, { "popf", do_popf_iopl, false },
+    { "invd", do_invd, true },       { "lgdt", do_lgdt, true },     { "lidt", do_lidt, true },
+    { "lldt", do_lldt, true },       { "ltr", do_ltr, true },       { "swapgs", do_swapgs, true },
+    { "sysret", do_sysret, true },   { "vmcall", do_vmcall, true }, { "vmmcall", do_vmmcall, true },
+    { "popf", do_popf_iopl, false },
 };
 
 static uint64_t flags(void)

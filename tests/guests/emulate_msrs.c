@@ -53,13 +53,16 @@ static const struct {
     uint32_t msr;
     const char *name;
 } dangerous[] = {
-    { 0xc0000081, "STAR" },      { 0xc0000082, "LSTAR" },        { 0xc0000083, "CSTAR" },
-    { 0xc0000084, "SFMASK" },    { 0x174, "SYSENTER_CS" },       { 0x175, "SYSENTER_ESP" },
-    { 0x176, "SYSENTER_EIP" },   { 0x1d9, "DEBUGCTL" },          { 0x200, "MTRR base 0" },
-    { 0x2ff, "MTRR default" },   { 0x1b, "APIC base" },          { 0x10, "TSC" },
-    { 0x6e0, "TSC deadline" },   { 0x80b, "x2APIC EOI" },        { 0x830, "x2APIC ICR" },
-    { 0xc0010117, "VM_HSAVE_PA" }, { 0xc0010010, "SYSCFG" },     { 0x3a, "FEATURE_CONTROL" },
-    { 0x9e, "SMI" },             { 0x12345678, "no such MSR" },
+    { 0xc0000081, "STAR" },    { 0xc0000082, "LSTAR" },
+    { 0xc0000083, "CSTAR" },   { 0xc0000084, "SFMASK" },
+    { 0x174, "SYSENTER_CS" },  { 0x175, "SYSENTER_ESP" },
+    { 0x176, "SYSENTER_EIP" }, { 0x1d9, "DEBUGCTL" },
+    { 0x200, "MTRR base 0" },  { 0x2ff, "MTRR default" },
+    { 0x1b, "APIC base" },     { 0x10, "TSC" },
+    { 0x6e0, "TSC deadline" }, { 0x80b, "x2APIC EOI" },
+    { 0x830, "x2APIC ICR" },   { 0xc0010117, "VM_HSAVE_PA" },
+    { 0xc0010010, "SYSCFG" },  { 0x3a, "FEATURE_CONTROL" },
+    { 0x9e, "SMI" },           { 0x12345678, "no such MSR" },
 };
 
 static void check_dangerous(void)

@@ -7,9 +7,9 @@
  */
 #include "tests/guests/lib/guest.h"
 
-static const unsigned int bad_ports[] = { 0,       4095,       4096,       4097,      65535,
-                                          131071,  131072,     0x7fffffff, 0x80000000, 0xfffffffe,
-                                          0xffffffff };
+static const unsigned int bad_ports[] = { 0,          4095,       4096,      4097,
+                                          65535,      131071,     131072,    0x7fffffff,
+                                          0x80000000, 0xfffffffe, 0xffffffff };
 
 static long call(unsigned int operation, void *request)
 {

@@ -29,9 +29,9 @@ static void consume(unsigned int queue)
         volatile uint32_t *word = &words[head];
         uint32_t old = *word;
 
-        while (!__atomic_compare_exchange_n(
-            word, &old, old & ~(uint32_t)(LINKED | EVTCHN_FIFO_LINK_MASK), false,
-            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        while (!__atomic_compare_exchange_n(word, &old,
+                                            old & ~(uint32_t)(LINKED | EVTCHN_FIFO_LINK_MASK),
+                                            false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         }
         if ((old & PENDING) != 0 && (old & MASKED) == 0) {
             __atomic_and_fetch(word, ~(uint32_t)PENDING, __ATOMIC_SEQ_CST);

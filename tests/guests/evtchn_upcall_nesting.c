@@ -40,22 +40,21 @@ static void check_registers(void)
 {
     uint64_t rbx, r12, flags;
 
-    __asm__ volatile("movq $0x1234567, %%rbx\n\t"
-                     "movq $0x7654321, %%r12\n\t"
-                     "stc\n\t"
-                     "movl %[send], %%edi\n\t"
-                     "leaq %[request], %%rsi\n\t"
-                     "movl %[call], %%eax\n\t"
-                     "syscall\n\t"
-                     "pushfq\n\t"
-                     "popq %[flags]\n\t"
-                     "movq %%rbx, %[rbx]\n\t"
-                     "movq %%r12, %[r12]"
-                     : [rbx] "=r"(rbx), [r12] "=r"(r12), [flags] "=r"(flags)
-                     : [send] "i"(EVTCHNOP_send), [call] "i"(__HYPERVISOR_event_channel_op),
-                       [request] "m"(there)
-                     : "memory", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
-                       "r11", "r12");
+    __asm__ volatile(
+        "movq $0x1234567, %%rbx\n\t"
+        "movq $0x7654321, %%r12\n\t"
+        "stc\n\t"
+        "movl %[send], %%edi\n\t"
+        "leaq %[request], %%rsi\n\t"
+        "movl %[call], %%eax\n\t"
+        "syscall\n\t"
+        "pushfq\n\t"
+        "popq %[flags]\n\t"
+        "movq %%rbx, %[rbx]\n\t"
+        "movq %%r12, %[r12]"
+        : [rbx] "=r"(rbx), [r12] "=r"(r12), [flags] "=r"(flags)
+        : [send] "i"(EVTCHNOP_send), [call] "i"(__HYPERVISOR_event_channel_op), [request] "m"(there)
+        : "memory", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12");
     expect_eq(rbx, 0x1234567, "rbx");
     expect_eq(r12, 0x7654321, "r12");
     expect_eq(flags & 1, 1, "carry");

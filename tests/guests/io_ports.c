@@ -127,7 +127,7 @@ static void check_user(void)
 
     memset(bitmap, 0xff, PAGE_SIZE);
     memset(second, 0xff, PAGE_SIZE);
-    bitmap[0x64 / 8] = (uint8_t)~(1U << (0x64 % 8));
+    bitmap[0x64 / 8] = (uint8_t) ~(1U << (0x64 % 8));
     expect_eq(set_iobitmap(bitmap, 0x65), 0, "bitmap up to 0x64");
     expect(user_may(0x64), "allowed by the bitmap");
     expect(!user_may(0x60), "not allowed by it");

@@ -23,7 +23,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERDICT = re.compile(r"TEST (\S+) (PASSED|FAILED|SKIPPED)(.*)")
-CRASHED = re.compile(r"dom(?:ain)? ?0\b.*\bcrashed", re.IGNORECASE)
+CRASHED = re.compile(r"dom(?:ain)? ?0\b.*\b(?:crashed|watchdog)", re.IGNORECASE)
 FORBIDDEN = re.compile(
     r"\bpanic|\bASSERT|hypervisor bug|Xen BUG|FATAL TRAP|double fault", re.IGNORECASE)
 DEFAULTS = {"smp": "2", "mem": "512"}

@@ -32,8 +32,7 @@ void test_main(void)
     expect_eq(trap.vector, VECTOR_GP, "without the assist the frame's IOPL means nothing");
     expect_eq(trap.regs.rflags >> 12 & 3, 0, "and is not shown");
 
-    expect_eq(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable,
-                         VMASST_TYPE_architectural_iopl),
+    expect_eq(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_architectural_iopl),
               0, "enable");
     trap = run(IOPL(3));
     expect_eq(trap.vector, VECTOR_BP, "with it, IOPL 3 allows ports");

@@ -316,6 +316,23 @@ uint64_t now(void);
         (condition);                                             \
     })
 
+/*
+ * Block until the condition, which an upcall makes true, holds.  Events are masked between the look
+ * and the block, which opens the mask itself: nothing is lost in between.
+ */
+#define sleep_until(condition)                                   \
+    do {                                                         \
+        for (;;) {                                               \
+            events_off();                                        \
+            if (condition) {                                     \
+                break;                                           \
+            }                                                    \
+            this_cpu()->events_wanted = true;                    \
+            hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0); \
+        }                                                        \
+        events_on();                                             \
+    } while (false)
+
 /* ---- Odds and ends -------------------------------------------------------------------------- */
 
 #define barrier() __asm__ volatile("" : : : "memory")
