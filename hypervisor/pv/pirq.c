@@ -26,7 +26,7 @@
 
 struct domain_pirqs {
     uint32_t limit;
-    bool unmask_acknowledges;
+    bool eoi_unmasks;
     struct page *eoi_page; /* reference and writable use held */
     uint64_t *eoi_map;
     _Atomic uint16_t entry[];
@@ -147,7 +147,7 @@ static int bind(struct domain *domain, struct irq_line *line, evtchn_port_t port
     const struct vcpu *first = domain_vcpu(domain, 0);
 
     if (line->domain != NULL || line->handler != NULL) {
-        return -XEN_EBUSY;
+        return line->domain == domain ? -XEN_EEXIST : -XEN_EBUSY;
     }
     if (line->kind == IRQ_UNUSED) {
         return -XEN_EINVAL;
@@ -231,41 +231,21 @@ void pirq_guest_set_affinity(struct domain *domain, uint32_t pirq,
 
 int pirq_eoi(struct domain *domain, uint32_t pirq)
 {
-    struct irq_line *line;
+    struct irq_line *line = lock_line(domain, pirq);
+    evtchn_port_t port = 0;
 
-    if (pirq >= pirq_limit(domain)) {
-        return -XEN_EINVAL;
-    }
-    line = lock_line(domain, pirq);
     if (line == NULL) {
         return -XEN_EINVAL;
     }
-    if (line->kind == IRQ_LEVEL && line->domain == domain && line->masked) {
-        line->masked = false;
-        ioapic_unmask(irq_number(line));
-    }
-    unlock_line(line);
-    return 0;
-}
-
-void pirq_eoi_all(struct domain *domain)
-{
-    const struct domain_pirqs *pirqs = pirqs_of(domain);
-
-    for (uint32_t pirq = 0; pirqs != NULL && pirq < pirqs->limit; pirq++) {
-        if (is_line(entry_of(pirqs, pirq))) {
-            (void)pirq_eoi(domain, pirq);
+    if (line->domain == domain && line->pirq == pirq) {
+        port = line->port;
+        if (line->kind == IRQ_LEVEL && line->masked) {
+            line->masked = false;
+            ioapic_unmask(irq_number(line));
         }
     }
-}
-
-void pirq_guest_eoi_on_unmask(struct domain *domain, uint32_t pirq)
-{
-    const struct domain_pirqs *pirqs = pirqs_of(domain);
-
-    if (pirqs != NULL && pirqs->unmask_acknowledges) {
-        (void)pirq_eoi(domain, pirq);
-    }
+    unlock_line(line);
+    return port != 0 && domain->pirqs->eoi_unmasks ? event_unmask(domain, port) : 0;
 }
 
 static int32_t pirq_of_line(const struct domain_pirqs *pirqs, uint32_t number)
@@ -507,7 +487,7 @@ static void publish_all(struct domain *domain) REQUIRES(domain->lock)
     }
 }
 
-static int set_eoi_page(struct domain *domain, struct page *page, bool unmask_acknowledges)
+static int set_eoi_page(struct domain *domain, struct page *page, bool eoi_unmasks)
     REQUIRES(domain->lock)
 {
     struct domain_pirqs *pirqs = pirqs_make(domain);
@@ -519,13 +499,13 @@ static int set_eoi_page(struct domain *domain, struct page *page, bool unmask_ac
         return -XEN_EBUSY;
     }
     pirqs->eoi_page = page;
-    pirqs->unmask_acknowledges = unmask_acknowledges;
+    pirqs->eoi_unmasks = eoi_unmasks;
     store_release(&pirqs->eoi_map, (uint64_t *)page_address(page));
     publish_all(domain);
     return 0;
 }
 
-int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool unmask_acknowledges)
+int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks)
 {
     struct page *page = page_of(frame);
     int error;
@@ -538,7 +518,7 @@ int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool unmask_acknowledg
         goto put_page;
     }
     spin_lock(&domain->lock);
-    error = set_eoi_page(domain, page, unmask_acknowledges);
+    error = set_eoi_page(domain, page, eoi_unmasks);
     spin_unlock(&domain->lock);
     if (error == 0) {
         return 0;

@@ -34,16 +34,16 @@ int must_check pirq_reserve(struct domain *domain, bool message);
 /* How the pin is wired.  -XEN_EEXIST if that was said before or it is in use. */
 int must_check pirq_setup_gsi(int32_t gsi, bool level, bool active_low);
 
-/* The guest has dealt with it.  -XEN_EINVAL if the number is out of range. */
+/* The guest has dealt with it.  -XEN_EINVAL if it is not mapped. */
 int pirq_eoi(struct domain *domain, uint32_t pirq);
-void pirq_eoi_all(struct domain *domain);
 
 /*
- * The page in which the guest sees which pirqs need an EOI.  -XEN_EBUSY if there is
+ * The page in which the guest sees which pirqs need an EOI; with `eoi_unmasks`, an
+ * EOI also unmasks the pirq's port.  -XEN_EBUSY if there is
  * one already, -XEN_EINVAL if the frame is not the guest's or not writable,
  * -XEN_ERESTART to be called again.
  */
-int must_check pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool unmask_acknowledges);
+int must_check pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks);
 
 /* The domain is dying, its ports are closed: everything is given back. */
 void pirqs_destroy(struct domain *domain);
