@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * platform_op: the control domain's say over the machine.
+ *
+ * One row a command in the table at the end.  Commands without a row but with a
+ * name of their own in the ABI are those the core does not offer.
+ */
+#include "hypervisor/control/platform_op.h"
+
+#include "guest-pv-headers/platform.h"
+#include "hypervisor/control/firmware.h"
+#include "hypervisor/domain/domain.h"
+#include "hypervisor/drivers/reset.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/time/clock.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/panic_dump.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
+
+#define ACPI_S5             5u
+#define RESOURCE_LIMIT      3u /* entries of one call, as with the peer */
+#define RESOURCE_TSC        0x10u
+#define IDLE_BITMAP_LIMIT   4096u /* bytes */
+#define SYMBOL_LENGTH_LIMIT 128u
+
+static bool cpu_exists(uint32_t cpu)
+{
+    return cpumask_has(&cpus_online, cpu);
+}
+
+static long set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_ns)
+{
+    clock_wall_set(seconds + nanoseconds / NANOSECONDS, (uint32_t)(nanoseconds % NANOSECONDS),
+                   system_ns);
+    return 0;
+}
+
+static long op_settime32(struct xen_platform_op *op)
+{
+    return set_time(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
+}
+
+static long op_settime64(struct xen_platform_op *op)
+{
+    if (op->u.settime64.mbz != 0) {
+        return -XEN_EINVAL;
+    }
+    return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
+}
+
+static long op_quirk(struct xen_platform_op *op)
+{
+    switch (op->u.platform_quirk.quirk_id) {
+    case QUIRK_NOIRQBALANCING: /* the core balances none */
+    case QUIRK_IOAPIC_BAD_REGSEL:
+    case QUIRK_IOAPIC_GOOD_REGSEL: /* the register is selected anew each time */
+        return 0;
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+static long op_firmware_info(struct xen_platform_op *op)
+{
+    return firmware_info(&op->u.firmware_info);
+}
+
+/* Only S5: sleeping would take the guests' view of time and devices with it. */
+static long op_sleep(struct xen_platform_op *op)
+{
+    const struct xenpf_enter_acpi_sleep *sleep = &op->u.enter_acpi_sleep;
+
+    if (sleep->sleep_state == 0 || sleep->sleep_state > ACPI_S5 ||
+        (sleep->flags & ~XENPF_ACPI_SLEEP_EXTENDED) != 0) {
+        return -XEN_EINVAL;
+    }
+    if (sleep->sleep_state != ACPI_S5) {
+        return -XEN_EOPNOTSUPP;
+    }
+    if ((sleep->flags & XENPF_ACPI_SLEEP_EXTENDED) != 0) {
+        machine_power_off_reduced((uint8_t)sleep->val_a, (uint8_t)sleep->val_b);
+    }
+    machine_power_off(sleep->val_a, sleep->val_b);
+}
+
+static long op_idle_time(struct xen_platform_op *op)
+{
+    struct xenpf_getidletime *idle = &op->u.getidletime;
+    struct cpumask wanted = { { 0 } };
+    size_t size = DIV_ROUND_UP((size_t)idle->cpumap_nr_cpus, 8);
+    size_t known = MIN(size, sizeof(wanted.bits));
+    unsigned int cpu;
+
+    if (size > IDLE_BITMAP_LIMIT) {
+        return -XEN_EINVAL;
+    }
+    if (raw_copy_from_guest(wanted.bits, idle->cpumap_bitmap, known) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (idle->cpumap_nr_cpus < CPU_LIMIT && idle->cpumap_nr_cpus % 8 != 0) {
+        uint8_t *last = (uint8_t *)wanted.bits + known - 1;
+
+        *last = (uint8_t)(*last & ((1u << (idle->cpumap_nr_cpus % 8)) - 1));
+    }
+    wanted = cpumask_and(&wanted, &cpus_online);
+    FOR_EACH_CPU(cpu, &wanted)
+    {
+        uint64_t time = sched_idle_ns(cpu);
+
+        if (copy_to_guest(idle->idletime + cpu, &time) != 0) {
+            return -XEN_EFAULT;
+        }
+    }
+    idle->now = clock_now();
+    if (raw_copy_to_guest(idle->cpumap_bitmap, wanted.bits, known) != 0 ||
+        raw_clear_guest(idle->cpumap_bitmap + known, size - known) != 0) {
+        return -XEN_EFAULT;
+    }
+    return 0;
+}
+
+static long op_cpu_info(struct xen_platform_op *op)
+{
+    struct xenpf_pcpuinfo *info = &op->u.pcpu_info;
+
+    info->flags = XEN_PCPU_FLAGS_INVALID;
+    info->max_present = cpu_count - 1;
+    if (cpu_exists(info->xen_cpuid)) {
+        info->flags = XEN_PCPU_FLAGS_ONLINE;
+        info->apic_id = cpus[info->xen_cpuid].apic_id;
+        info->acpi_id = cpus[info->xen_cpuid].acpi_id;
+    }
+    return 0;
+}
+
+/* Of the CPU that asks: those of one machine are alike. */
+static long op_cpu_version(struct xen_platform_op *op)
+{
+    struct xenpf_pcpu_version *version = &op->u.pcpu_version;
+    struct cpuid_regs vendor = cpuid(0, 0), model = cpuid(1, 0);
+    uint32_t family = (model.eax >> 8) & 15;
+
+    version->max_present = cpu_count - 1;
+    memset(version->vendor_id, 0, sizeof(version->vendor_id));
+    version->family = version->model = version->stepping = 0;
+    if (!cpu_exists(version->xen_cpuid)) {
+        return 0;
+    }
+    memcpy(&version->vendor_id[0], &vendor.ebx, 4);
+    memcpy(&version->vendor_id[4], &vendor.edx, 4);
+    memcpy(&version->vendor_id[8], &vendor.ecx, 4);
+    version->family = family == 15 ? family + ((model.eax >> 20) & 255) : family;
+    version->model = (model.eax >> 4) & 15;
+    if (family == 6 || family == 15) {
+        version->model |= (model.eax >> 12) & 0xf0;
+    }
+    version->stepping = model.eax & 15;
+    return 0;
+}
+
+static long op_cpu_online(struct xen_platform_op *op)
+{
+    return cpu_exists(op->u.cpu_ol.cpuid) ? 0 : -XEN_EINVAL;
+}
+
+static long op_cpu_offline(struct xen_platform_op *op)
+{
+    return cpu_exists(op->u.cpu_ol.cpuid) ? -XEN_EOPNOTSUPP : -XEN_EINVAL;
+}
+
+static long op_not_offered(struct xen_platform_op *op)
+{
+    (void)op;
+    return -XEN_EOPNOTSUPP;
+}
+
+/* One entry; the only register that may be read is the clock. */
+static int32_t resource_access(struct xenpf_resource_entry *entry)
+{
+    switch (entry->u.cmd) {
+    case XEN_RESOURCE_OP_MSR_READ:
+        if (entry->idx != RESOURCE_TSC) {
+            return -XEN_EPERM;
+        }
+        entry->val = clock_now();
+        return 0;
+    case XEN_RESOURCE_OP_MSR_WRITE:
+        return -XEN_EPERM;
+    default:
+        return -XEN_EOPNOTSUPP;
+    }
+}
+
+static long op_resource(struct xen_platform_op *op)
+{
+    const struct xenpf_resource_op *resource = &op->u.resource_op;
+    uint32_t done = 0;
+
+    if (resource->nr_entries == 0) {
+        return 0;
+    }
+    if (resource->nr_entries > RESOURCE_LIMIT) {
+        return -XEN_EINVAL;
+    }
+    if (!cpu_exists(resource->cpu)) {
+        return -XEN_ENODEV;
+    }
+    while (done < resource->nr_entries) {
+        struct xenpf_resource_entry entry;
+        int32_t error;
+
+        if (copy_from_guest(&entry, (const struct xenpf_resource_entry __guest *)resource->entries +
+                                        done) != 0) {
+            return -XEN_EFAULT;
+        }
+        error = entry.rsvd != 0 ? -XEN_EINVAL : resource_access(&entry);
+        entry.u.ret = error;
+        if (copy_to_guest(resource->entries + done, &entry) != 0) {
+            return -XEN_EFAULT;
+        }
+        if (error != 0) {
+            break;
+        }
+        done++;
+    }
+    return done;
+}
+
+static long op_symbol(struct xen_platform_op *op)
+{
+    struct xenpf_symdata *symbol = &op->u.symdata;
+    const char *name;
+    uint32_t length;
+
+    if (!symbol_at(symbol->symnum, &symbol->address, &name)) {
+        return 0; /* the number does not move: that was the last */
+    }
+    length = (uint32_t)strnlen(name, SYMBOL_LENGTH_LIMIT) + 1;
+    length = MIN(length, symbol->namelen);
+    if (raw_copy_to_guest(symbol->name, name, length) != 0) {
+        return -XEN_EFAULT;
+    }
+    symbol->namelen = length;
+    symbol->symnum++;
+    symbol->type = 't';
+    return 0;
+}
+
+static const struct row {
+    long (*function)(struct xen_platform_op *op);
+    bool out; /* *op goes back to the guest */
+} rows[] = {
+    [XENPF_settime32] = { op_settime32, false },
+    [XENPF_settime64] = { op_settime64, false },
+    [XENPF_platform_quirk] = { op_quirk, false },
+    [XENPF_firmware_info] = { op_firmware_info, true },
+    [XENPF_enter_acpi_sleep] = { op_sleep, false },
+    [XENPF_getidletime] = { op_idle_time, true },
+    [XENPF_get_cpuinfo] = { op_cpu_info, true },
+    [XENPF_get_cpu_version] = { op_cpu_version, true },
+    [XENPF_cpu_online] = { op_cpu_online, false },
+    [XENPF_cpu_offline] = { op_cpu_offline, false },
+    [XENPF_cpu_hotadd] = { op_not_offered, false },
+    [XENPF_mem_hotadd] = { op_not_offered, false },
+    [XENPF_microcode_update] = { op_not_offered, false },
+    [XENPF_resource_op] = { op_resource, false },
+    [XENPF_get_symbol] = { op_symbol, true },
+};
+
+long hypercall_platform_op(uint64_t argument)
+{
+    struct xen_platform_op __guest *guest_op = guest_pointer(struct xen_platform_op, argument);
+    struct xen_platform_op op;
+    long result;
+
+    if (copy_from_guest(&op, (const struct xen_platform_op __guest *)guest_op) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (op.interface_version != XENPF_INTERFACE_VERSION) {
+        return -XEN_EACCES;
+    }
+    if (!current->domain->privileged) {
+        return -XEN_EPERM;
+    }
+    if (op.cmd >= ARRAY_SIZE(rows) || rows[op.cmd].function == NULL) {
+        return -XEN_ENOSYS;
+    }
+    result = rows[op.cmd].function(&op);
+    if (result == 0 && rows[op.cmd].out && copy_to_guest(guest_op, &op) != 0) {
+        return -XEN_EFAULT;
+    }
+    return result;
+}
