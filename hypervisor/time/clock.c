@@ -30,9 +30,10 @@ static struct {
     uint64_t hz;
     struct clock_scale to_ns;
     struct clock_scale to_ticks;
-    bool warped;    /* some CPU's TSC is not the boot CPU's */
-    bool unchecked; /* some CPU could not be compared */
-    bool invariant; /* CPUID says the rate never changes */
+    uint64_t margin; /* ticks: to_ticks' result is at most so much too small */
+    bool warped;     /* some CPU's TSC is not the boot CPU's */
+    bool unchecked;  /* some CPU could not be compared */
+    bool invariant;  /* CPUID says the rate never changes */
     uint64_t base[CPU_LIMIT];
 } clock;
 
@@ -41,29 +42,33 @@ static _Atomic uint64_t wall_ns;
 
 /* ---- arithmetic --------------------------------------------------------------------------- */
 
-/* value / unit in the ABI's form: 32 significant bits, rounded down, and where the point is. */
-static struct clock_scale scale_of(uint64_t value, uint64_t unit)
+struct clock_scale clock_scale_of(uint64_t hz)
 {
-    uint64_t quotient = value / unit;
-    uint64_t rest = value % unit;
+    uint64_t quotient = NANOSECONDS / hz;
+    uint64_t rest = NANOSECONDS % hz;
     int shift = 32;
 
-    while (quotient >= UINT64_C(1) << 32) {
-        quotient >>= 1;
-        shift++;
-    }
+    /* 32 significant bits of it, rounded down. */
     while (quotient < UINT64_C(1) << 31) {
         rest *= 2;
-        quotient = quotient * 2 + (rest >= unit);
-        rest -= rest >= unit ? unit : 0;
+        quotient = quotient * 2 + (rest >= hz);
+        rest -= rest >= hz ? hz : 0;
         shift--;
     }
     return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
 }
 
-struct clock_scale clock_scale_of(uint64_t hz)
+/* The way back, rounded up: of clock_scale_of(), not of the rate itself. */
+static struct clock_scale inverse(struct clock_scale scale)
 {
-    return scale_of(NANOSECONDS, hz);
+    uint64_t quotient = ((UINT64_C(1) << 63) - 1) / scale.mul + 1;
+    int shift = 1 - scale.shift;
+
+    if (quotient > UINT32_MAX) {
+        quotient /= 2;
+        shift++;
+    }
+    return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
 }
 
 uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks)
@@ -77,19 +82,15 @@ void clock_set_rate(uint64_t hz)
 {
     clock.hz = hz;
     clock.to_ns = clock_scale_of(hz);
-    clock.to_ticks = scale_of(hz, NANOSECONDS);
-    if (clock.to_ticks.mul != UINT32_MAX) {
-        clock.to_ticks.mul++; /* was rounded down: too early would be asked for */
-    }
+    clock.to_ticks = inverse(clock.to_ns);
+    /* What shifting to the right loses, here and on the way back. */
+    clock.margin = 2 + (clock.to_ns.shift < 0 ? 2u << -clock.to_ns.shift : 0);
 }
 
 uint64_t clock_ticks_of(uint64_t ns)
 {
-    /*
-     * Two more for what the shift and the other direction's rounding lose.  Years
-     * would not fit; who waits for them is asked again after 13 days.
-     */
-    return clock_scale_apply(clock.to_ticks, MIN(ns, FAR_NS)) + 2;
+    /* Years would not fit; who waits for them is asked again after 13 days. */
+    return clock_scale_apply(clock.to_ticks, MIN(ns, FAR_NS)) + clock.margin;
 }
 
 uint64_t clock_system_of(uint64_t tsc)
@@ -419,49 +420,55 @@ void clock_setup_cpu(void)
     atomic_store(&meeting.caller, 0);
 }
 
-/* Ask the other CPU ROUNDS times, or for 2 ms.  True if a reading was out of order. */
-static bool compare(int64_t *offset)
+void clock_compare(struct clock_comparison *so_far, uint64_t before, uint64_t there, uint64_t after)
 {
-    uint64_t shortest = UINT64_MAX;
+    if ((int64_t)(there - before) < 0 || (int64_t)(after - there) < 0) {
+        so_far->warped = true;
+    }
+    if (after - before <= so_far->shortest) {
+        so_far->shortest = after - before;
+        so_far->offset = (int64_t)(there - before - so_far->shortest / 2);
+    }
+}
+
+/* Ask the other CPU ROUNDS times, or for 2 ms. */
+static struct clock_comparison compare(void)
+{
+    struct clock_comparison result = { .shortest = UINT64_MAX };
     uint64_t end = read_tsc() + clock.hz / 500;
-    bool warped = false;
 
     for (uint32_t round = 1; round <= ROUNDS; round++) {
         uint64_t before = read_tsc_ordered();
-        uint64_t there, after;
+        uint64_t after;
 
         atomic_store(&meeting.asked, round);
         while (atomic_load(&meeting.answered) != round) {
             cpu_pause();
         }
-        there = atomic_load(&meeting.tsc);
         after = read_tsc_ordered();
-        warped = warped || (int64_t)(there - before) < 0 || (int64_t)(after - there) < 0;
-        if (after - before < shortest) {
-            shortest = after - before;
-            *offset = (int64_t)(there - before - shortest / 2);
-        }
+        clock_compare(&result, before, atomic_load(&meeting.tsc), after);
         if (after > end && round >= 4) {
             break;
         }
     }
-    return warped;
+    return result;
 }
 
 void clock_serve_cpu(void)
 {
     uint32_t cpu = atomic_load(&meeting.caller);
-    int64_t offset = 0;
+    struct clock_comparison result;
 
     if (cpu == 0 || (cpu & TAKEN) != 0 ||
         !atomic_compare_exchange_strong(&meeting.caller, &cpu, cpu | TAKEN)) {
         return;
     }
-    if (compare(&offset)) {
+    result = compare();
+    if (result.warped) {
         clock.warped = true;
-        clock.base[cpu] = clock.base[0] + (uint64_t)offset;
+        clock.base[cpu] = clock.base[0] + (uint64_t)result.offset;
         log_warning("clock: CPU %u's TSC is %ld ticks off; guests are not told it is stable\n", cpu,
-                    (long)offset);
+                    (long)result.offset);
     }
     atomic_store(&meeting.asked, ROUNDS_DONE);
 }

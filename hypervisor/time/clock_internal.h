@@ -19,6 +19,18 @@ uint64_t clock_measure(const struct clock_reference *reference);
 
 void clock_set_rate(uint64_t hz);
 
+/*
+ * One more reading `there` of another CPU's TSC, taken between two of ours.
+ * warped: some reading was out of order; offset: of the shortest exchange so far.
+ */
+struct clock_comparison {
+    uint64_t shortest;
+    int64_t offset;
+    bool warped;
+};
+void clock_compare(struct clock_comparison *so_far, uint64_t before, uint64_t there,
+                   uint64_t after);
+
 /* The CMOS clock's registers as they are; `control` is register B. */
 struct cmos_time {
     uint8_t second, minute, hour, day, month, year, control;

@@ -24,7 +24,7 @@ struct timer_queue {
     struct timer *first;   /* root of the heap: the earliest */
     struct timer *running; /* its handler is being called */
     uint64_t programmed;   /* the deadline the APIC has, or NOT_PROGRAMMED */
-    bool expiring;         /* expire() is at work and programs the APIC when it is done */
+    uint64_t round_ns;     /* expire() is at work on what was due then, and will program; or 0 */
 } __attribute__((aligned(64)));
 
 static struct timer_queue queues[CPU_LIMIT];
@@ -176,9 +176,13 @@ static struct timer_queue *lock_and_take(struct timer *timer, bool *was_armed) N
 
 static void put(struct timer_queue *queue, struct timer *timer) REQUIRES(queue->lock)
 {
-    insert(queue, timer);
-    if (!queue->expiring) {
+    if (queue->round_ns == 0) {
+        insert(queue, timer);
         program(queue);
+    } else {
+        /* What a handler arms is for the next round, or rounds might have no end. */
+        timer->deadline = MAX(timer->deadline, queue->round_ns + 1);
+        insert(queue, timer);
     }
 }
 
@@ -229,7 +233,7 @@ void timer_stop(struct timer *timer) NO_LOCK_ANALYSIS
     } while (busy);
 }
 
-/* Call the handlers of what is due now; what they arm again is for the next round. */
+/* Call the handlers of what is due now. */
 static void expire(void)
 {
     struct timer_queue *queue = &queues[cpu_id()];
@@ -237,7 +241,7 @@ static void expire(void)
     struct timer *timer;
 
     spin_lock(&queue->lock);
-    queue->expiring = true;
+    queue->round_ns = now;
     while ((timer = queue->first) != NULL && timer->deadline <= now) {
         take_out(queue, timer);
         queue->running = timer;
@@ -248,7 +252,7 @@ static void expire(void)
         spin_lock(&queue->lock);
         queue->running = NULL;
     }
-    queue->expiring = false;
+    queue->round_ns = 0;
     program(queue);
     spin_unlock(&queue->lock);
 }
