@@ -166,6 +166,7 @@ struct mcinfo_logical_cpu {
     uint32_t mc_cache_size;
     uint32_t mc_cache_alignment;
     int32_t mc_nmsrvals;
+    uint32_t hole;
     struct mcinfo_msr mc_msrvalues[8];
 };
 #define __MC_MSR_ARRAYSIZE 8

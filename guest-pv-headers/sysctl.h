@@ -458,7 +458,7 @@ struct xen_get_cpufreq_para {
     uint32_t cpu_num;
     uint32_t freq_num;
     uint32_t gov_num;
-    uint32_t hole;
+    uint32_t hole0;
     uint32_t __guest *affected_cpus;
     uint32_t __guest *scaling_available_frequencies;
     char __guest *scaling_available_governors;
@@ -475,6 +475,7 @@ struct xen_get_cpufreq_para {
         struct xen_ondemand ondemand;
     } u; /* by governor */
     int32_t turbo_enabled;
+    uint32_t hole1;
 };
 
 struct xen_set_cpufreq_gov {
