@@ -18,14 +18,14 @@
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/tlb.h"
 
 /* What a guest sees of CR0 and CR4 whatever it does. */
-#define CR0_GUEST  ((uint64_t)(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
-#define CR4_GUEST  ((uint64_t)(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT))
-#define CR4_LOADED ((uint64_t)(CR4_TSD | CR4_DE)) /* these are the hardware's as well */
+#define CR0_GUEST ((uint64_t)(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
+#define CR4_GUEST ((uint64_t)(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT))
 
 #define STRING_STEPS 128u /* of a repeated ins or outs at one entry */
 
@@ -40,12 +40,13 @@ uint64_t pv_cr4_read(const struct vcpu *vcpu)
     return CR4_GUEST | vcpu->pv.cr4;
 }
 
-void pv_cr4_load(const struct vcpu *vcpu)
+void pv_load_tsc_access(const struct vcpu *vcpu)
 {
-    uint64_t now = read_cr4(), wanted = (now & ~CR4_LOADED) | (vcpu->pv.cr4 & CR4_LOADED);
+    uint64_t cr4 = read_cr4();
 
-    if (now != wanted) {
-        write_cr4(wanted);
+    write_cr4((cr4 & ~(uint64_t)CR4_TSD) | (vcpu->pv.cr4 & CR4_TSD));
+    if (cpu_features.rdtscp) {
+        write_msr(MSR_TSC_AUX, vcpu->pv.tsc_aux);
     }
 }
 
@@ -87,7 +88,7 @@ static enum outcome read_control(const struct vcpu *vcpu, struct cpu_regs *regs,
 static enum outcome write_control(struct vcpu *vcpu, const struct cpu_regs *regs,
                                   const struct instruction *insn)
 {
-    uint64_t value = register_get(regs, insn->rm);
+    uint64_t value = register_get(regs, insn->rm), changed;
 
     switch (insn->reg) {
     case 0:
@@ -102,8 +103,11 @@ static enum outcome write_control(struct vcpu *vcpu, const struct cpu_regs *regs
         return EMULATED;
     case 4:
         /* Bits it may not have stay as they are, silently: kernels do not expect this to fail. */
+        changed = value ^ vcpu->pv.cr4;
         vcpu->pv.cr4 = value & pv_cr4_allowed(vcpu);
-        pv_cr4_load(vcpu);
+        if ((changed & CR4_TSD) != 0) {
+            pv_load_tsc_access(vcpu);
+        }
         return EMULATED;
     default:
         return REFUSED;
@@ -255,16 +259,6 @@ static enum outcome emulate_port(struct vcpu *vcpu, struct cpu_regs *regs,
     return EMULATED;
 }
 
-/* A page fault on data of a string instruction. */
-static enum outcome string_fault(struct vcpu *vcpu, struct cpu_regs *regs, uint64_t address,
-                                 uint32_t error_code)
-{
-    vcpu->pv.cr2 = address;
-    vcpu->info->arch.cr2 = address;
-    pv_inject_exception(regs, VECTOR_PF, error_code | (vcpu->pv.kernel_mode ? 0 : PF_USER));
-    return PENDING;
-}
-
 /*
  * One step of ins or outs; the number of bytes at `address` that could not be
  * reached.  ins writes what is there back first: a value read from a device
@@ -309,7 +303,8 @@ static enum outcome emulate_string(struct vcpu *vcpu, struct cpu_regs *regs,
         size_t left = string_step(vcpu->domain, out, port, size, address);
 
         if (left != 0) {
-            return string_fault(vcpu, regs, address + size - left, out ? 0 : PF_WRITE);
+            pv_inject_page_fault(regs, address + size - left, PF_USER | (out ? 0 : PF_WRITE));
+            return PENDING;
         }
         register_put(regs, pointer, (address + step) & mask);
         count--;
