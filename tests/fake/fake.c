@@ -599,11 +599,38 @@ void weak pirq_guest_set_affinity(struct domain *domain, uint32_t pirq, unsigned
     fake.last_pirq_cpu = cpu;
 }
 
-void weak pirq_guest_eoi_on_unmask(struct domain *domain, uint32_t pirq)
+int weak events_create(struct domain *domain)
 {
     (void)domain;
-    fake.pirq_eois++;
-    fake.last_pirq = pirq;
+    return 0;
+}
+
+int weak events_close_all(struct domain *domain)
+{
+    (void)domain;
+    return 0;
+}
+
+void weak events_destroy(struct domain *domain)
+{
+    (void)domain;
+}
+
+int weak events_vcpu_create(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
+
+void weak events_vcpu_destroy(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+void weak vcpu_unblock(struct vcpu *vcpu)
+{
+    (void)vcpu_poll_end(vcpu);
+    atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED);
 }
 
 /* ---- sched ---------------------------------------------------------------------------------- */
@@ -632,7 +659,7 @@ void weak sched_kick(struct vcpu *vcpu)
     fake.last_kicked = vcpu;
 }
 
-void weak sched_yield(void)
+void weak sched_give_way(void)
 {
     fake.yields++;
 }

@@ -37,7 +37,7 @@ struct fake_record {
     unsigned int timer_sets, timer_stops;
     unsigned int softirqs_elsewhere;
     unsigned int pages_released, pages_gone;
-    unsigned int pirq_binds, pirq_unbinds, pirq_affinities, pirq_eois;
+    unsigned int pirq_binds, pirq_unbinds, pirq_affinities;
     uint32_t last_pirq;
     unsigned int last_pirq_cpu;
     bool last_pirq_share;

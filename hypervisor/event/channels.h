@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of event/ share: channels, where they are kept, and the count
+ * of senders that lets a send go without a lock (docs/hypervisor/events.md,
+ * "Locks").
+ */
+#ifndef HYPERVISOR_EVENT_CHANNELS_H
+#define HYPERVISOR_EVENT_CHANNELS_H
+
+#include "hypervisor/event/event.h"
+#include "hypervisor/x86/percpu.h"
+
+/*
+ * What a port is.  PIRQ_BUSY is a pirq that is being bound or unbound, without
+ * the lock, by somebody: interrupts pass, every other operation finds no port.
+ */
+enum channel_state {
+    CHANNEL_FREE,
+    CHANNEL_RESERVED, /* port 0 for ever; others while they are closed */
+    CHANNEL_UNBOUND,
+    CHANNEL_INTERDOMAIN,
+    CHANNEL_PIRQ_BUSY,
+    CHANNEL_PIRQ,
+    CHANNEL_VIRQ,
+    CHANNEL_IPI,
+};
+
+/*
+ * One port, 16 bytes.  `binding` and `value` change under the event lock (an
+ * interdomain pair's under both domains'), and `value` only while no sender can
+ * be between reading the two.
+ *
+ *   binding  bits 0-3 state, 4-47 address of the remote domain (INTERDOMAIN),
+ *            48-60 the vCPU notified
+ *   value    peer's port, VIRQ, pirq, or the domain that is waited for
+ *   queue    for FIFO; CHANNEL_* below
+ */
+struct channel {
+    _Atomic uint64_t binding;
+    uint32_t value;
+    _Atomic uint32_t queue;
+};
+
+_Static_assert(sizeof(struct channel) == 16, "struct channel");
+_Static_assert(VCPU_LIMIT <= 1u << 13, "vCPU in channel.binding and channel.queue");
+
+#define BINDING_STATE      UINT64_C(0xf)
+#define BINDING_ADDRESS    UINT64_C(0x0000fffffffffff0)
+#define BINDING_VCPU_SHIFT 48
+
+/*
+ * channel.queue: bits 0-3 the priority it shall have (event lock); 4-20 the
+ * queue it was put on last, as made by queue_of() (lock of that queue's vCPU);
+ * DEFERRED: raised while there was no event word, to be raised again when there is.
+ */
+#define CHANNEL_PRIORITY    0xfu
+#define CHANNEL_QUEUE_SHIFT 4
+#define CHANNEL_QUEUE       0x1ffffu
+#define CHANNEL_DEFERRED    0x80000000u
+
+#define GROUP_CHANNELS 256u /* one frame of memory */
+#define GROUPS_FIRST   (EVTCHN_2L_NR_CHANNELS / GROUP_CHANNELS)
+#define GROUPS_ALL     (EVTCHN_FIFO_NR_CHANNELS / GROUP_CHANNELS)
+
+#define WORDS_PER_PAGE 1024u
+#define ARRAY_PAGES    (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)
+
+/* The guest's array of event words; each page held with a reference and as writable. */
+struct fifo {
+    event_word_t *page[ARRAY_PAGES]; /* NULL beyond `pages`; never changes back */
+    uint32_t pages;
+};
+
+struct event_channels {
+    struct channel **groups; /* group n has ports from 256 n; first_groups until more are needed */
+    uint32_t limit;          /* ports below it have a channel; only grows */
+    struct fifo *fifo;       /* NULL: the 2-level scheme */
+
+    struct spinlock lock; /* RANK_EVENT: down to the blank line, and what is above written */
+    uint32_t max_port;
+    uint32_t open;       /* ports in use */
+    uint32_t first_free; /* none below it is FREE */
+    uint32_t close_next; /* how far events_close_all() or EVTCHNOP_reset came */
+
+    struct channel *first_groups[GROUPS_FIRST];
+};
+
+/*
+ * The events of one vCPU.  Its 16 FIFO queues have one lock: who sends to them
+ * must write to this vCPU's memory anyhow.  `early` stands in for the control
+ * block until the guest gives one.
+ */
+struct vcpu_events {
+    _Atomic uint32_t virq_port[NR_VIRQS]; /* event lock; global ones are vCPU 0's */
+
+    struct spinlock lock; /* RANK_EVENT_QUEUE: all below */
+    uint32_t tail[EVTCHN_FIFO_MAX_QUEUES];
+    struct evtchn_fifo_control_block *control;
+    struct page *control_page; /* NULL: control is `early` */
+    struct evtchn_fifo_control_block early;
+};
+
+static inline uint64_t binding_make(enum channel_state state, const struct domain *remote,
+                                    uint32_t vcpu)
+{
+    return (uint64_t)state | ((uint64_t)(uintptr_t)remote & BINDING_ADDRESS) |
+           ((uint64_t)vcpu << BINDING_VCPU_SHIFT);
+}
+
+static inline enum channel_state binding_state(uint64_t binding)
+{
+    return (enum channel_state)(binding & BINDING_STATE);
+}
+
+static inline uint32_t binding_vcpu(uint64_t binding)
+{
+    return (uint32_t)(binding >> BINDING_VCPU_SHIFT);
+}
+
+/* Bit 47 of the address stands for those above it, as in every canonical address. */
+static inline struct domain *binding_domain(uint64_t binding)
+{
+    return (struct domain *)(uintptr_t)(((int64_t)(binding << 16) >> 16) & ~INT64_C(0xf));
+}
+
+static inline uint64_t channel_binding(const struct channel *channel)
+{
+    return atomic_load_explicit(&channel->binding, memory_order_acquire);
+}
+
+/* One of the 16 queues of each vCPU. */
+static inline uint32_t queue_of(uint32_t vcpu, uint32_t priority)
+{
+    return (vcpu << 4) | priority;
+}
+
+static inline uint32_t channel_queue_last(uint32_t queue)
+{
+    return (queue >> CHANNEL_QUEUE_SHIFT) & CHANNEL_QUEUE;
+}
+
+/* NULL if the port is beyond all that were ever in use. */
+static inline struct channel *channel_find(const struct event_channels *events, uint32_t port)
+{
+    if (unlikely(port >= load_acquire(&events->limit))) {
+        return NULL;
+    }
+    return &load_acquire(&events->groups)[port / GROUP_CHANNELS][port % GROUP_CHANNELS];
+}
+
+static inline struct fifo *events_fifo(const struct event_channels *events)
+{
+    return load_acquire(&events->fifo);
+}
+
+/*
+ * A CPU that sends is counted: its number is odd from senders_enter() to
+ * senders_leave().  Between the two it takes only locks ranked below RANK_EVENT.
+ * Sends nest when one makes something worth a VIRQ.
+ */
+struct sender_count {
+    _Alignas(64) _Atomic uint32_t number;
+};
+
+extern struct sender_count sender_counts[CPU_LIMIT];
+
+/* A full barrier: what the sender reads next is not older than its being seen here. */
+static inline uint32_t senders_enter(void)
+{
+    _Atomic uint32_t *number = &sender_counts[cpu_id()].number;
+    uint32_t before = atomic_load_explicit(number, memory_order_relaxed);
+
+    atomic_exchange(number, before | 1);
+    return before;
+}
+
+static inline void senders_leave(uint32_t before)
+{
+    uint32_t after = (before & 1) != 0 ? before : before + 2;
+
+    atomic_store_explicit(&sender_counts[cpu_id()].number, after, memory_order_release);
+}
+
+/* Return when every send that may have seen what was before this call is over. */
+void senders_wait(void);
+
+/* Wake those in SCHEDOP_poll who wait for this port; it has been made pending. */
+void pollers_wake(struct domain *domain, uint32_t port);
+
+static inline void pollers_check(struct domain *domain, uint32_t port)
+{
+    if (unlikely(read_once(domain->poll_count) != 0)) {
+        pollers_wake(domain, port);
+    }
+}
+
+/* The 2-level scheme, for ports in use.  The caller is counted as a sender or holds the event lock.
+ */
+void two_level_raise(struct domain *domain, struct vcpu *vcpu, uint32_t port);
+void two_level_unmask(struct domain *domain, struct vcpu *vcpu, uint32_t port);
+bool two_level_pending(const struct domain *domain, uint32_t port);
+bool two_level_masked(const struct domain *domain, uint32_t port);
+void two_level_clear(struct domain *domain, uint32_t port);
+
+/* The FIFO scheme; `fifo` is the domain's, not NULL.  The caller as above. */
+void fifo_raise(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port);
+void fifo_unmask(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port);
+bool fifo_pending(const struct fifo *fifo, const struct channel *channel, uint32_t port);
+bool fifo_masked(const struct fifo *fifo, uint32_t port);
+bool fifo_linked(const struct fifo *fifo, uint32_t port);
+void fifo_clear(struct fifo *fifo, struct channel *channel, uint32_t port);
+
+/* Back to no queues: a new vCPU, or one whose domain returns to the 2-level scheme. */
+void fifo_vcpu_reset(struct vcpu_events *events);
+
+/* Back to the 2-level scheme; no port is open.  The event lock is held. */
+void fifo_destroy(struct domain *domain);
+
+/* EVTCHNOP_* of the caller's domain. */
+long fifo_init_control(struct evtchn_init_control *args);
+long fifo_expand_array(struct evtchn_expand_array *args);
+long fifo_set_priority(struct evtchn_set_priority *args);
+
+/*
+ * Set a port pending.  The caller is counted as a sender, or holds the event
+ * lock; `vcpu` is the one to notify.
+ */
+static inline void channel_raise(struct vcpu *vcpu, struct channel *channel, uint32_t port)
+{
+    struct domain *domain = vcpu->domain;
+    struct fifo *fifo = events_fifo(domain->events);
+
+    if (fifo == NULL) {
+        two_level_raise(domain, vcpu, port);
+    } else {
+        fifo_raise(fifo, vcpu, channel, port);
+    }
+}
+
+#endif

@@ -1,0 +1,1061 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels: one bit per port, set by one domain and seen by another.
+ *
+ * A port belongs to one domain; sending takes no lock (docs/hypervisor/events.md,
+ * "Locks").  Everything a guest can reach comes in through
+ * hypercall_event_channel_op() at the end of the file.
+ */
+#include "hypervisor/event/event.h"
+
+#include "guest-pv-headers/errno.h"
+#include "hypervisor/domain/continuation.h"
+#include "hypervisor/event/channels.h"
+#include "hypervisor/lib/log.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/x86/smp.h"
+#include "hypervisor/x86/softirq.h"
+
+#define CLOSE_BATCH 64u /* ports closed before a preemption is looked for */
+
+struct sender_count sender_counts[CPU_LIMIT];
+
+/* Who gets a global VIRQ, with a reference; NULL: dom0. */
+static struct domain *_Atomic virq_handlers[NR_VIRQS];
+
+/* ---- Senders and sleepers ---------------------------------------------------------------------
+ */
+
+void senders_wait(void)
+{
+    unsigned int self = cpu_id();
+
+    memory_barrier();
+    for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
+        uint32_t seen = atomic_load_explicit(&sender_counts[cpu].number, memory_order_acquire);
+
+        if (cpu == self || (seen & 1) == 0) {
+            continue;
+        }
+        while (atomic_load_explicit(&sender_counts[cpu].number, memory_order_acquire) == seen) {
+            spin_wait();
+        }
+    }
+}
+
+void vcpu_unblock(struct vcpu *vcpu)
+{
+    (void)vcpu_poll_end(vcpu);
+    if ((atomic_load(&vcpu->blocked) & VCPU_BLOCKED) != 0) {
+        if ((atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
+            sched_wake(vcpu);
+        }
+    } else if (vcpu != current) {
+        sched_kick(vcpu);
+    }
+}
+
+/*
+ * The upcall mask is not looked at: the guest clears it with a plain write and
+ * then reads upcall_pending, and without a barrier both sides could miss.
+ */
+void vcpu_mark_events_pending(struct vcpu *vcpu)
+{
+    struct vcpu_info *info = read_once(vcpu->info);
+
+    if (atomic_swap(&info->evtchn_upcall_pending, 1) == 0) {
+        vcpu_unblock(vcpu);
+    }
+}
+
+cold_path void pollers_wake(struct domain *domain, uint32_t port)
+{
+    struct vcpu *vcpu;
+
+    FOR_EACH_VCPU(domain, vcpu)
+    {
+        uint32_t wanted = atomic_load(&vcpu->poll_port);
+
+        if (atomic_load(&vcpu->polling) && (wanted == 0 || wanted == port)) {
+            vcpu_unblock(vcpu);
+        }
+    }
+}
+
+/* ---- Ports ------------------------------------------------------------------------------------
+ */
+
+static void channel_set(struct channel *channel, enum channel_state state,
+                        const struct domain *remote, uint32_t vcpu)
+{
+    atomic_store_explicit(&channel->binding, binding_make(state, remote, vcpu),
+                          memory_order_release);
+}
+
+/* The same port and vCPU in another state, without a peer. */
+static void channel_set_state(struct channel *channel, enum channel_state state)
+{
+    channel_set(channel, state, NULL, binding_vcpu(channel_binding(channel)));
+}
+
+static enum channel_state state_of(const struct channel *channel)
+{
+    return binding_state(channel_binding(channel));
+}
+
+/* In use, and in nobody's hands. */
+static bool channel_is_open(const struct channel *channel)
+{
+    enum channel_state state = state_of(channel);
+
+    return state > CHANNEL_RESERVED && state != CHANNEL_PIRQ_BUSY;
+}
+
+static struct domain *channel_peer(const struct channel *channel)
+{
+    uint64_t binding = channel_binding(channel);
+
+    return binding_state(binding) == CHANNEL_INTERDOMAIN ? binding_domain(binding) : NULL;
+}
+
+/* Room for more groups than the first ones; the old list stays, for those who are reading it. */
+static int must_check groups_extend(struct event_channels *events)
+{
+    struct channel **all = heap_alloc(GROUPS_ALL * sizeof(struct channel *));
+
+    if (all == NULL) {
+        return -XEN_ENOMEM;
+    }
+    for (unsigned int i = 0; i < GROUPS_FIRST; i++) {
+        all[i] = events->first_groups[i];
+    }
+    store_release(&events->groups, all);
+    return 0;
+}
+
+/* One more group of ports. */
+static int must_check ports_grow(struct domain *domain) REQUIRES(domain->events->lock)
+{
+    struct event_channels *events = domain->events;
+    uint32_t limit = events->limit;
+    struct channel *group;
+
+    if (limit == EVTCHN_2L_NR_CHANNELS && events->groups == events->first_groups) {
+        int error = groups_extend(events);
+
+        if (error != 0) {
+            return error;
+        }
+    }
+    group = heap_alloc(GROUP_CHANNELS * sizeof(struct channel));
+    if (group == NULL) {
+        return -XEN_ENOMEM;
+    }
+    events->groups[limit / GROUP_CHANNELS] = group;
+    store_release(&events->limit, limit + GROUP_CHANNELS);
+    return 0;
+}
+
+/*
+ * The lowest free port, or -XEN_E*; it stays free until its binding is set.  A
+ * port whose word is still linked is not given out again: it would come out of
+ * the queue it was in.
+ */
+static int must_check port_find_free(struct domain *domain) REQUIRES(domain->events->lock)
+{
+    struct event_channels *events = domain->events;
+    uint32_t end = events->fifo != NULL ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
+    bool passed_free = false;
+
+    if (domain_is_dying(domain)) {
+        return -XEN_EINVAL;
+    }
+    if (domain_vcpu(domain, 0) == NULL) {
+        return -XEN_ENOENT;
+    }
+    for (uint32_t port = events->first_free; port < end && port <= events->max_port; port++) {
+        if (port == events->limit) {
+            int error = ports_grow(domain);
+
+            if (error != 0) {
+                return error;
+            }
+        }
+        if (state_of(channel_find(events, port)) == CHANNEL_FREE) {
+            if (events->fifo == NULL || !fifo_linked(events->fifo, port)) {
+                return (int)port;
+            }
+            passed_free = true;
+        }
+        if (!passed_free) {
+            events->first_free = port + 1;
+        }
+    }
+    return -XEN_ENOSPC;
+}
+
+/* Take a free port into use. */
+static struct channel *port_open(struct domain *domain, uint32_t port, enum channel_state state,
+                                 uint32_t vcpu, uint32_t value) REQUIRES(domain->events->lock)
+{
+    struct event_channels *events = domain->events;
+    struct channel *channel = channel_find(events, port);
+    uint32_t last = atomic_load(&channel->queue) & ~(CHANNEL_PRIORITY | CHANNEL_DEFERRED);
+
+    atomic_store(&channel->queue, last | EVTCHN_FIFO_PRIORITY_DEFAULT);
+    channel->value = value;
+    channel_set(channel, state, NULL, vcpu);
+    events->open++;
+    return channel;
+}
+
+/* Nobody can send to the port any more: forget what was sent, free it. */
+static void port_free(struct domain *domain, uint32_t port) REQUIRES(domain->events->lock)
+{
+    struct event_channels *events = domain->events;
+    struct channel *channel = channel_find(events, port);
+
+    if (events->fifo != NULL) {
+        fifo_clear(events->fifo, channel, port);
+    } else {
+        two_level_clear(domain, port);
+    }
+    channel_set(channel, CHANNEL_FREE, NULL, 0);
+    events->open--;
+    events->first_free = MIN(events->first_free, port);
+}
+
+/* A new port of a kind that needs no more than its channel. */
+static int must_check port_new(struct domain *domain, enum channel_state state, uint32_t vcpu,
+                               uint32_t value)
+{
+    int port;
+
+    spin_lock(&domain->events->lock);
+    port = port_find_free(domain);
+    if (port >= 0) {
+        port_open(domain, (uint32_t)port, state, vcpu, value);
+    }
+    spin_unlock(&domain->events->lock);
+    return port;
+}
+
+/*
+ * Lock a domain's ports, and with an interdomain channel the peer's.  Returns the
+ * peer (the domain itself if there is no other one) for unlock_with_peer().  As
+ * long as a domain has an open channel it has a reference that we can add to.
+ */
+static struct domain *lock_with_peer(struct domain *domain,
+                                     const struct channel *channel) NO_LOCK_ANALYSIS
+{
+    struct spinlock *lock = &domain->events->lock;
+
+    for (;;) {
+        struct domain *peer;
+
+        spin_lock(lock);
+        peer = channel_peer(channel);
+        if (peer == NULL || peer == domain) {
+            return domain;
+        }
+        domain_get(peer);
+        spin_unlock(lock);
+
+        spin_lock_both(lock, &peer->events->lock);
+        if (channel_peer(channel) == peer) {
+            return peer;
+        }
+        spin_unlock_both(lock, &peer->events->lock);
+        domain_put(peer);
+    }
+}
+
+static void unlock_with_peer(struct domain *domain, struct domain *peer) NO_LOCK_ANALYSIS
+{
+    spin_unlock_both(&domain->events->lock, &peer->events->lock);
+    if (peer != domain) {
+        domain_put(peer);
+    }
+}
+
+/* Where the port of a VIRQ is noted. */
+static bool virq_is_global(uint32_t virq)
+{
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
+static _Atomic uint32_t *virq_slot(const struct domain *domain, uint32_t virq, uint32_t vcpu)
+{
+    return &domain->vcpu[virq_is_global(virq) ? 0 : vcpu]->events->virq_port[virq];
+}
+
+/*
+ * Close an open port: out of the way of senders first, then, when those under way
+ * are through, free.  Own and peer's lock are held.
+ */
+static void close_locked(struct domain *domain, uint32_t port,
+                         struct channel *channel) NO_LOCK_ANALYSIS
+{
+    uint64_t binding = channel_binding(channel);
+    struct channel *other = NULL;
+
+    if (binding_state(binding) == CHANNEL_INTERDOMAIN) {
+        other = channel_find(binding_domain(binding)->events, channel->value);
+        channel_set_state(other, CHANNEL_UNBOUND);
+    } else if (binding_state(binding) == CHANNEL_VIRQ) {
+        atomic_store(virq_slot(domain, channel->value, binding_vcpu(binding)), 0);
+    }
+    channel_set_state(channel, CHANNEL_RESERVED);
+    senders_wait();
+    if (other != NULL) {
+        other->value = domain->id;
+    }
+    port_free(domain, port);
+}
+
+/* Interrupts are another's: tell it with no lock held, while the port is nobody's. */
+static void close_pirq(struct domain *domain, uint32_t port, struct channel *channel)
+{
+    struct event_channels *events = domain->events;
+
+    pirq_guest_unbind(domain, channel->value);
+    spin_lock(&events->lock);
+    close_locked(domain, port, channel);
+    spin_unlock(&events->lock);
+}
+
+static int port_close(struct domain *domain, uint32_t port)
+{
+    struct channel *channel = channel_find(domain->events, port);
+    struct domain *peer;
+    bool is_pirq = false;
+    int error = 0;
+
+    if (channel == NULL) {
+        return -XEN_EINVAL;
+    }
+    peer = lock_with_peer(domain, channel);
+    if (!channel_is_open(channel)) {
+        error = -XEN_EINVAL;
+    } else if (state_of(channel) == CHANNEL_PIRQ) {
+        is_pirq = true;
+        channel_set_state(channel, CHANNEL_PIRQ_BUSY);
+    } else {
+        close_locked(domain, port, channel);
+    }
+    unlock_with_peer(domain, peer);
+    if (is_pirq) {
+        close_pirq(domain, port, channel);
+    }
+    return error;
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+int events_create(struct domain *domain)
+{
+    struct event_channels *events = heap_alloc(sizeof(*events));
+    struct channel *group = heap_alloc(GROUP_CHANNELS * sizeof(*group));
+
+    if (events == NULL || group == NULL) {
+        heap_free(group);
+        heap_free(events);
+        return -XEN_ENOMEM;
+    }
+    spinlock_init(&events->lock, RANK_EVENT);
+    events->max_port = UINT32_MAX;
+    events->first_free = 1;
+    events->groups = events->first_groups;
+    events->groups[0] = group;
+    events->limit = GROUP_CHANNELS;
+    channel_set(&group[0], CHANNEL_RESERVED, NULL, 0);
+    domain->events = events;
+    return 0;
+}
+
+/* Close ports from where the last call came to; -XEN_ERESTART if there are more. */
+static int must_check close_some(struct domain *domain)
+{
+    struct event_channels *events = domain->events;
+    uint32_t port = MAX(read_once(events->close_next), 1);
+
+    for (; port < load_acquire(&events->limit); port++) {
+        if (channel_is_open(channel_find(events, port))) {
+            (void)port_close(domain, port);
+        }
+        if (port % CLOSE_BATCH == CLOSE_BATCH - 1) {
+            write_once(events->close_next, port + 1);
+            if (preempt_pending()) {
+                return -XEN_ERESTART;
+            }
+        }
+    }
+    write_once(events->close_next, 0);
+    return 0;
+}
+
+static void virq_handlers_drop(struct domain *domain)
+{
+    for (uint32_t virq = 0; virq < NR_VIRQS; virq++) {
+        struct domain *handler = domain;
+
+        if (atomic_compare_exchange_strong(&virq_handlers[virq], &handler, NULL)) {
+            senders_wait();
+            domain_put(domain);
+        }
+    }
+}
+
+int events_close_all(struct domain *domain)
+{
+    struct event_channels *events = domain->events;
+
+    if (events == NULL) {
+        return 0;
+    }
+    if (close_some(domain) != 0) {
+        return -XEN_ERESTART;
+    }
+    spin_lock(&events->lock);
+    fifo_destroy(domain);
+    spin_unlock(&events->lock);
+    virq_handlers_drop(domain);
+    return 0;
+}
+
+void events_destroy(struct domain *domain)
+{
+    struct event_channels *events = domain->events;
+
+    if (events == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < events->limit / GROUP_CHANNELS; i++) {
+        heap_free(events->groups[i]);
+    }
+    if (events->groups != events->first_groups) {
+        heap_free(events->groups);
+    }
+    heap_free(events);
+    domain->events = NULL;
+}
+
+int events_vcpu_create(struct vcpu *vcpu)
+{
+    struct vcpu_events *events = heap_alloc(sizeof(*events));
+
+    if (events == NULL) {
+        return -XEN_ENOMEM;
+    }
+    spinlock_init(&events->lock, RANK_EVENT_QUEUE);
+    events->control = &events->early;
+    vcpu->events = events;
+    return 0;
+}
+
+void events_vcpu_destroy(struct vcpu *vcpu)
+{
+    if (vcpu->events != NULL) {
+        fifo_vcpu_reset(vcpu->events);
+        heap_free(vcpu->events);
+        vcpu->events = NULL;
+    }
+}
+
+void events_vcpu_info_moved(struct vcpu *vcpu)
+{
+    struct vcpu_info *info = vcpu->info;
+
+    /* Who still writes to the old one has set his pending bit before we mark the new one. */
+    senders_wait();
+    (void)atomic_swap(&info->evtchn_pending_sel, UINT64_MAX);
+    (void)atomic_swap(&info->evtchn_upcall_pending, 1);
+    vcpu_unblock(vcpu);
+}
+
+void events_set_max_port(struct domain *domain, uint32_t port)
+{
+    spin_lock(&domain->events->lock);
+    domain->events->max_port = port;
+    spin_unlock(&domain->events->lock);
+}
+
+/* ---- Sending from within the core -------------------------------------------------------------
+ */
+
+/* The VIRQ's port as noted in `events`, to its vCPU. */
+static void send_virq(struct domain *domain, const struct vcpu_events *events, uint32_t virq)
+{
+    uint32_t port = atomic_load_explicit(&events->virq_port[virq], memory_order_acquire);
+
+    if (port != 0) {
+        struct channel *channel = channel_find(domain->events, port);
+
+        channel_raise(domain->vcpu[binding_vcpu(channel_binding(channel))], channel, port);
+    }
+}
+
+void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq)
+{
+    uint32_t before = senders_enter();
+
+    send_virq(vcpu->domain, vcpu->events, virq);
+    senders_leave(before);
+}
+
+void event_send_global_virq(uint32_t virq)
+{
+    uint32_t before = senders_enter();
+    struct domain *handler = atomic_load(&virq_handlers[virq]);
+    struct vcpu *vcpu;
+
+    if (handler == NULL) {
+        handler = dom0;
+    }
+    vcpu = handler != NULL ? domain_vcpu(handler, 0) : NULL;
+    if (vcpu != NULL) {
+        send_virq(handler, vcpu->events, virq);
+    }
+    senders_leave(before);
+}
+
+int event_set_virq_handler(struct domain *domain, uint32_t virq)
+{
+    struct domain *handler;
+
+    if (virq >= NR_VIRQS || !virq_is_global(virq)) {
+        return -XEN_EINVAL;
+    }
+    domain_get(domain);
+    handler = atomic_exchange(&virq_handlers[virq], domain);
+    senders_wait();
+    domain_put(handler);
+    /* Its ports may have been closed before it could be found here. */
+    if (domain_is_dying(domain)) {
+        virq_handlers_drop(domain);
+        return -XEN_ESRCH;
+    }
+    return 0;
+}
+
+void event_send_pirq(struct domain *domain, evtchn_port_t port)
+{
+    uint32_t before = senders_enter();
+    struct channel *channel = channel_find(domain->events, port);
+    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
+
+    if (binding_state(binding) == CHANNEL_PIRQ || binding_state(binding) == CHANNEL_PIRQ_BUSY) {
+        channel_raise(domain->vcpu[binding_vcpu(binding)], channel, port);
+    }
+    senders_leave(before);
+}
+
+int event_alloc_unbound(struct domain *domain, domid_t remote)
+{
+    return port_new(domain, CHANNEL_UNBOUND, 0, remote);
+}
+
+int event_unmask(struct domain *domain, evtchn_port_t port)
+{
+    uint32_t before = senders_enter();
+    struct channel *channel = channel_find(domain->events, port);
+    struct fifo *fifo = events_fifo(domain->events);
+    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
+
+    if (binding_state(binding) > CHANNEL_RESERVED) {
+        struct vcpu *vcpu = domain->vcpu[binding_vcpu(binding)];
+
+        if (fifo == NULL) {
+            two_level_unmask(domain, vcpu, port);
+        } else {
+            fifo_unmask(fifo, vcpu, channel, port);
+        }
+    }
+    senders_leave(before);
+    return channel != NULL ? 0 : -XEN_EINVAL;
+}
+
+int event_port_pending(struct domain *domain, evtchn_port_t port)
+{
+    uint32_t before = senders_enter();
+    const struct channel *channel = channel_find(domain->events, port);
+    const struct fifo *fifo = events_fifo(domain->events);
+    int pending = 0;
+
+    if (channel == NULL) {
+        pending = -XEN_EINVAL;
+    } else if (state_of(channel) > CHANNEL_RESERVED) {
+        pending =
+            fifo == NULL ? two_level_pending(domain, port) : fifo_pending(fifo, channel, port);
+    }
+    senders_leave(before);
+    return pending;
+}
+
+/* ---- Operations -------------------------------------------------------------------------------
+ */
+
+/*
+ * The domain an operation names, with a reference: the caller's, or any if the
+ * caller is privileged.  0, -XEN_ESRCH, -XEN_EPERM.
+ */
+static int must_check domain_of_request(domid_t id, struct domain **out)
+{
+    struct domain *domain = domain_find_or_self(id);
+
+    if (domain == NULL) {
+        return -XEN_ESRCH;
+    }
+    if (domain != current->domain && !current->domain->privileged) {
+        domain_put(domain);
+        return -XEN_EPERM;
+    }
+    *out = domain;
+    return 0;
+}
+
+static domid_t domid_or_self(domid_t id)
+{
+    return id == DOMID_SELF ? current->domain->id : id;
+}
+
+/* An operation's result: the port is stored, or its error returned. */
+static long port_or_error(int port, evtchn_port_t *out)
+{
+    if (port < 0) {
+        return port;
+    }
+    *out = (evtchn_port_t)port;
+    return 0;
+}
+
+static long op_alloc_unbound(struct evtchn_alloc_unbound *args)
+{
+    struct domain *domain;
+    int port = domain_of_request(args->dom, &domain);
+
+    if (port == 0) {
+        port = event_alloc_unbound(domain, domid_or_self(args->remote_dom));
+        domain_put(domain);
+    }
+    return port_or_error(port, &args->port);
+}
+
+/* Connect a free port of ours with a waiting one. */
+static int must_check pair_locked(struct domain *domain, struct domain *remote,
+                                  uint32_t remote_port) NO_LOCK_ANALYSIS
+{
+    struct channel *theirs, *ours;
+    int port = port_find_free(domain);
+
+    if (port < 0) {
+        return port;
+    }
+    theirs = channel_find(remote->events, remote_port);
+    if (theirs == NULL || state_of(theirs) != CHANNEL_UNBOUND || theirs->value != domain->id) {
+        return -XEN_EINVAL;
+    }
+    ours = port_open(domain, (uint32_t)port, CHANNEL_RESERVED, 0, remote_port);
+    theirs->value = (uint32_t)port;
+    channel_set(theirs, CHANNEL_INTERDOMAIN, domain, binding_vcpu(channel_binding(theirs)));
+    channel_set(ours, CHANNEL_INTERDOMAIN, remote, 0);
+
+    /* They may have sent before we were there. */
+    channel_raise(domain->vcpu[0], ours, (uint32_t)port);
+    return port;
+}
+
+static long op_bind_interdomain(struct evtchn_bind_interdomain *args) NO_LOCK_ANALYSIS
+{
+    struct domain *domain = current->domain;
+    struct domain *remote = domain_find_or_self(args->remote_dom);
+    int port;
+
+    if (remote == NULL) {
+        return -XEN_ESRCH;
+    }
+    spin_lock_both(&domain->events->lock, &remote->events->lock);
+    port = pair_locked(domain, remote, args->remote_port);
+    spin_unlock_both(&domain->events->lock, &remote->events->lock);
+    domain_put(remote);
+    return port_or_error(port, &args->local_port);
+}
+
+static long op_bind_virq(struct evtchn_bind_virq *args)
+{
+    struct domain *domain = current->domain;
+    struct vcpu *vcpu = domain_vcpu(domain, args->vcpu);
+    _Atomic uint32_t *slot;
+    int port;
+
+    if (args->virq >= NR_VIRQS || (virq_is_global(args->virq) && args->vcpu != 0)) {
+        return -XEN_EINVAL;
+    }
+    if (vcpu == NULL) {
+        return -XEN_ENOENT;
+    }
+    slot = virq_slot(domain, args->virq, args->vcpu);
+    spin_lock(&domain->events->lock);
+    if (atomic_load(slot) != 0) {
+        port = -XEN_EEXIST;
+    } else {
+        port = port_find_free(domain);
+    }
+    if (port >= 0) {
+        port_open(domain, (uint32_t)port, CHANNEL_VIRQ, args->vcpu, args->virq);
+        atomic_store_explicit(slot, (uint32_t)port, memory_order_release);
+    }
+    spin_unlock(&domain->events->lock);
+    return port_or_error(port, &args->port);
+}
+
+static long op_bind_ipi(struct evtchn_bind_ipi *args)
+{
+    struct domain *domain = current->domain;
+
+    if (domain_vcpu(domain, args->vcpu) == NULL) {
+        return -XEN_ENOENT;
+    }
+    return port_or_error(port_new(domain, CHANNEL_IPI, args->vcpu, 0), &args->port);
+}
+
+/* Interrupts may come before pirq_guest_bind() has returned: the port is ready for them. */
+static long op_bind_pirq(struct evtchn_bind_pirq *args)
+{
+    struct domain *domain = current->domain;
+    struct event_channels *events = domain->events;
+    int port = port_new(domain, CHANNEL_PIRQ_BUSY, 0, args->pirq);
+    struct channel *channel;
+    int error;
+
+    if (port < 0) {
+        return port;
+    }
+    channel = channel_find(events, (uint32_t)port);
+    error = pirq_guest_bind(domain, args->pirq, (uint32_t)port,
+                            (args->flags & BIND_PIRQ__WILL_SHARE) != 0);
+    spin_lock(&events->lock);
+    if (error == 0) {
+        channel_set_state(channel, CHANNEL_PIRQ);
+    } else {
+        close_locked(domain, (uint32_t)port, channel);
+    }
+    spin_unlock(&events->lock);
+    args->port = (evtchn_port_t)port;
+    return error;
+}
+
+static long op_close(struct evtchn_close *args)
+{
+    return port_close(current->domain, args->port);
+}
+
+/* The hot one.  All between enter and leave is without a lock: see senders_wait(). */
+static inline long send(struct domain *domain, uint32_t port)
+{
+    uint32_t before = senders_enter();
+    struct channel *channel = channel_find(domain->events, port);
+    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
+    long error = 0;
+
+    if (likely(binding_state(binding) == CHANNEL_INTERDOMAIN)) {
+        struct domain *remote = binding_domain(binding);
+        uint32_t remote_port = channel->value;
+        struct channel *theirs = channel_find(remote->events, remote_port);
+
+        channel_raise(remote->vcpu[binding_vcpu(channel_binding(theirs))], theirs, remote_port);
+    } else if (binding_state(binding) == CHANNEL_IPI) {
+        channel_raise(domain->vcpu[binding_vcpu(binding)], channel, port);
+    } else if (binding_state(binding) != CHANNEL_UNBOUND) {
+        error = -XEN_EINVAL;
+    }
+    senders_leave(before);
+    return error;
+}
+
+static long op_send(struct evtchn_send *args)
+{
+    return send(current->domain, args->port);
+}
+
+/* What the port is, in the ABI's words. */
+static void status_of(const struct channel *channel, struct evtchn_status *out)
+{
+    uint64_t binding = channel_binding(channel);
+
+    out->vcpu = binding_vcpu(binding);
+    switch (binding_state(binding)) {
+    case CHANNEL_FREE:
+    case CHANNEL_RESERVED:
+    case CHANNEL_PIRQ_BUSY:
+        out->status = EVTCHNSTAT_closed;
+        out->vcpu = 0;
+        break;
+    case CHANNEL_UNBOUND:
+        out->status = EVTCHNSTAT_unbound;
+        out->u.unbound.dom = (domid_t)channel->value;
+        break;
+    case CHANNEL_INTERDOMAIN:
+        out->status = EVTCHNSTAT_interdomain;
+        out->u.interdomain.dom = binding_domain(binding)->id;
+        out->u.interdomain.port = channel->value;
+        break;
+    case CHANNEL_PIRQ:
+        out->status = EVTCHNSTAT_pirq;
+        out->u.pirq = channel->value;
+        break;
+    case CHANNEL_VIRQ:
+        out->status = EVTCHNSTAT_virq;
+        out->u.virq = channel->value;
+        break;
+    case CHANNEL_IPI:
+        out->status = EVTCHNSTAT_ipi;
+        break;
+    }
+}
+
+static long op_status(struct evtchn_status *args)
+{
+    struct channel *channel;
+    struct domain *domain;
+    int error = domain_of_request(args->dom, &domain);
+
+    if (error != 0) {
+        return error;
+    }
+    channel = channel_find(domain->events, args->port);
+    if (channel == NULL) {
+        error = -XEN_EINVAL;
+    } else {
+        spin_lock(&domain->events->lock);
+        status_of(channel, args);
+        spin_unlock(&domain->events->lock);
+    }
+    domain_put(domain);
+    return error;
+}
+
+/* May the port be moved to another vCPU? */
+static bool channel_can_move(const struct channel *channel)
+{
+    enum channel_state state = state_of(channel);
+
+    return state == CHANNEL_UNBOUND || state == CHANNEL_INTERDOMAIN || state == CHANNEL_PIRQ ||
+           (state == CHANNEL_VIRQ && virq_is_global(channel->value));
+}
+
+static long op_bind_vcpu(struct evtchn_bind_vcpu *args)
+{
+    struct domain *domain = current->domain;
+    struct event_channels *events = domain->events;
+    struct vcpu *vcpu = domain_vcpu(domain, args->vcpu);
+    struct channel *channel = channel_find(events, args->port);
+    enum channel_state state = CHANNEL_FREE;
+    uint32_t pirq = 0;
+
+    if (vcpu == NULL) {
+        return -XEN_ENOENT;
+    }
+    if (channel == NULL) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&events->lock);
+    if (channel_can_move(channel)) {
+        state = state_of(channel);
+        pirq = channel->value;
+        channel_set(channel, state, channel_peer(channel), args->vcpu);
+    }
+    spin_unlock(&events->lock);
+    if (state == CHANNEL_PIRQ) {
+        pirq_guest_set_affinity(domain, pirq, vcpu->cpu);
+    }
+    return state == CHANNEL_FREE ? -XEN_EINVAL : 0;
+}
+
+static long op_unmask(struct evtchn_unmask *args)
+{
+    return event_unmask(current->domain, args->port);
+}
+
+/* -XEN_EAGAIN: another vCPU has opened a port meanwhile. */
+static long op_reset(struct evtchn_reset *args)
+{
+    struct domain *domain;
+    int error = domain_of_request(args->dom, &domain);
+
+    if (error != 0) {
+        return error;
+    }
+    error = close_some(domain);
+    if (error == 0) {
+        spin_lock(&domain->events->lock);
+        if (domain->events->open != 0) {
+            error = -XEN_EAGAIN;
+        } else {
+            fifo_destroy(domain);
+        }
+        spin_unlock(&domain->events->lock);
+    }
+    domain_put(domain);
+    return error;
+}
+
+/* ---- The hypercall ----------------------------------------------------------------------------
+ */
+
+/*
+ * Every operation, once: X(name, handler, results are copied back, member that
+ * holds a port it made).  The command is EVTCHNOP_name, the argument a struct
+ * evtchn_name.
+ */
+/* clang-format off */
+#define EVENT_OP_LIST(X)                                        \
+    X(bind_interdomain, op_bind_interdomain, true,  local_port) \
+    X(bind_virq,        op_bind_virq,        true,  port)       \
+    X(bind_pirq,        op_bind_pirq,        true,  port)       \
+    X(alloc_unbound,    op_alloc_unbound,    true,  port)       \
+    X(bind_ipi,         op_bind_ipi,         true,  port)       \
+    X(status,           op_status,           true,  dom)        \
+    X(init_control,     fifo_init_control,   true,  control_gfn) \
+    X(close,            op_close,            false, port)       \
+    X(send,             op_send,             false, port)       \
+    X(bind_vcpu,        op_bind_vcpu,        false, port)       \
+    X(unmask,           op_unmask,           false, port)       \
+    X(reset,            op_reset,            false, dom)        \
+    X(expand_array,     fifo_expand_array,   false, array_gfn)  \
+    X(set_priority,     fifo_set_priority,   false, port)
+/* clang-format on */
+
+union event_args {
+#define X(name, handler, out, port) struct evtchn_##name name;
+    EVENT_OP_LIST(X)
+#undef X
+};
+
+#define X(name, handler, out, port)                \
+    static long run_##name(union event_args *args) \
+    {                                              \
+        return handler(&args->name);               \
+    }
+EVENT_OP_LIST(X)
+#undef X
+
+static const struct event_op {
+    long (*run)(union event_args *args);
+    uint8_t size;
+    bool results;
+    uint8_t made; /* offset of the port it made; 0: none */
+} event_ops[] = {
+#define X(name, handler, results_, port)                        \
+    [EVTCHNOP_##name] = { .run = run_##name,                    \
+                          .size = sizeof(struct evtchn_##name), \
+                          .results = (results_),                \
+                          .made = (results_) ? offsetof(struct evtchn_##name, port) : 0 },
+    EVENT_OP_LIST(X)
+#undef X
+};
+
+/* The guest cannot be told the port that was made for it: it shall not have it either. */
+static cold_path long results_lost(const struct event_op *op, const union event_args *args)
+{
+    if (op->made != 0) {
+        const void *port = (const uint8_t *)args + op->made;
+
+        (void)port_close(current->domain, *(const evtchn_port_t *)port);
+    }
+    return -XEN_EFAULT;
+}
+
+/* Not inline: what it needs of the stack and of registers is no concern of a send. */
+static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t argument)
+{
+    const struct event_op *op;
+    union event_args args;
+    long result;
+
+    if (command >= ARRAY_SIZE(event_ops)) {
+        return -XEN_ENOSYS;
+    }
+    op = &event_ops[command];
+    if (raw_copy_from_guest(&args, guest_pointer(void, argument), op->size) != 0) {
+        return -XEN_EFAULT;
+    }
+    result = op->run(&args);
+    if (result == -XEN_ERESTART) {
+        return hypercall_continue(__HYPERVISOR_event_channel_op, 2, command, argument, 0, 0);
+    }
+    if (result == 0 && op->results &&
+        raw_copy_to_guest(guest_pointer(void, argument), &args, op->size) != 0) {
+        return results_lost(op, &args);
+    }
+    return result;
+}
+
+long hypercall_event_channel_op(uint64_t operation, uint64_t argument)
+{
+    uint32_t port;
+
+    if (unlikely((uint32_t)operation != EVTCHNOP_send)) {
+        return run_operation((uint32_t)operation, argument);
+    }
+    if (guest_read_u32(argument, &port) != 0) {
+        return -XEN_EFAULT;
+    }
+    return send(current->domain, port);
+}
+
+/* The older form has the command in front of the same structures, and not the newest of them. */
+long hypercall_event_channel_op_compat(uint64_t argument)
+{
+    uint32_t command;
+
+    if (guest_read_u32(argument, &command) != 0) {
+        return -XEN_EFAULT;
+    }
+    if (command > EVTCHNOP_unmask) {
+        return -XEN_ENOSYS;
+    }
+    return hypercall_event_channel_op(command, argument + offsetof(struct evtchn_op, u));
+}
+
+/* ---- Debugging --------------------------------------------------------------------------------
+ */
+
+static void dump_port(const struct domain *domain, uint32_t port, const struct channel *channel)
+{
+    static const char *const names[] = { "free", "reserved", "unbound", "interdomain",
+                                         "pirq", "pirq",     "virq",    "ipi" };
+    const struct fifo *fifo = events_fifo(domain->events);
+    uint64_t binding = channel_binding(channel);
+    struct domain *peer = channel_peer(channel);
+    bool pending =
+        fifo != NULL ? fifo_pending(fifo, channel, port) : two_level_pending(domain, port);
+    bool masked = fifo != NULL ? fifo_masked(fifo, port) : two_level_masked(domain, port);
+
+    log_info("  port %u: %s %u, vcpu %u, priority %u%s%s\n", port, names[binding_state(binding)],
+             channel->value, binding_vcpu(binding), atomic_load(&channel->queue) & CHANNEL_PRIORITY,
+             pending ? ", pending" : "", masked ? ", masked" : "");
+    if (peer != NULL) {
+        log_info("    of domain %u\n", peer->id);
+    }
+}
+
+void events_dump(const struct domain *domain)
+{
+    const struct event_channels *events = domain->events;
+    uint32_t before = senders_enter();
+
+    log_info("domain %u: %u ports, %s\n", domain->id, events->open,
+             events_fifo(events) != NULL ? "FIFO" : "2-level");
+    for (uint32_t port = 1; port < load_acquire(&events->limit); port++) {
+        const struct channel *channel = channel_find(events, port);
+
+        if (state_of(channel) > CHANNEL_RESERVED) {
+            dump_port(domain, port, channel);
+        }
+    }
+    senders_leave(before);
+}
