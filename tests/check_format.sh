@@ -14,5 +14,11 @@ if [ -z "$files" ]; then
     echo "no C files found under $PWD"
     exit 1
 fi
-# shellcheck disable=SC2086 # our file names have no blanks
-clang-format --dry-run -Werror $files
+failed=0
+for file in $files; do
+    if ! clang-format --dry-run -Werror "$file" 2>/dev/null; then
+        echo "$file: clang-format -i would change it"
+        failed=1
+    fi
+done
+exit $failed

@@ -30,6 +30,9 @@ FORBIDDEN = [r"FAILED", r"\bBUG\b", r"Oops", r"Call Trace", r"Kernel panic", r"W
              r"general protection", r"segfault", r"\bPANIC\b", r"[Aa]ssertion", r"soft lockup",
              r"rcu_\w+ .*stall", r"modprobe: "]
 
+# After this nothing more will come.
+HOPELESS = re.compile(r"error: you need to load the kernel first|error: no multiboot header")
+
 # How each device of a case is given to QEMU; {file} is a disk of its own.
 DEVICES = {
     "virtio-blk": ["-drive", "if=none,id={id},format=raw,file={file}",
@@ -148,7 +151,7 @@ def run_case(options, case, echo=None):
             peripherals = Peripherals(case, machine.folder)
             machine.arguments = command_line(options, case, machine.folder, peripherals)
             machine.start()
-            machine.run(case.timeout * options.patience, echo=echo)
+            machine.run(case.timeout * options.patience, HOPELESS.search, echo)
             verdict.problems = list(judge(case, machine, peripherals))
         except (RuntimeError, OSError) as error:
             verdict.problems = [str(error)]
