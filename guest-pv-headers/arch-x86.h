@@ -8,7 +8,7 @@
 #ifndef GUEST_PV_HEADERS_ARCH_X86_H
 #define GUEST_PV_HEADERS_ARCH_X86_H
 
-#ifndef __ASSEMBLY__
+#if !defined(__ASSEMBLY__) && !defined(__ASSEMBLER__)
 #include <stdint.h>
 
 typedef uint64_t xen_pfn_t;      /* a frame number; the field's name says machine or guest */
@@ -129,7 +129,7 @@ typedef uint64_t xen_callback_t; /* address of code in the guest's kernel */
  * guest sees the hypervisor's answer where the CPU would give its own.
  */
 #define XEN_EMULATE_PREFIX_BYTES 0x0f, 0x0b, 0x78, 0x65, 0x6e
-#ifdef __ASSEMBLY__
+#if defined(__ASSEMBLY__) || defined(__ASSEMBLER__)
 /* clang-format off */
 #define XEN_EMULATE_PREFIX .byte XEN_EMULATE_PREFIX_BYTES ;
 #define XEN_CPUID          XEN_EMULATE_PREFIX cpuid
@@ -139,7 +139,7 @@ typedef uint64_t xen_callback_t; /* address of code in the guest's kernel */
 #define XEN_CPUID          XEN_EMULATE_PREFIX "cpuid"
 #endif
 
-#ifndef __ASSEMBLY__
+#if !defined(__ASSEMBLY__) && !defined(__ASSEMBLER__)
 
 /* What a guest puts into cr3 for a top-level frame, and back. */
 #define xen_pfn_to_cr3(pfn) ((uint64_t)(pfn) << 12)
@@ -287,6 +287,6 @@ struct xen_msr_entry {
     uint64_t val;
 };
 
-#endif /* !__ASSEMBLY__ */
+#endif /* not assembly */
 
 #endif

@@ -180,7 +180,6 @@ struct physdev_pci_mmcfg_reserved {
 struct physdev_dbgp_op {
     uint8_t op;  /* PHYSDEVOP_DBGP_RESET_* */
     uint8_t bus; /* PHYSDEVOP_DBGP_BUS_* */
-    uint16_t hole;
     union {
         struct physdev_pci_device pci;
     } u;

@@ -10,7 +10,7 @@
 #ifndef GUEST_PV_HEADERS_XEN_H
 #define GUEST_PV_HEADERS_XEN_H
 
-#ifndef __ASSEMBLY__
+#if !defined(__ASSEMBLY__) && !defined(__ASSEMBLER__)
 #include <stddef.h>
 #include <stdint.h>
 
@@ -206,7 +206,7 @@ typedef uint8_t xen_domain_handle_t[16]; /* a domain's UUID, big-endian as print
 #define XEN_VGATYPE_VESA_LFB    0x23
 #define XEN_VGATYPE_EFI_LFB     0x70
 
-#ifndef __ASSEMBLY__
+#if !defined(__ASSEMBLY__) && !defined(__ASSEMBLER__)
 
 /* One request to mmu_update. */
 struct mmu_update {
@@ -392,6 +392,6 @@ struct xenctl_bitmap {
     uint32_t hole;
 };
 
-#endif /* !__ASSEMBLY__ */
+#endif /* not assembly */
 
 #endif
