@@ -383,7 +383,7 @@ struct hvm_vmce_vcpu {
 /* Callbacks for 32-bit user code, and machine-check state. */
 struct xen_domctl_ext_vcpucontext {
     uint32_t vcpu;
-    uint32_t size; /* bytes used, counted from here on but for `vcpu`; 128 is the most */
+    uint32_t size; /* bytes of this structure that are meant; out for get */
     uint64_t syscall32_callback_eip;
     uint64_t sysenter_callback_eip;
     uint16_t syscall32_callback_cs;
