@@ -137,13 +137,14 @@ static void setup_pin(struct ioapic *ioapic, uint32_t index)
 
 static void setup_override(const struct acpi_override *override)
 {
-    struct irq_line *line = &irq_lines[override->gsi];
+    struct irq_line *line;
 
-    if (override->gsi >= irq_gsi_count() || line->kind == IRQ_UNUSED) {
+    if (override->gsi >= irq_gsi_count() || irq_lines[override->gsi].kind == IRQ_UNUSED) {
         log_warning("acpi: ISA interrupt %u leads to GSI %u, which is not there\n",
                     override->isa_irq, override->gsi);
         return;
     }
+    line = &irq_lines[override->gsi];
     spin_lock(&line->lock);
     ioapic_configure(line, override->level, override->active_low);
     spin_unlock(&line->lock);

@@ -393,13 +393,14 @@ static void unmap(struct domain *domain, struct domain_pirqs *pirqs, uint32_t pi
     REQUIRES(domain->lock)
 {
     uint32_t entry = entry_of(pirqs, pirq);
-    struct irq_line *line = &irq_lines[entry - 1];
+    struct irq_line *line;
     bool message;
 
     if (!is_line(entry)) {
         set_entry(pirqs, pirq, PIRQ_FREE);
         return;
     }
+    line = &irq_lines[entry - 1];
     spin_lock(&line->lock);
     message = line->kind == IRQ_MESSAGE;
     if (line->domain == domain && line->pirq == pirq) {
@@ -451,12 +452,13 @@ int pirq_reserve(struct domain *domain, bool message)
 
 int pirq_setup_gsi(int32_t gsi, bool level, bool active_low)
 {
-    struct irq_line *line = &irq_lines[(uint32_t)gsi % IRQ_LINE_LIMIT];
+    struct irq_line *line;
     int error = 0;
 
     if (gsi < 0 || (uint32_t)gsi >= irq_gsi_count()) {
         return -XEN_EINVAL;
     }
+    line = &irq_lines[gsi];
     spin_lock(&line->lock);
     if (line->kind == IRQ_UNUSED) {
         error = -XEN_EINVAL;
@@ -507,12 +509,13 @@ static int set_eoi_page(struct domain *domain, struct page *page, bool eoi_unmas
 
 int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks)
 {
-    struct page *page = page_of(frame);
+    struct page *page;
     int error;
 
     if (!frame_get(frame, domain->id)) {
         return -XEN_EINVAL;
     }
+    page = page_of(frame);
     error = page_writable_get(page);
     if (error != 0) {
         goto put_page;

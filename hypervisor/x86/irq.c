@@ -77,7 +77,7 @@ static void core_interrupt(struct irq_line *line, void (*handler)(void))
 void irq_interrupt(uint8_t vector)
 {
     uint32_t slot = read_once(*vector_slot(cpu_id(), vector));
-    struct irq_line *line = &irq_lines[slot - 1];
+    struct irq_line *line;
     void (*handler)(void);
 
     if (unlikely(slot == 0)) {
@@ -85,6 +85,7 @@ void irq_interrupt(uint8_t vector)
         return;
     }
 
+    line = &irq_lines[slot - 1];
     spin_lock(&line->lock);
     line->count++;
     if (line->kind == IRQ_LEVEL) {
@@ -212,12 +213,13 @@ void irq_vector_release(struct irq_line *line)
 bool irq_request_isa(unsigned int isa_irq, void (*handler)(void))
 {
     uint32_t gsi = ioapic_gsi_of_isa(isa_irq);
-    struct irq_line *line = &irq_lines[gsi];
+    struct irq_line *line;
     bool done = false;
 
     if (gsi >= gsi_count) {
         return false;
     }
+    line = &irq_lines[gsi];
     spin_lock(&line->lock);
     if (line->kind != IRQ_UNUSED && line->domain == NULL && line->handler == NULL &&
         irq_vector_assign(line, 0)) {
