@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table itself: size, frames, versions, exchange of entries, the hypercall's
+ * numbers, and that its memory is given back.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fake/fake.h"
+#include "tests/unit/grant_rig.h"
+
+static struct grant_table *table;
+
+static void setup(void)
+{
+    rig_start();
+    table = granter->grants;
+    fake_set_current(granter->vcpu[0]);
+}
+
+static void teardown(void)
+{
+    fake_set_current(mapper->vcpu[0]);
+    rig_end();
+}
+
+static int setup_table(domid_t id, uint32_t count, uint64_t *list)
+{
+    struct gnttab_setup_table op = { .dom = id, .nr_frames = count, .status = 99 };
+
+    op.frame_list = list;
+    ck_assert_int_eq(rig_op(GNTTABOP_setup_table, &op, 1), 0);
+    return op.status;
+}
+
+static int status_frames(domid_t id, uint32_t count, uint64_t *list)
+{
+    struct gnttab_get_status_frames op = { .dom = id, .nr_frames = count, .status = 99 };
+
+    op.frame_list = list;
+    ck_assert_int_eq(rig_op(GNTTABOP_get_status_frames, &op, 1), 0);
+    return op.status;
+}
+
+static int query(domid_t id, uint32_t *frames, uint32_t *limit)
+{
+    struct gnttab_query_size op = { .dom = id, .nr_frames = 77, .status = 99 };
+
+    ck_assert_int_eq(rig_op(GNTTABOP_query_size, &op, 1), 0);
+    *frames = op.nr_frames;
+    *limit = op.max_nr_frames;
+    return op.status;
+}
+
+static uint32_t frames_now(void)
+{
+    uint32_t frames, limit;
+
+    ck_assert_int_eq(query(DOMID_SELF, &frames, &limit), 0);
+    ck_assert_uint_eq(limit, table->max_frames);
+    return frames;
+}
+
+static long set_version(uint32_t wanted, uint32_t in_force)
+{
+    struct gnttab_set_version op = { wanted };
+    struct gnttab_get_version get = { DOMID_SELF, 0, 99 };
+    long result = rig_op(GNTTABOP_set_version, &op, 1);
+
+    ck_assert_uint_eq(op.version, in_force);
+    ck_assert_int_eq(rig_op(GNTTABOP_get_version, &get, 1), 0);
+    ck_assert_uint_eq(get.version, in_force);
+    return result;
+}
+
+START_TEST(a_new_table_has_one_frame_of_the_default_64)
+{
+    struct domain *fresh = fake_domain_new(7, 1, false);
+
+    ck_assert_int_eq(grant_table_create(fresh, 0, 0), 0);
+    ck_assert_uint_eq(fresh->grants->frames, 1);
+    ck_assert_uint_eq(fresh->grants->max_frames, 64);
+    ck_assert_uint_eq(fresh->grants->max_track_frames, 1024);
+    ck_assert_uint_eq(fresh->grants->version, 1);
+    grant_table_destroy(fresh);
+    grant_table_destroy(fresh); /* harmless */
+    ck_assert_int_eq(grant_table_release_mappings(fresh), 0);
+    ck_assert_int_eq(grant_table_create(fresh, GRANT_FRAMES_MAX + 1, 0), -XEN_EINVAL);
+    ck_assert_int_eq(grant_table_create(fresh, 0, GRANT_TRACK_MAX + 1), -XEN_EINVAL);
+    ck_assert_ptr_null(fresh->grants);
+    fake_domain_free(fresh);
+}
+END_TEST
+
+static struct domain *torn;
+
+static bool create_grow_and_map(void)
+{
+    uint64_t list[FRAMES];
+    mfn_t frame;
+    bool done;
+
+    done = grant_table_create(torn, FRAMES, 1) == 0;
+    if (done) {
+        fake_set_current(torn->vcpu[0]);
+        done = setup_table(DOMID_SELF, FRAMES, list) == 0;
+        if (!done) {
+            ck_assert_uint_eq(torn->grants->frames, 1);
+            ck_assert_ptr_null(torn->grants->shared[1]);
+        }
+        done = done && grant_table_frame(torn, 0, true, &frame) == -XEN_EINVAL &&
+               track_take(torn->grants) == 0;
+    }
+    grant_table_destroy(torn);
+    return done;
+}
+
+START_TEST(every_failed_allocation_is_survived)
+{
+    torn = fake_domain_new(7, 1, false);
+    ck_assert(fake_survives_failed_allocations(create_grow_and_map));
+    fake_set_current(granter->vcpu[0]);
+    fake_domain_free(torn);
+}
+END_TEST
+
+START_TEST(the_table_grows_when_asked_and_up_to_its_limit)
+{
+    uint64_t list[FRAMES + 1] = { 0 }, again[FRAMES + 1] = { 0 };
+
+    ck_assert_uint_eq(frames_now(), 1);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 0, NULL), 0);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 1, list), 0);
+    ck_assert_uint_eq(frames_now(), 1);
+    ck_assert_uint_eq(list[0], direct_map_frame(table->shared[0]).number);
+    ck_assert_int_eq(setup_table(DOMID_SELF, FRAMES + 1, list), GNTST_general_error);
+    ck_assert_int_eq(setup_table(DOMID_SELF, UINT32_MAX, list), GNTST_general_error);
+    ck_assert_uint_eq(frames_now(), 1);
+    ck_assert_int_eq(setup_table(DOMID_SELF, FRAMES, list), 0);
+    ck_assert_uint_eq(frames_now(), FRAMES);
+    ck_assert_uint_eq(list[1], direct_map_frame(table->shared[1]).number);
+    ck_assert_uint_eq(list[FRAMES], 0);
+    ck_assert_uint_ne(page_of(mfn(list[1]))->refs & PAGE_REF_CORE, 0);
+    ck_assert_uint_eq(page_owner(page_of(mfn(list[1]))), GRANTER);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 1, again), 0); /* never shrinks */
+    ck_assert_uint_eq(frames_now(), FRAMES);
+    ck_assert_uint_eq(again[0], list[0]);
+    /* The new frame's entries work. */
+    rig_grant(1023, GTF_permit_access, MAPPER, rig_frame(rig_page(granter)));
+    fake_set_current(mapper->vcpu[0]);
+    {
+        struct gnttab_map_grant_ref map;
+
+        ck_assert_int_eq(rig_map(1023, GNTMAP_host_map, 0, &map), 0);
+        ck_assert_int_eq(rig_map(1024, GNTMAP_host_map, 1, &map), GNTST_bad_gntref);
+    }
+}
+END_TEST
+
+START_TEST(lists_that_cannot_be_written_are_reported)
+{
+    struct gnttab_setup_table op = { .dom = DOMID_SELF, .nr_frames = 2, .status = 99 };
+    uint64_t list[FRAMES];
+
+    fake_answers.fault_start = list;
+    fake_answers.fault_size = sizeof(list);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 1, list), GNTST_bad_virt_addr);
+    op.frame_list = (uint64_t *)(uintptr_t)(CORE_START - 8);
+    ck_assert_int_eq(rig_op(GNTTABOP_setup_table, &op, 1), -XEN_EFAULT);
+    ck_assert_uint_eq(frames_now(), 1);
+}
+END_TEST
+
+START_TEST(other_domains_tables_are_the_control_domains_business)
+{
+    struct gnttab_get_version version = { MAPPER, 0, 99 };
+    uint64_t list[1] = { 0 };
+    uint32_t frames, limit;
+
+    ck_assert_int_eq(query(GRANTER, &frames, &limit), 0);
+    ck_assert_int_eq(query(MAPPER, &frames, &limit), GNTST_permission_denied);
+    ck_assert_uint_eq(frames, 77);
+    ck_assert_int_eq(query(5, &frames, &limit), GNTST_bad_domain);
+    ck_assert_int_eq(setup_table(MAPPER, 1, list), GNTST_permission_denied);
+    ck_assert_int_eq(setup_table(5, 1, list), GNTST_bad_domain);
+    ck_assert_int_eq(status_frames(MAPPER, 0, list), GNTST_permission_denied);
+    ck_assert_int_eq(rig_op(GNTTABOP_get_version, &version, 1), -XEN_EPERM);
+    version.dom = 5;
+    ck_assert_int_eq(rig_op(GNTTABOP_get_version, &version, 1), -XEN_ESRCH);
+    ck_assert_uint_eq(list[0], 0);
+
+    fake_set_current(control->vcpu[0]);
+    ck_assert_int_eq(query(MAPPER, &frames, &limit), 0);
+    ck_assert_int_eq(setup_table(GRANTER, 1, list), 0);
+    ck_assert_uint_eq(list[0], direct_map_frame(table->shared[0]).number);
+    version.dom = GRANTER;
+    ck_assert_int_eq(rig_op(GNTTABOP_get_version, &version, 1), 0);
+    ck_assert_uint_eq(version.version, 1);
+}
+END_TEST
+
+START_TEST(the_toolstack_finds_each_frame_by_number)
+{
+    mfn_t frame = MFN_INVALID;
+
+    ck_assert_int_eq(grant_table_frame(granter, 0, false, &frame), 0);
+    ck_assert(mfn_equal(frame, direct_map_frame(table->shared[0])));
+    ck_assert_int_eq(grant_table_frame(granter, FRAMES, false, &frame), -XEN_EINVAL);
+    ck_assert_int_eq(grant_table_frame(granter, UINT32_MAX, false, &frame), -XEN_EINVAL);
+    ck_assert_int_eq(grant_table_frame(granter, 0, true, &frame), -XEN_EINVAL);
+    ck_assert_uint_eq(frames_now(), 1);
+    ck_assert_int_eq(grant_table_frame(granter, 1, false, &frame), 0);
+    ck_assert(mfn_equal(frame, direct_map_frame(table->shared[1])));
+    ck_assert_uint_eq(frames_now(), 2);
+    rig_use_version(granter, 2);
+    ck_assert_int_eq(grant_table_frame(granter, 0, true, &frame), 0);
+    ck_assert(mfn_equal(frame, direct_map_frame(table->status[0])));
+    ck_assert_int_eq(grant_table_frame(granter, 1, true, &frame), -XEN_EINVAL);
+    ck_assert_int_eq(grant_table_frame(granter, UINT32_MAX / 8 + 1, true, &frame), -XEN_EINVAL);
+}
+END_TEST
+
+START_TEST(status_frames_come_with_version_2)
+{
+    uint64_t list[2] = { 0 };
+
+    ck_assert_int_eq(status_frames(DOMID_SELF, 0, list), 0);
+    ck_assert_int_eq(status_frames(DOMID_SELF, 1, list), GNTST_general_error);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_int_eq(status_frames(DOMID_SELF, 2, list), GNTST_general_error);
+    ck_assert_uint_eq(list[0], 0);
+    ck_assert_int_eq(status_frames(DOMID_SELF, 1, list), 0);
+    ck_assert_uint_eq(list[0], direct_map_frame(table->status[0]).number);
+    ck_assert_uint_eq(page_owner(page_of(mfn(list[0]))), GRANTER);
+}
+END_TEST
+
+START_TEST(a_table_of_version_2_grows_with_its_status)
+{
+    struct domain *fresh = fake_domain_new(7, 1, false);
+    uint64_t list[20];
+
+    ck_assert_int_eq(grant_table_create(fresh, 20, 1), 0);
+    fake_set_current(fresh->vcpu[0]);
+    table = fresh->grants;
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_uint_eq(table->status_frames, 1);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 8, list), 0);
+    ck_assert_uint_eq(table->status_frames, 1);
+    /* Nine shared frames, their records, one status frame: without the last, nothing. */
+    fake_answers.fail_allocation = 3;
+    ck_assert_int_eq(setup_table(DOMID_SELF, 9, list), GNTST_general_error);
+    ck_assert_uint_eq(frames_now(), 8);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 9, list), 0);
+    ck_assert_uint_eq(table->status_frames, 2);
+    ck_assert_int_eq(setup_table(DOMID_SELF, 20, list), 0);
+    ck_assert_uint_eq(table->status_frames, 3);
+    fake_set_current(granter->vcpu[0]);
+    grant_table_destroy(fresh);
+    fake_domain_free(fresh);
+}
+END_TEST
+
+START_TEST(the_version_is_one_or_two)
+{
+    static const uint32_t nonsense[] = { 0, 3, 0x80000001, UINT32_MAX };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(nonsense); i++) {
+        ck_assert_int_eq(set_version(nonsense[i], 1), -XEN_EINVAL);
+    }
+    ck_assert_int_eq(set_version(1, 1), 0);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_int_eq(set_version(3, 2), -XEN_EINVAL);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_int_eq(set_version(1, 1), 0);
+}
+END_TEST
+
+START_TEST(reserved_entries_survive_a_change_of_version_and_others_do_not)
+{
+    rig_grant(0, GTF_permit_access, 0, 0x1234);
+    rig_grant(7, GTF_permit_access | GTF_readonly | GTF_writing, 3, 0xfffffffe);
+    rig_grant(8, GTF_permit_access, 0, 0x1234);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_uint_eq(rig_flags(0), GTF_permit_access);
+    ck_assert_uint_eq(grant_v2_entry(table, 0)->full_page.frame, 0x1234);
+    ck_assert_uint_eq(rig_flags(7), GTF_permit_access | GTF_readonly);
+    ck_assert_uint_eq(grant_v2_entry(table, 7)->hdr.domid, 3);
+    ck_assert_uint_eq(grant_v2_entry(table, 7)->full_page.frame, 0xfffffffe);
+    ck_assert_uint_eq(rig_marks(7), 0);
+    for (grant_ref_t ref = 8; ref < GRANT_V2_ENTRIES; ref++) {
+        ck_assert_uint_eq(rig_flags(ref), 0);
+        ck_assert_uint_eq(rig_marks(ref), 0);
+    }
+
+    /* What version 1 cannot say is dropped, and a frame that does not fit prevents it. */
+    rig_grant(1, GTF_permit_access, 0, 1ULL << 32);
+    ck_assert_int_eq(set_version(1, 2), -XEN_ERANGE);
+    ck_assert_uint_eq(grant_v2_entry(table, 1)->full_page.frame, 1ULL << 32);
+    rig_grant(1, GTF_transitive, 0, 1ULL << 32);
+    rig_grant(2, GTF_permit_access | GTF_sub_page, 0, 5);
+    rig_grant(100, GTF_permit_access, 0, 1ULL << 32);
+    ck_assert_int_eq(set_version(1, 1), 0);
+    ck_assert_uint_eq(*grant_v1_word(table, 0), GTF_permit_access | 0x1234ULL << 32);
+    ck_assert_uint_eq(*grant_v1_word(table, 1), 0);
+    ck_assert_uint_eq(*grant_v1_word(table, 2), 0);
+    ck_assert_uint_eq(*grant_v1_word(table, 7),
+                      GTF_permit_access | GTF_readonly | 3u << 16 | 0xfffffffeULL << 32);
+    for (grant_ref_t ref = 8; ref < GRANT_V1_ENTRIES; ref++) {
+        ck_assert_uint_eq(*grant_v1_word(table, ref), 0);
+    }
+}
+END_TEST
+
+START_TEST(entries_in_use_keep_the_version_unless_reserved)
+{
+    struct grant_claim reads = { MAPPER, GRANT_READ }, writes = { MAPPER, GRANT_WRITE };
+    struct grant_extent extent;
+
+    for (uint32_t to = 2; to >= 1; to--) {
+        uint32_t from = 3 - to;
+
+        rig_grant(3, GTF_permit_access, MAPPER, 5);
+        rig_grant(8, GTF_permit_access, MAPPER, 6);
+        ck_assert_int_eq(grant_pin(table, 8, reads, &extent), 0);
+        ck_assert_int_eq(set_version(to, from), -XEN_EBUSY);
+        ck_assert_uint_eq(rig_marks(8), GTF_reading);
+        grant_unpin(table, 8, GRANT_READ);
+
+        ck_assert_int_eq(grant_pin(table, 3, writes, &extent), 0);
+        ck_assert_int_eq(set_version(to, to), 0);
+        ck_assert_uint_eq(rig_marks(3), GTF_reading | GTF_writing);
+        ck_assert_uint_eq(rig_users(3), 1);
+        grant_unpin(table, 3, GRANT_WRITE);
+        ck_assert_uint_eq(rig_marks(3), 0);
+    }
+}
+END_TEST
+
+START_TEST(status_frames_in_somebodys_page_tables_keep_version_2)
+{
+    struct page *page;
+
+    ck_assert_int_eq(set_version(2, 2), 0);
+    page = page_of(direct_map_frame(table->status[0]));
+    ck_assert(page_get(page, GRANTER));
+    ck_assert_int_eq(set_version(1, 2), -XEN_EBUSY);
+    page_put(page);
+    ck_assert_int_eq(set_version(1, 1), 0);
+    ck_assert_int_eq(set_version(2, 2), 0);
+}
+END_TEST
+
+START_TEST(without_memory_for_status_the_version_stays)
+{
+    fake_answers.fail_allocation = 1;
+    ck_assert_int_eq(set_version(2, 1), -XEN_ENOMEM);
+    ck_assert_int_eq(set_version(2, 2), 0);
+}
+END_TEST
+
+static int swap(grant_ref_t a, grant_ref_t b)
+{
+    struct gnttab_swap_grant_ref op = { a, b, 99, 0 };
+
+    ck_assert_int_eq(rig_op(GNTTABOP_swap_grant_ref, &op, 1), 0);
+    return op.status;
+}
+
+START_TEST(two_unused_entries_can_be_exchanged)
+{
+    uint32_t last = _i == 0 ? 511 : 255;
+    struct grant_claim reads = { MAPPER, GRANT_READ };
+    struct grant_extent extent;
+
+    rig_use_version(granter, (uint32_t)_i + 1);
+    rig_grant_part(9, GTF_permit_access, MAPPER, 5, 0x00010002);
+    rig_grant(last, GTF_permit_access | GTF_readonly, 0, 6);
+    ck_assert_int_eq(swap(9, last), 0);
+    ck_assert_uint_eq(rig_flags(9), GTF_permit_access | GTF_readonly);
+    ck_assert_uint_eq(rig_flags(last), GTF_permit_access);
+    ck_assert_int_eq(grant_pin(table, last, reads, &extent), 0);
+    ck_assert_uint_eq(extent.frame.number, 5);
+    ck_assert_int_eq(swap(9, last), GNTST_eagain);
+    ck_assert_int_eq(swap(last, 9), GNTST_eagain);
+    ck_assert_uint_eq(rig_users(last), 1);
+    ck_assert_uint_eq(rig_flags(9), GTF_permit_access | GTF_readonly);
+    grant_unpin(table, last, GRANT_READ);
+    ck_assert_int_eq(swap(last, 9), 0);
+    ck_assert_uint_eq(rig_flags(9), GTF_permit_access);
+
+    ck_assert_int_eq(swap(9, 9), 0);
+    ck_assert_int_eq(swap(9, last + 1), GNTST_bad_gntref);
+    ck_assert_int_eq(swap(last + 1, 9), GNTST_bad_gntref);
+    ck_assert_int_eq(swap(last + 1, last + 1), GNTST_bad_gntref);
+    ck_assert_int_eq(swap(UINT32_MAX, UINT32_MAX), GNTST_bad_gntref);
+    ck_assert_uint_eq(rig_flags(9), GTF_permit_access);
+    for (grant_ref_t ref = 0; ref < GRANT_V1_ENTRIES; ref++) {
+        ck_assert_uint_eq(grant_active_of(table, ref)->use, 0);
+    }
+}
+END_TEST
+
+START_TEST(commands_and_counts_are_those_of_the_abi)
+{
+    static const uint32_t unknown[] = { 13, 14, 0x1000 + GNTTABOP_query_size, UINT32_MAX };
+    uint64_t words[8] = { 0 };
+    uint64_t argument = (uint64_t)words;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(unknown); i++) {
+        ck_assert_int_eq(hypercall_grant_table_op(unknown[i], argument, 1), -XEN_ENOSYS);
+    }
+    for (uint32_t operation = 0; operation <= 13; operation++) {
+        ck_assert_int_eq(hypercall_grant_table_op(operation, argument, 0x80000000), -XEN_EINVAL);
+    }
+    for (uint32_t operation = 0; operation <= 12; operation++) {
+        bool batch = operation < 2 || operation == 5 || operation == 7 || operation > 10;
+        bool one = operation == 2 || operation == 3 || operation == 6 || operation == 9;
+
+        if (batch) {
+            ck_assert_int_eq(hypercall_grant_table_op(operation, argument, 0), 0);
+        }
+        if (one) {
+            ck_assert_int_eq(hypercall_grant_table_op(operation, argument, 0), -XEN_EINVAL);
+            ck_assert_int_eq(hypercall_grant_table_op(operation, argument, 2), -XEN_EINVAL);
+        }
+        if (operation != GNTTABOP_transfer) {
+            ck_assert_int_eq(hypercall_grant_table_op(operation, CORE_START - (batch ? 4 : 0), 1),
+                             -XEN_EFAULT);
+            ck_assert_int_eq(hypercall_grant_table_op(operation, CORE_END - 8, 1), -XEN_EFAULT);
+        }
+    }
+    ck_assert_int_eq(hypercall_grant_table_op(GNTTABOP_transfer, argument, 1), -XEN_EOPNOTSUPP);
+    /* An array that would wrap around or cross the core's part of the address space. */
+    ck_assert_int_eq(hypercall_grant_table_op(GNTTABOP_copy, UINT64_MAX - 39, 2), -XEN_EFAULT);
+    ck_assert_int_eq(hypercall_grant_table_op(GNTTABOP_copy, CORE_START - 4096, 0x7fffffff),
+                     -XEN_EFAULT);
+    /* 32 bits of each register count. */
+    ck_assert_int_eq(hypercall_grant_table_op(1ULL << 32 | GNTTABOP_copy, argument, 1ULL << 32), 0);
+}
+END_TEST
+
+START_TEST(only_the_control_domain_may_have_a_table_printed)
+{
+    struct gnttab_dump_table op = { DOMID_SELF, 99 };
+
+    ck_assert_int_eq(rig_op(GNTTABOP_dump_table, &op, 1), 0);
+    ck_assert_int_eq(op.status, GNTST_permission_denied);
+    ck_assert_uint_eq(fake.logs, 0);
+    fake_set_current(control->vcpu[0]);
+    op.dom = GRANTER;
+    rig_grant(9, GTF_permit_access, MAPPER, 5);
+    ck_assert_int_eq(rig_op(GNTTABOP_dump_table, &op, 1), 0);
+    ck_assert_int_eq(op.status, 0);
+    ck_assert_uint_eq(fake.logs, 1);
+    op.dom = 5;
+    ck_assert_int_eq(rig_op(GNTTABOP_dump_table, &op, 1), 0);
+    ck_assert_int_eq(op.status, GNTST_bad_domain);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("grant table");
+    TCase *tests = tcase_create("table");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, a_new_table_has_one_frame_of_the_default_64);
+    tcase_add_test(tests, every_failed_allocation_is_survived);
+    tcase_add_test(tests, the_table_grows_when_asked_and_up_to_its_limit);
+    tcase_add_test(tests, lists_that_cannot_be_written_are_reported);
+    tcase_add_test(tests, other_domains_tables_are_the_control_domains_business);
+    tcase_add_test(tests, the_toolstack_finds_each_frame_by_number);
+    tcase_add_test(tests, status_frames_come_with_version_2);
+    tcase_add_test(tests, a_table_of_version_2_grows_with_its_status);
+    tcase_add_test(tests, the_version_is_one_or_two);
+    tcase_add_test(tests, reserved_entries_survive_a_change_of_version_and_others_do_not);
+    tcase_add_test(tests, entries_in_use_keep_the_version_unless_reserved);
+    tcase_add_test(tests, status_frames_in_somebodys_page_tables_keep_version_2);
+    tcase_add_test(tests, without_memory_for_status_the_version_stays);
+    tcase_add_loop_test(tests, two_unused_entries_can_be_exchanged, 0, 2);
+    tcase_add_test(tests, commands_and_counts_are_those_of_the_abi);
+    tcase_add_test(tests, only_the_control_domain_may_have_a_table_printed);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
