@@ -214,7 +214,7 @@ bool console_setup(const char *device)
     const char *rest;
     const char *end;
     uint16_t port;
-    uint64_t baud = 0;
+    uint64_t baud = 115200;
 
     if (strcmp(device, "none") == 0) {
         return true;
