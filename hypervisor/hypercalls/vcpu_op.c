@@ -7,6 +7,8 @@
  */
 #include "hypervisor/hypercalls/vcpu_op.h"
 
+#include "hypervisor/pv/context.h"
+
 #include "guest-pv-headers/sched.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/vcpu_info.h"

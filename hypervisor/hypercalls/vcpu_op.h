@@ -10,10 +10,4 @@
 /* VCPUOP_*; argument still in guest memory. */
 long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument);
 
-/*
- * Provided by pv/: give a vCPU its first state, checked; -XEN_EEXIST if it has
- * one.  -XEN_ERESTART to be called again with the same context.
- */
-int must_check pv_vcpu_initialise(struct vcpu *vcpu, const struct vcpu_guest_context *context);
-
 #endif

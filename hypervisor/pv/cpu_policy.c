@@ -236,9 +236,9 @@ static void fit_to_core(struct cpu_policy *policy)
     drop_dependent(policy);
 }
 
-void cpu_policy_detect(void)
+void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf))
 {
-    uint32_t max = cpuid(0, 0).eax, extended_max = cpuid(LEAF_EXTENDED, 0).eax;
+    uint32_t max = read(0, 0).eax, extended_max = read(LEAF_EXTENDED, 0).eax;
 
     host_policy.count = ARRAY_SIZE(rules);
     host_policy.tsc_mode = clock_tsc_stable() ? TSC_MODE_NEVER_EMULATE : TSC_MODE_DEFAULT;
@@ -247,7 +247,7 @@ void cpu_policy_detect(void)
         struct cpuid_regs raw = { 0, 0, 0, 0 };
 
         if (rule->leaf <= (rule->leaf >= LEAF_EXTENDED ? extended_max : max)) {
-            raw = cpuid(rule->leaf, rule->subleaf == NO_SUB ? 0 : rule->subleaf);
+            raw = read(rule->leaf, rule->subleaf == NO_SUB ? 0 : rule->subleaf);
         }
         host_policy.leaves[i] = (struct xen_cpuid_leaf){
             .leaf = rule->leaf,
@@ -259,6 +259,11 @@ void cpu_policy_detect(void)
         };
     }
     fit_to_core(&host_policy);
+}
+
+void cpu_policy_detect(void)
+{
+    cpu_policy_detect_from(cpuid);
 }
 
 const struct cpu_policy *cpu_policy_host(void)

@@ -27,6 +27,9 @@ struct cpu_policy {
 /* The most any guest can be given on this machine; once, at boot, before any domain. */
 void cpu_policy_detect(void);
 
+/* The same from any source of leaves, for tests. */
+void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf));
+
 /* domain->cpu_policy as a new domain gets it: all of the above.  -XEN_ENOMEM. */
 int must_check cpu_policy_create(struct domain *domain);
 void cpu_policy_destroy(struct domain *domain);

@@ -5,6 +5,7 @@
 #include "hypervisor/pv/debug_registers.h"
 
 #include "guest-pv-headers/errno.h"
+#include "hypervisor/x86/percpu.h"
 
 #define DR6_KEPT    UINT64_C(0x0000e00f) /* hits, BD, BS, BT */
 #define DR6_ONES    UINT64_C(0xffff0ff0)
@@ -95,4 +96,20 @@ bool pv_debug_register_get(const struct vcpu *vcpu, unsigned int number, uint64_
     }
     *value = vcpu->pv.debug[number];
     return true;
+}
+
+long hypercall_set_debugreg(uint64_t number, uint64_t value)
+{
+    return number > 7 ? -XEN_EINVAL
+                      : pv_debug_register_set(current, (unsigned int)number, value, true);
+}
+
+long hypercall_get_debugreg(uint64_t number)
+{
+    uint64_t value;
+
+    if (number > 7 || !pv_debug_register_get(current, (unsigned int)number, &value)) {
+        return -XEN_EINVAL;
+    }
+    return (long)value;
 }

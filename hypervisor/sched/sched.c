@@ -208,22 +208,18 @@ static unsigned int choose_cpu(const struct vcpu *vcpu)
 }
 
 /* A vCPU joined the queue: must its CPU look?  True if it should. */
-static bool should_look(const struct run_queue *queue, const struct vcpu *vcpu, uint64_t now)
+static bool should_look(const struct run_queue *queue, const struct vcpu *vcpu)
 {
-    const struct vcpu *loaded = queue->loaded;
-    uint64_t passed = before(queue->charged_ns, now) ? now - queue->charged_ns : 0;
-
-    if (loaded->is_idle || !queue->slice_armed) {
-        return true;
-    }
-    return before(vcpu->sched->virtual_ns + AHEAD_NS,
-                  loaded->sched->virtual_ns + virtual_of(loaded->sched, passed));
+    return queue->loaded->is_idle || !queue->slice_armed ||
+           before(vcpu->sched->virtual_ns + AHEAD_NS, queue->loaded->sched->virtual_ns);
 }
 
 static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUIRES(queue->lock)
 {
-    uint64_t earliest = queue->virtual_ns - SLEEP_BONUS_NS;
+    uint64_t earliest;
 
+    charge(queue, now); /* who runs alone has not been for long, and the least time is old */
+    earliest = queue->virtual_ns - SLEEP_BONUS_NS;
     if (before(vcpu->sched->virtual_ns, earliest)) {
         vcpu->sched->virtual_ns = earliest;
     }
@@ -241,19 +237,22 @@ static int sleep_state(const struct vcpu *vcpu)
 }
 
 /*
- * Have an idle CPU take a vCPU that waits on a busy one.  A CPU about to idle
+ * Have an idle CPU take a vCPU that waits on a busy one; true if there is one.  A CPU about to idle
  * says so and then looks at the queues; here it is the other way round, so one
  * of the two sees the other.
  */
-static void rouse_idle_cpu(const struct vcpu *vcpu)
+static bool rouse_idle_cpu(const struct vcpu *vcpu)
 {
     unsigned int cpu;
 
     memory_barrier();
     cpu = idle_cpu_for(vcpu);
-    if (cpu != CPU_LIMIT) {
-        softirq_raise_on(cpu, SOFTIRQ_SCHEDULE);
+    if (cpu == CPU_LIMIT) {
+        return false;
     }
+    cpumask_remove(&idle_cpus, cpu); /* the next one goes to another */
+    softirq_raise_on(cpu, SOFTIRQ_SCHEDULE);
+    return true;
 }
 
 /* Queue a vCPU that is neither queued nor loaded, and have a CPU look if it should. */
@@ -262,11 +261,11 @@ static void join(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUI
     bool busy = !queue->loaded->is_idle;
 
     enqueue(queue, vcpu, now);
-    if (should_look(queue, vcpu, now)) {
+    if (should_look(queue, vcpu)) {
         softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
     }
     if (busy && cpu_count > 1) {
-        rouse_idle_cpu(vcpu);
+        (void)rouse_idle_cpu(vcpu);
     }
 }
 
@@ -353,7 +352,7 @@ void sched_block(void)
     softirq_raise(SOFTIRQ_SCHEDULE);
 }
 
-void sched_yield(void)
+void sched_give_way(void)
 {
     struct run_queue *queue = &queues[cpu_id()];
 
@@ -386,7 +385,8 @@ static bool overtakes(struct run_queue *queue, struct vcpu *loaded, const struct
         }
         return true;
     }
-    return before(first_ns + (queue->slice_over ? 0 : AHEAD_NS), loaded->sched->virtual_ns);
+    return queue->slice_over ? !before(loaded->sched->virtual_ns, first_ns)
+                             : before(first_ns + AHEAD_NS, loaded->sched->virtual_ns);
 }
 
 /* Have the CPU interrupted after a slice while others wait, not at all while none does. */
@@ -486,15 +486,17 @@ static unsigned int send_away(struct vcpu *vcpu, uint64_t now) NO_LOCK_ANALYSIS
 /* If one of those that wait here could run on an idle CPU, have that one take it. */
 static void offer_waiting(struct run_queue *queue)
 {
-    struct vcpu *first;
+    struct list *link;
 
     if (cpu_count == 1 || read_once(queue->count) == 0) {
         return;
     }
     spin_lock(&queue->lock);
-    first = queue_first(queue);
-    if (first != NULL) {
-        rouse_idle_cpu(first);
+    FOR_EACH_LINK(link, &queue->waiting)
+    {
+        if (rouse_idle_cpu(vcpu_of(link))) {
+            break;
+        }
     }
     spin_unlock(&queue->lock);
 }
@@ -544,7 +546,7 @@ static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALY
         queue_remove(from, moved);
         change_cpu(moved, to->cpu);
         enqueue(to, moved, now);
-        if (should_look(to, moved, now)) {
+        if (should_look(to, moved)) {
             softirq_raise_on(to->cpu, SOFTIRQ_SCHEDULE);
         }
     }
@@ -622,9 +624,7 @@ static void schedule(void)
         if (cpu_count > 1 && steal(queue)) {
             continue;
         }
-        if (!softirq_pending()) {
-            cpu_wait_for_interrupt();
-        }
+        softirq_wait();
         if (softirq_pending()) {
             softirq_raise(SOFTIRQ_SCHEDULE);
             return;
@@ -772,16 +772,15 @@ int sched_params_set(struct domain *domain, const struct sched_params *params) N
     return 0;
 }
 
-/* Where it may run has changed: move it if it is not there. */
+/* Where it may run has changed: leave a CPU that is not among those, find a place again. */
 static void obey_affinity(struct run_queue *queue, struct vcpu *vcpu)
     RELEASES(queue->lock) NO_LOCK_ANALYSIS
 {
-    bool fits = may_run_on(vcpu, queue->cpu);
-    bool requeue = !fits && vcpu->sched->queued;
+    bool requeue = vcpu->sched->queued;
 
     if (requeue) {
         queue_remove(queue, vcpu);
-    } else if (!fits && queue->loaded == vcpu) {
+    } else if (queue->loaded == vcpu && !may_run_on(vcpu, queue->cpu)) {
         softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
     }
     spin_unlock(&queue->lock);

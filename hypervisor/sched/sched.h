@@ -33,7 +33,7 @@ void sched_wait_descheduled(struct vcpu *vcpu);
 void sched_kick(struct vcpu *vcpu);
 
 /* The current vCPU gives way; from the hypercall, takes effect on return to the guest. */
-void sched_yield(void);
+void sched_give_way(void);
 
 /* Block the current vCPU until an event is pending and unmasked (SCHEDOP_block). */
 void sched_block(void);

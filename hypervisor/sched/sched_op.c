@@ -224,7 +224,7 @@ long hypercall_sched_op(uint64_t operation, uint64_t argument)
 {
     switch (operation) {
     case SCHEDOP_yield:
-        sched_yield();
+        sched_give_way();
         return 0;
     case SCHEDOP_block:
         sched_block();

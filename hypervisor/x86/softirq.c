@@ -8,6 +8,7 @@
 #include "hypervisor/x86/softirq.h"
 
 #include "hypervisor/lib/panic.h"
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/smp.h"
 
 static void (*handlers[SOFTIRQ_LIMIT])(void);
@@ -45,5 +46,12 @@ void softirq_run(void)
         /* Cleared first: what is raised from here on gets another run.  A full barrier. */
         atomic_fetch_and(&cpu->softirq_pending, ~(1u << which));
         handlers[which]();
+    }
+}
+
+void softirq_wait(void)
+{
+    if (!softirq_pending()) {
+        cpu_wait_for_interrupt();
     }
 }

@@ -29,6 +29,9 @@ void softirq_register(enum softirq which, void (*handler)(void));
 /* Do what is pending.  May switch `current`: call it with nothing in hand. */
 void softirq_run(void);
 
+/* Nothing to do: wait in HLT for an interrupt, or until something is pending. */
+void softirq_wait(void);
+
 /*
  * For long operations: let interrupts in and tell whether the operation should
  * stop and be continued later.  Call it with no lock held.

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Building the control domain from the boot loader's modules.
+ */
+#ifndef HYPERVISOR_BOOT_DOM0_H
+#define HYPERVISOR_BOOT_DOM0_H
+
+/* Build and start it; panics, naming the cause, if it cannot be. */
+void dom0_build(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Multiboot 1 (specification 0.6.96) and 2 (2.0) information.
+ */
+#include "hypervisor/boot/loader.h"
+
+#include "hypervisor/lib/string.h"
+#include "hypervisor/x86/address_space.h"
+
+#define MAGIC1 0x2badb002u
+#define MAGIC2 0x36d76289u
+
+struct boot_info boot_info;
+
+struct information1 {
+    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
+    uint32_t syms[4];
+    uint32_t mmap_length, mmap_addr;
+    uint32_t drives_length, drives_addr, config_table, boot_loader_name;
+};
+#define FLAG1_CMDLINE (1u << 2)
+#define FLAG1_MODULES (1u << 3)
+#define FLAG1_MMAP    (1u << 6)
+#define FLAG1_LOADER  (1u << 9)
+
+struct module1 {
+    uint32_t start, end, text, reserved;
+};
+
+struct tag2 {
+    uint32_t type, size;
+};
+enum { TAG_END, TAG_CMDLINE, TAG_LOADER, TAG_MODULE, TAG_MMAP = 6, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 };
+
+static const void *at(uint64_t address)
+{
+    return direct_map(maddr(address));
+}
+
+static void add_region(uint64_t start, uint64_t size, uint32_t type)
+{
+    if (size != 0 && boot_info.region_count < BOOT_REGIONS) {
+        boot_info.regions[boot_info.region_count++] =
+            (struct boot_region){ .start = start, .size = size, .type = type };
+    }
+}
+
+static void add_module(uint64_t start, uint64_t end, const char *text)
+{
+    struct boot_module *module;
+
+    if (boot_info.module_count == BOOT_MODULES || end < start) {
+        return;
+    }
+    module = &boot_info.modules[boot_info.module_count++];
+    module->start = start;
+    module->size = end - start;
+    strlcpy(module->text, text, sizeof(module->text));
+}
+
+/* GRUB passes the arguments alone; other loaders put the file's name in front. */
+static const char *arguments(const char *text, const char *loader)
+{
+    if (strncmp(loader, "GRUB 2", 6) == 0) {
+        return text;
+    }
+    while (*text != '\0' && *text != ' ') {
+        text++;
+    }
+    while (*text == ' ') {
+        text++;
+    }
+    return text;
+}
+
+static void parse1(uint32_t address)
+{
+    const struct information1 *info = at(address);
+    const char *loader = (info->flags & FLAG1_LOADER) != 0 ? at(info->boot_loader_name) : "";
+    const struct module1 *modules = at(info->mods_addr);
+
+    if ((info->flags & FLAG1_CMDLINE) != 0) {
+        strlcpy(boot_info.command_line, arguments(at(info->cmdline), loader), BOOT_TEXT);
+    }
+    for (uint32_t i = 0; (info->flags & FLAG1_MODULES) != 0 && i < info->mods_count; i++) {
+        const char *text = modules[i].text != 0 ? at(modules[i].text) : "";
+
+        add_module(modules[i].start, modules[i].end, arguments(text, loader));
+    }
+    if ((info->flags & FLAG1_MMAP) == 0) {
+        return;
+    }
+    for (uint32_t offset = 0; offset + 24 <= info->mmap_length;) {
+        const uint8_t *entry = at((uint64_t)info->mmap_addr + offset);
+        struct boot_region region;
+        uint32_t size;
+
+        memcpy(&size, entry, sizeof(size));
+        memcpy(&region.start, entry + 4, sizeof(region.start));
+        memcpy(&region.size, entry + 12, sizeof(region.size));
+        memcpy(&region.type, entry + 20, sizeof(region.type));
+        add_region(region.start, region.size, region.type);
+        offset += size + 4;
+    }
+}
+
+static void parse_memory_map2(const uint8_t *tag, uint32_t size)
+{
+    uint32_t entry_size;
+
+    memcpy(&entry_size, tag + 8, sizeof(entry_size));
+    for (uint32_t offset = 16; entry_size >= 20 && offset + entry_size <= size;
+         offset += entry_size) {
+        struct boot_region region;
+
+        memcpy(&region.start, tag + offset, 8);
+        memcpy(&region.size, tag + offset + 8, 8);
+        memcpy(&region.type, tag + offset + 16, 4);
+        add_region(region.start, region.size, region.type);
+    }
+}
+
+static void parse_tag2(const uint8_t *tag, const struct tag2 *head)
+{
+    uint32_t bounds[2];
+
+    switch (head->type) {
+    case TAG_CMDLINE:
+        strlcpy(boot_info.command_line, (const char *)tag + 8, BOOT_TEXT);
+        break;
+    case TAG_MODULE:
+        memcpy(bounds, tag + 8, sizeof(bounds));
+        add_module(bounds[0], bounds[1], (const char *)tag + 16);
+        break;
+    case TAG_MMAP:
+        parse_memory_map2(tag, head->size);
+        break;
+    case TAG_EFI64:
+        boot_info.efi = true;
+        break;
+    case TAG_RSDP1:
+    case TAG_RSDP2:
+        /* The second version's, if both are there. */
+        if (head->size > 8 && (boot_info.rsdp_size == 0 || head->type == TAG_RSDP2)) {
+            boot_info.rsdp_size = MIN(head->size - 8, sizeof(boot_info.rsdp));
+            memcpy(boot_info.rsdp, tag + 8, boot_info.rsdp_size);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void parse2(uint32_t address)
+{
+    const uint8_t *information = at(address);
+    uint32_t total;
+
+    memcpy(&total, information, sizeof(total));
+    for (uint32_t offset = 8; offset + 8 <= total;) {
+        struct tag2 head;
+
+        memcpy(&head, information + offset, sizeof(head));
+        if (head.type == TAG_END || head.size < 8 || head.size > total - offset) {
+            break;
+        }
+        parse_tag2(information + offset, &head);
+        offset += ROUND_UP(head.size, 8u);
+    }
+}
+
+bool loader_parse(uint32_t magic, uint32_t information)
+{
+    if (magic == MAGIC1) {
+        parse1(information);
+    } else if (magic == MAGIC2) {
+        parse2(information);
+    } else {
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table of options, one parser.
+ */
+#include "hypervisor/boot/options.h"
+
+#include "hypervisor/lib/cpumask.h"
+#include "hypervisor/lib/string.h"
+
+struct options options = { .console = "com1", .log_level = LOG_INFO, .maxcpus = CPU_LIMIT };
+
+/* Each returns NULL, or why the value is refused. */
+typedef const char *option_reader(const char *value);
+
+static const char *read_console(const char *value)
+{
+    if (strncmp(value, "com1", 4) != 0 && strncmp(value, "com2", 4) != 0 &&
+        strcmp(value, "none") != 0) {
+        return "must be com1, com2 or none";
+    }
+    if (strlcpy(options.console, value, sizeof(options.console)) >= sizeof(options.console)) {
+        return "too long";
+    }
+    return NULL;
+}
+
+static const char *read_log_level(const char *value)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            options.log_level = (enum log_level)i;
+            return NULL;
+        }
+    }
+    return "must be error, warning, info or debug";
+}
+
+static const char *read_dom0_mem(const char *value)
+{
+    const char *end;
+    uint64_t size = parse_size(value, &end);
+
+    /* "512M,max:512M" is what users of Xen write: the first number counts. */
+    if (end == value || (*end != '\0' && strncmp(end, ",max:", 5) != 0)) {
+        return "must be a size such as 1024M or 2G";
+    }
+    options.dom0_mem = size;
+    return NULL;
+}
+
+static const char *read_count(const char *value, uint32_t *count)
+{
+    const char *end;
+    uint64_t number = parse_size(value, &end);
+
+    if (end == value || *end != '\0' || number == 0 || number > CPU_LIMIT) {
+        return "must be a number from 1 to 256";
+    }
+    *count = (uint32_t)number;
+    return NULL;
+}
+
+static const char *read_dom0_max_vcpus(const char *value)
+{
+    return read_count(value, &options.dom0_max_vcpus);
+}
+
+static const char *read_maxcpus(const char *value)
+{
+    return read_count(value, &options.maxcpus);
+}
+
+static const char *read_flag(const char *value, bool *flag)
+{
+    if (*value != '\0' && strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+        return "takes no value, 0 or 1";
+    }
+    *flag = *value != '0';
+    return NULL;
+}
+
+static const char *read_nosmp(const char *value)
+{
+    bool nosmp = false;
+    const char *reason = read_flag(value, &nosmp);
+
+    if (nosmp) {
+        options.maxcpus = 1;
+    }
+    return reason;
+}
+
+static const char *read_noreboot(const char *value)
+{
+    return read_flag(value, &options.noreboot);
+}
+
+/* The help texts are the manual's: tests/check_options.py makes docs/user/options.md of them. */
+static const struct option {
+    const char *name, *argument, *help;
+    option_reader *read;
+} table[] = {
+    { "console", "com1|com2|none[,BAUD]", "Serial port of the console. Default com1,115200.",
+      read_console },
+    { "loglvl", "error|warning|info|debug", "Least urgent message that is shown. Default info.",
+      read_log_level },
+    { "dom0_mem", "SIZE", "Memory of the control domain. Default: all but 1/16, at most 128M less.",
+      read_dom0_mem },
+    { "dom0_max_vcpus", "N", "vCPUs of the control domain. Default: one for each CPU.",
+      read_dom0_max_vcpus },
+    { "maxcpus", "N", "CPUs to start, the first included.", read_maxcpus },
+    { "nosmp", "", "The same as maxcpus=1.", read_nosmp },
+    { "noreboot", "", "Halt after a panic or when the control domain crashes.", read_noreboot },
+};
+
+static const char *apply(char *word)
+{
+    char *value = strchr(word, '=');
+    static const char none[] = "";
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
+        size_t length = value == NULL ? strlen(word) : (size_t)(value - word);
+
+        if (strlen(table[i].name) == length && strncmp(word, table[i].name, length) == 0) {
+            if (value == NULL && table[i].argument[0] != '\0') {
+                return "needs a value";
+            }
+            return table[i].read(value == NULL ? none : value + 1);
+        }
+    }
+    return "unknown option";
+}
+
+void options_parse(const char *text, void (*complain)(const char *option, const char *reason))
+{
+    char word[128];
+
+    while (*text != '\0') {
+        size_t length = 0;
+        const char *reason;
+
+        while (text[length] != '\0' && text[length] != ' ') {
+            length++;
+        }
+        strlcpy(word, text, MIN(length + 1, sizeof(word)));
+        if (length > 0) {
+            reason = length >= sizeof(word) ? "too long" : apply(word);
+            if (reason != NULL) {
+                complain(word, reason);
+            }
+        }
+        text += length;
+        while (*text == ' ') {
+            text++;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's command line.  The table in options.c makes the parser, the text of
+ * the debug key 'o' and docs/user/options.md.
+ */
+#ifndef HYPERVISOR_BOOT_OPTIONS_H
+#define HYPERVISOR_BOOT_OPTIONS_H
+
+#include "hypervisor/lib/log.h"
+#include "hypervisor/lib/types.h"
+
+struct options {
+    char console[16];      /* device: com1, com2, none; a ",baud" may follow */
+    enum log_level log_level;
+    uint64_t dom0_mem;     /* bytes; 0: all but a reserve */
+    uint32_t dom0_max_vcpus; /* 0: one for each CPU */
+    uint32_t maxcpus;
+    bool noreboot;
+};
+
+extern struct options options;
+
+/*
+ * Read `text` into `options`.  An unknown or malformed option is passed to
+ * `complain` (with a reason) and otherwise ignored.
+ */
+void options_parse(const char *text, void (*complain)(const char *option, const char *reason));
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a domain, in stages that can each be interrupted.
+ */
+#include "hypervisor/domain/destroy.h"
+
+#include "guest-pv-headers/errno.h"
+#include "hypervisor/domain/io_permissions.h"
+#include "hypervisor/domain/vcpu_info.h"
+#include "hypervisor/event/event.h"
+#include "hypervisor/grant/grant.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/pv/context.h"
+#include "hypervisor/pv/cpu_policy.h"
+#include "hypervisor/pv/pirq.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/x86/fpu.h"
+#include "hypervisor/x86/softirq.h"
+
+enum { STAGE_ALIVE, STAGE_EVENTS, STAGE_GRANTS, STAGE_VCPUS, STAGE_PAGES, STAGE_DONE };
+
+static void begin(struct domain *domain)
+{
+    atomic_store(&domain->state, DOMAIN_DYING);
+    domain_pause(domain);
+    sched_watchdogs_stop(domain);
+    if (domain->pirqs != NULL) {
+        pirqs_destroy(domain);
+    }
+}
+
+static int release_vcpus(struct domain *domain)
+{
+    struct vcpu *vcpu;
+
+    FOR_EACH_VCPU (domain, vcpu) {
+        int error = pv_vcpu_release(vcpu);
+
+        if (error != 0) {
+            return error;
+        }
+        vcpu_info_release(vcpu);
+        vcpu_time_destroy(vcpu);
+    }
+    return 0;
+}
+
+static int release_pages(struct domain *domain)
+{
+    struct page *page;
+
+    while ((page = domain_visit_dying_page(domain)) != NULL) {
+        /* Ours for the visit: the owner's own reference may be the last. */
+        bool held = page_get(page, domain->id);
+        int error = 0;
+
+        if (held && (atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
+            error = page_type_put_preemptible(page);
+            page_put(page);
+        }
+        while (held && error == -XEN_ERESTART) {
+            error = page_type_finish(page);
+        }
+        if (held && page_use_state(page->use) == PAGE_PARTIAL) {
+            while (page_type_finish(page) != 0) {
+            }
+        }
+        (void)page_disown(page);
+        if (held) {
+            page_put(page);
+        }
+        if (preempt_pending()) {
+            return -XEN_ERESTART;
+        }
+    }
+    return 0;
+}
+
+int domain_kill(struct domain *domain)
+{
+    int error = 0;
+
+    if (domain == dom0) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&domain->lock);
+    if (domain->kill_stage == STAGE_ALIVE) {
+        domain->kill_stage = STAGE_EVENTS;
+        spin_unlock(&domain->lock);
+        begin(domain);
+        spin_lock(&domain->lock);
+    }
+    spin_unlock(&domain->lock);
+
+    switch (domain->kill_stage) {
+    case STAGE_EVENTS:
+        error = events_close_all(domain);
+        if (error != 0) {
+            return error;
+        }
+        domain->kill_stage = STAGE_GRANTS;
+        __attribute__((fallthrough));
+    case STAGE_GRANTS:
+        error = grant_table_release_mappings(domain);
+        if (error != 0) {
+            return error;
+        }
+        domain->kill_stage = STAGE_VCPUS;
+        __attribute__((fallthrough));
+    case STAGE_VCPUS:
+        error = release_vcpus(domain);
+        if (error != 0) {
+            return error;
+        }
+        domain->kill_stage = STAGE_PAGES;
+        __attribute__((fallthrough));
+    case STAGE_PAGES:
+        error = release_pages(domain);
+        if (error != 0) {
+            return error;
+        }
+        domain->kill_stage = STAGE_DONE;
+        atomic_store(&domain->state, DOMAIN_DEAD);
+        event_send_global_virq(VIRQ_DOM_EXC);
+        domain_put(domain); /* the table's */
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+    if (vcpu->sched != NULL) {
+        sched_vcpu_destroy(vcpu);
+    }
+    if (vcpu->time != NULL) {
+        vcpu_time_destroy(vcpu);
+    }
+    events_vcpu_destroy(vcpu);
+    if (vcpu->fpu != NULL) {
+        fpu_destroy(vcpu->fpu);
+    }
+    if (vcpu->id >= LEGACY_VCPUS && vcpu->info_page == NULL) {
+        heap_free(vcpu->info);
+    }
+    heap_free(vcpu);
+}
+
+void domain_free(struct domain *domain)
+{
+    struct vcpu *vcpu;
+
+    domain_unlist(domain);
+    if (domain->vcpu != NULL) {
+        FOR_EACH_VCPU (domain, vcpu) {
+            vcpu_free(vcpu);
+        }
+        heap_free(domain->vcpu);
+    }
+    if (domain->events != NULL) {
+        events_destroy(domain);
+    }
+    if (domain->grants != NULL) {
+        grant_table_destroy(domain);
+    }
+    if (domain->cpu_policy != NULL) {
+        cpu_policy_destroy(domain);
+    }
+    if (domain->io != NULL) {
+        io_permissions_destroy(domain);
+    }
+    if (domain->shared_info != NULL && page_unlend(page_of(direct_map_frame(domain->shared_info)))) {
+        heap_free_frames(page_of(direct_map_frame(domain->shared_info)), 0);
+    }
+    heap_free(domain->memory_map);
+    heap_free(domain);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains: found, made, paused, shut down, crashed.  Their end is in
+ * domain/destroy.c.
+ *
+ * References: one for being in the table, one while it owns frames, and those of
+ * domain_find().
+ */
+#include "hypervisor/domain/domain.h"
+
+#include "guest-pv-headers/errno.h"
+#include "guest-pv-headers/sched.h"
+#include "hypervisor/domain/destroy.h"
+#include "hypervisor/domain/io_permissions.h"
+#include "hypervisor/domain/vcpu_info.h"
+#include "hypervisor/drivers/console.h"
+#include "hypervisor/drivers/reset.h"
+#include "hypervisor/event/event.h"
+#include "hypervisor/grant/grant.h"
+#include "hypervisor/lib/log.h"
+#include "hypervisor/lib/panic.h"
+#include "hypervisor/lib/printf.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/pv/cpu_policy.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/time/clock.h"
+#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/fpu.h"
+#include "hypervisor/x86/panic_dump.h"
+#include "hypervisor/x86/percpu.h"
+
+#include <stdarg.h>
+
+struct domain *dom0;
+
+static struct spinlock domain_list_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
+static struct domain *domains[DOMAIN_LIMIT];
+
+struct domain *domain_find(domid_t id)
+{
+    struct domain *domain = NULL;
+
+    if (id < DOMAIN_LIMIT) {
+        spin_lock(&domain_list_lock);
+        domain = domains[id];
+        if (domain != NULL) {
+            atomic_fetch_add_explicit(&domain->references, 1, memory_order_relaxed);
+        }
+        spin_unlock(&domain_list_lock);
+    }
+    return domain;
+}
+
+struct domain *domain_find_or_self(domid_t id)
+{
+    return domain_find(id == DOMID_SELF ? current->domain->id : id);
+}
+
+struct domain *domain_find_next(domid_t from)
+{
+    struct domain *domain = NULL;
+
+    spin_lock(&domain_list_lock);
+    for (unsigned int id = from; id < DOMAIN_LIMIT && domain == NULL; id++) {
+        domain = domains[id];
+    }
+    if (domain != NULL) {
+        domain_get(domain);
+    }
+    spin_unlock(&domain_list_lock);
+    return domain;
+}
+
+void domain_get(struct domain *domain)
+{
+    atomic_fetch_add_explicit(&domain->references, 1, memory_order_relaxed);
+}
+
+void domain_put(struct domain *domain)
+{
+    if (domain != NULL &&
+        atomic_fetch_sub_explicit(&domain->references, 1, memory_order_acq_rel) == 1) {
+        domain_free(domain);
+    }
+}
+
+void domain_unlist(struct domain *domain)
+{
+    spin_lock(&domain_list_lock);
+    domains[domain->id] = NULL;
+    spin_unlock(&domain_list_lock);
+}
+
+static int enlist(struct domain *domain)
+{
+    int error = -XEN_EEXIST;
+
+    spin_lock(&domain_list_lock);
+    if (domains[domain->id] == NULL) {
+        domains[domain->id] = domain;
+        error = 0;
+    }
+    spin_unlock(&domain_list_lock);
+    return error;
+}
+
+static int create_parts(struct domain *domain)
+{
+    struct page *shared = heap_frames(0, HEAP_ANY_ADDRESS);
+    int error = -XEN_ENOMEM;
+
+    if (shared == NULL) {
+        return error;
+    }
+    domain->shared_info = page_address(shared);
+    page_lend(shared, domain->id, true);
+    domain->vcpu = heap_alloc(domain->max_vcpus * sizeof(struct vcpu *));
+    if (domain->vcpu == NULL) {
+        return error;
+    }
+    error = events_create(domain);
+    if (error == 0) {
+        error = grant_table_create(domain, 0, 0);
+    }
+    if (error == 0) {
+        error = cpu_policy_create(domain);
+    }
+    if (error == 0) {
+        error = io_permissions_create(domain);
+    }
+    return error;
+}
+
+int domain_create(domid_t id, uint32_t max_vcpus, bool privileged, struct domain **out)
+{
+    struct domain *domain;
+    int error;
+
+    if (id >= DOMAIN_LIMIT || max_vcpus == 0 || max_vcpus > VCPU_LIMIT) {
+        return -XEN_EINVAL;
+    }
+    domain = heap_alloc(sizeof(*domain));
+    if (domain == NULL) {
+        return -XEN_ENOMEM;
+    }
+    domain->id = id;
+    domain->privileged = privileged;
+    domain->max_vcpus = max_vcpus;
+    domain->references = 1;
+    domain->pause_count = 1;
+    domain->max_pages = UINT64_MAX;
+    domain->created_ns = clock_now();
+    spinlock_init(&domain->page_lock, RANK_PAGE_LIST);
+    spinlock_init(&domain->lock, RANK_DOMAIN);
+
+    error = create_parts(domain);
+    if (error == 0) {
+        domain_wall_clock_publish(domain);
+        error = enlist(domain);
+    }
+    if (error != 0) {
+        domain_free(domain);
+        return error;
+    }
+    *out = domain;
+    return 0;
+}
+
+static int vcpu_create_parts(struct vcpu *vcpu)
+{
+    int error = -XEN_ENOMEM;
+
+    vcpu->fpu = fpu_create();
+    if (vcpu->id < LEGACY_VCPUS) {
+        vcpu->info = (struct vcpu_info *)&vcpu->domain->shared_info->vcpu_info[vcpu->id];
+    } else {
+        vcpu->info = heap_alloc(sizeof(struct vcpu_info));
+    }
+    if (vcpu->fpu == NULL || vcpu->info == NULL) {
+        return error;
+    }
+    vcpu->info->evtchn_upcall_mask = 1;
+    error = events_vcpu_create(vcpu);
+    if (error == 0) {
+        error = vcpu_time_create(vcpu);
+    }
+    if (error == 0) {
+        error = sched_vcpu_create(vcpu);
+    }
+    return error;
+}
+
+int vcpu_create(struct domain *domain, uint32_t id)
+{
+    struct vcpu *vcpu;
+    int error;
+
+    if (id >= domain->max_vcpus || domain->vcpu[id] != NULL) {
+        return -XEN_EINVAL;
+    }
+    vcpu = heap_alloc(sizeof(*vcpu));
+    if (vcpu == NULL) {
+        return -XEN_ENOMEM;
+    }
+    vcpu->domain = domain;
+    vcpu->id = id;
+    vcpu->blocked = VCPU_DOWN;
+    vcpu->pv.cr4 = 0;
+    error = vcpu_create_parts(vcpu);
+    if (error != 0) {
+        vcpu_free(vcpu);
+        return error;
+    }
+    store_release(&domain->vcpu[id], vcpu);
+    return 0;
+}
+
+static void stop_vcpus(struct domain *domain)
+{
+    struct vcpu *vcpu;
+
+    FOR_EACH_VCPU (domain, vcpu) {
+        sched_sleep(vcpu);
+    }
+}
+
+void domain_pause(struct domain *domain)
+{
+    struct vcpu *vcpu;
+
+    atomic_fetch_add(&domain->pause_count, 1);
+    stop_vcpus(domain);
+    FOR_EACH_VCPU (domain, vcpu) {
+        if (vcpu != current) {
+            sched_wait_descheduled(vcpu);
+        }
+    }
+}
+
+void domain_unpause(struct domain *domain)
+{
+    struct vcpu *vcpu;
+
+    if (atomic_fetch_sub(&domain->pause_count, 1) == 1) {
+        FOR_EACH_VCPU (domain, vcpu) {
+            sched_wake(vcpu);
+        }
+    }
+}
+
+void vcpu_pause(struct vcpu *vcpu)
+{
+    atomic_fetch_add(&vcpu->pause_count, 1);
+    sched_sleep(vcpu);
+    if (vcpu != current) {
+        sched_wait_descheduled(vcpu);
+    }
+}
+
+void vcpu_unpause(struct vcpu *vcpu)
+{
+    if (atomic_fetch_sub(&vcpu->pause_count, 1) == 1) {
+        sched_wake(vcpu);
+    }
+}
+
+/* Set the shutdown state once; false if it was set before. */
+static bool begin_shutdown(struct domain *domain, uint32_t reason)
+{
+    if (atomic_exchange(&domain->shutting_down, true)) {
+        return false;
+    }
+    domain->shutdown_code = reason;
+    atomic_fetch_add(&domain->pause_count, 1);
+    stop_vcpus(domain);
+    event_send_global_virq(VIRQ_DOM_EXC);
+    return true;
+}
+
+/* The control domain went: so does the machine. */
+static void never_returns machine_follows(uint32_t reason)
+{
+    switch (reason) {
+    case SHUTDOWN_poweroff:
+        log_error("dom0 halted: the machine is halted\n");
+        machine_halt();
+    case SHUTDOWN_reboot:
+        log_error("dom0 asked for a reboot\n");
+        machine_reboot();
+    case SHUTDOWN_watchdog:
+        log_error("dom0's watchdog ran out\n");
+        break;
+    default:
+        log_error("dom0 ended with shutdown code %u\n", reason);
+    }
+    if (panic_reboots) {
+        machine_reboot();
+    }
+    machine_halt();
+}
+
+void domain_shutdown(struct domain *domain, uint32_t reason)
+{
+    if (domain == dom0) {
+        if (reason == SHUTDOWN_crash) {
+            domain_crash(domain, "its kernel says so (SHUTDOWN_crash)");
+        }
+        machine_follows(reason);
+    }
+    (void)begin_shutdown(domain, reason);
+}
+
+/* Words on the guest's stack that may be return addresses: its kernel's own. */
+static void guest_back_trace(const struct cpu_regs *regs)
+{
+    uint64_t words[32];
+    size_t left = raw_copy_from_guest(words, guest_pointer(const void, regs->rsp), sizeof(words));
+    size_t count = (sizeof(words) - left) / sizeof(words[0]);
+
+    log_error("  guest stack:");
+    for (size_t i = 0; i < count; i++) {
+        log_error("%s %016lx", i % 4 == 0 && i > 0 ? "\n             " : "", words[i]);
+    }
+    log_error("%s\n", count == 0 ? " cannot be read" : "");
+}
+
+void domain_crash(struct domain *domain, const char *format, ...)
+{
+    char reason[160];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+
+    if (domain == dom0) {
+        console_force();
+        log_error("dom0 crashed: %s\n", reason);
+        if (current->domain == dom0) {
+            registers_dump(&this_cpu()->regs);
+            guest_back_trace(&this_cpu()->regs);
+        }
+        if (panic_reboots) {
+            log_error("Rebooting.\n");
+            machine_reboot();
+        }
+        log_error("Halted (option noreboot).\n");
+        machine_halt();
+    }
+    domain->crashed = true;
+    if (begin_shutdown(domain, SHUTDOWN_crash)) {
+        log_guest("domain %u crashed: %s\n", domain->id, reason);
+    }
+}
+
+const struct cpumask *domain_dirty_cpus(domid_t owner)
+{
+    static const struct cpumask nobody;
+
+    /* The frames in question keep their owner from going away. */
+    return owner < DOMAIN_LIMIT && domains[owner] != NULL ? &domains[owner]->dirty_cpus : &nobody;
+}
+
+/* --- frames of a domain --- */
+
+static void list_page(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
+{
+    uint32_t number = (uint32_t)page_frame(page).number;
+
+    page->prev = 0;
+    page->next = domain->page_list;
+    if (page->next != 0) {
+        page_of(mfn(page->next))->prev = number;
+    }
+    domain->page_list = number;
+}
+
+static void unlist_page(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
+{
+    if (page->prev != 0) {
+        page_of(mfn(page->prev))->next = page->next;
+    } else if (domain->page_list == page_frame(page).number) {
+        domain->page_list = page->next;
+    } else {
+        domain->dying_pages = page->next;
+    }
+    if (page->next != 0) {
+        page_of(mfn(page->next))->prev = page->prev;
+    }
+}
+
+struct page *domain_visit_dying_page(struct domain *domain)
+{
+    struct page *page = NULL;
+
+    spin_lock(&domain->page_lock);
+    if (domain->page_list != 0) {
+        page = page_of(mfn(domain->page_list));
+        unlist_page(domain, page);
+        page->prev = 0;
+        page->next = domain->dying_pages;
+        if (page->next != 0) {
+            page_of(mfn(page->next))->prev = (uint32_t)page_frame(page).number;
+        }
+        domain->dying_pages = (uint32_t)page_frame(page).number;
+    }
+    spin_unlock(&domain->page_lock);
+    return page;
+}
+
+static void adopt(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
+{
+    list_page(domain, page);
+    if (domain->pages++ == 0) {
+        domain_get(domain);
+    }
+    atomic_store_explicit(&page->refs, PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1,
+                          memory_order_release);
+}
+
+void domain_give_page(struct domain *domain, struct page *page)
+{
+    spin_lock(&domain->page_lock);
+    adopt(domain, page);
+    spin_unlock(&domain->page_lock);
+}
+
+bool domain_steal_page(struct domain *domain, struct page *page)
+{
+    uint64_t owned = PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1;
+    bool stolen, last = false;
+
+    spin_lock(&domain->page_lock);
+    stolen = atomic_compare_exchange_strong(&page->refs, &owned,
+                                            page_ref_owner_bits(OWNER_CORE) | 1);
+    if (stolen) {
+        unlist_page(domain, page);
+        last = --domain->pages == 0;
+    }
+    spin_unlock(&domain->page_lock);
+    if (last) {
+        domain_put(domain);
+    }
+    return stolen;
+}
+
+struct page *domain_take_frames(struct domain *domain, unsigned int order,
+                                unsigned int address_bits, int *error)
+{
+    uint64_t count = UINT64_C(1) << order;
+    struct page *first = heap_frames(order, address_bits);
+
+    if (first == NULL) {
+        *error = -XEN_ENOMEM;
+        return NULL;
+    }
+    spin_lock(&domain->page_lock);
+    if (domain_is_dying(domain) || domain->pages + count > domain->max_pages) {
+        spin_unlock(&domain->page_lock);
+        heap_free_frames(first, order);
+        *error = -XEN_ENOSPC;
+        return NULL;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        adopt(domain, first + i);
+    }
+    spin_unlock(&domain->page_lock);
+    return first;
+}
+
+void domain_page_gone(domid_t owner, struct page *page)
+{
+    struct domain *domain = domains[owner];
+    bool last;
+
+    spin_lock(&domain->page_lock);
+    unlist_page(domain, page);
+    last = --domain->pages == 0;
+    spin_unlock(&domain->page_lock);
+    if (last) {
+        domain_put(domain);
+    }
+}

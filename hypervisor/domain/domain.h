@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains and their virtual CPUs: what every subsystem shares.
+ *
+ * A subsystem's own state hangs off a pointer here (events, grants) and is
+ * defined in that subsystem.  Fields are grouped by what guards them.
+ *
+ * Life: domain_create -> vcpu_create -> domain_unpause -> ... ->
+ * domain_kill (preemptible) -> last domain_put().
+ */
+#ifndef HYPERVISOR_DOMAIN_DOMAIN_H
+#define HYPERVISOR_DOMAIN_DOMAIN_H
+
+#include "guest-pv-headers/arch-x86.h"
+#include "guest-pv-headers/vcpu.h"
+#include "guest-pv-headers/xen.h"
+#include "hypervisor/lib/cpumask.h"
+#include "hypervisor/lib/list.h"
+#include "hypervisor/lib/lock.h"
+#include "hypervisor/mm/page.h"
+#include "hypervisor/time/timer.h"
+#include "hypervisor/x86/regs.h"
+
+#include <stdatomic.h>
+
+#define DOMAIN_LIMIT   0x7ff0u /* ids 0 to this less one; DOMID_FIRST_RESERVED */
+#define VCPU_LIMIT     8192u   /* of one domain */
+#define LEGACY_VCPUS   32u     /* have a vcpu_info in the shared info page */
+
+struct event_channels; /* event/event.h */
+struct grant_table;    /* grant/grant.h */
+struct domain_pirqs;   /* pv/pirq.h */
+struct cpu_policy;     /* pv/cpu_policy.h */
+struct io_permissions; /* domain/io_permissions.h */
+struct fpu_state;      /* x86/fpu.h */
+
+#define SHUTDOWN_CODE_NONE UINT32_MAX
+
+enum domain_state {
+    DOMAIN_ALIVE,
+    DOMAIN_DYING, /* being taken apart; new hypercalls on it fail */
+    DOMAIN_DEAD,  /* waits for its last reference */
+};
+
+struct domain {
+    domid_t id;
+    bool privileged; /* the control domain: may use domctl, foreign mappings, devices */
+    bool is_idle;    /* the domain of the idle vCPUs: no memory, no address space */
+    uint32_t max_vcpus;
+    struct vcpu **vcpu; /* max_vcpus entries; NULL until created */
+
+    _Atomic uint32_t references;
+    _Atomic uint32_t pause_count; /* > 0: none of its vCPUs runs */
+    _Atomic enum domain_state state;
+    _Atomic bool shutting_down; /* a shutdown code was set; its vCPUs are paused */
+    bool crashed;
+    uint8_t kill_stage;     /* how far domain_kill() got (RANK_DOMAIN) */
+    uint32_t shutdown_code; /* SHUTDOWN_*; set, or latched for later, unless SHUTDOWN_CODE_NONE */
+
+    struct shared_info *shared_info; /* the core's mapping of the guest's page */
+    _Atomic uint64_t vm_assist;      /* VMASST_TYPE_* bits */
+    struct cpumask dirty_cpus;       /* CPUs that may hold its translations (atomic bits) */
+
+    struct event_channels *events;
+    struct grant_table *grants;
+    struct domain_pirqs *pirqs;      /* NULL unless it has devices */
+    struct cpu_policy *cpu_policy;
+    struct io_permissions *io;
+
+    struct spinlock page_lock; /* RANK_PAGE_LIST: down to the blank line */
+    uint32_t page_list;        /* head of its frames, through struct page; 0 if none */
+    uint32_t dying_pages;      /* head of those its end has visited */
+    uint64_t pages;            /* frames it owns, the core's lent ones not counted */
+    uint64_t max_pages;        /* its limit; UINT64_MAX for none */
+    uint64_t claimed;          /* frames promised by XENMEM_claim_pages and not yet taken */
+
+    struct spinlock lock; /* RANK_DOMAIN: down to the blank line */
+    struct xen_memory_map_copy *memory_map; /* XENMEM_set_memory_map (domain/memory_map.h) */
+    uint32_t poll_count; /* vCPUs in SCHEDOP_poll (atomic adds; event/ reads it) */
+    uint8_t handle[16];  /* the uuid the toolstack gave */
+    uint32_t ssidref;
+
+    int64_t time_offset_seconds; /* XEN_DOMCTL_settimeoffset */
+    uint64_t created_ns;         /* system time */
+
+    struct timer watchdog[2];     /* SCHEDOP_watchdog */
+    uint32_t watchdog_used;
+};
+
+/* Why a vCPU does not run: bits of vcpu.blocked. */
+#define VCPU_DOWN    0x1u /* not brought up, or VCPUOP_down */
+#define VCPU_BLOCKED 0x2u /* SCHEDOP_block or _poll; woken by an event */
+
+struct vcpu {
+    struct domain *domain;
+    uint32_t id;
+    uint32_t cpu;      /* where it runs or ran last (RANK_SCHEDULER of that CPU) */
+    bool is_idle;
+    bool initialised;  /* VCPUOP_initialise or the builder gave it a context */
+
+    _Atomic uint32_t blocked;     /* VCPU_*: runs when this and both pause counts are 0 */
+    _Atomic uint32_t pause_count;
+    _Atomic bool running;         /* its state is loaded on `cpu` (cleared after it is saved) */
+
+    struct vcpu_info *info;       /* where the guest sees its events; never NULL */
+    struct page *info_page;       /* reference, when registered by VCPUOP_register_vcpu_info */
+    struct vcpu_sched *sched;     /* sched/sched.c */
+    struct vcpu_time *time;       /* time/vcpu_time.c: timers, pvclock, runstate */
+    struct vcpu_events *events;   /* event/channels.h: VIRQ bindings, FIFO queues */
+    struct fpu_state *fpu;        /* x86/fpu.c */
+    _Atomic uint32_t poll_port;   /* SCHEDOP_poll: the one port waited for; 0 any of several */
+    _Atomic bool polling;
+
+    /* The saved registers while it is not loaded; see pv/context.c. */
+    struct cpu_regs regs;
+    struct pv_vcpu {
+        bool kernel_mode;          /* runs its kernel: hypercalls are allowed */
+        bool syscall_masks_events; /* flags of the callbacks */
+        bool failsafe_masks_events;
+        bool syscall32_masks_events;
+        bool sysenter_masks_events;
+        bool nmi_pending, nmi_masked;
+        bool mce_pending;
+        mfn_t kernel_l4, user_l4;  /* references and types held; user_l4 0 if none */
+        uint64_t kernel_cr3, user_cr3; /* as loaded */
+        uint64_t kernel_sp, kernel_ss; /* stack_switch */
+        uint64_t event_callback, failsafe_callback, syscall_callback, syscall32_callback,
+            sysenter_callback, nmi_callback;
+        uint64_t iopl;             /* in RFLAGS' position */
+        uint64_t cr0_ts;           /* CR0_TS as the guest set it */
+        uint64_t cr2, cr4;
+        uint64_t fs_base, gs_base_kernel, gs_base_user; /* valid while it is not loaded */
+        uint16_t ds, es, fs, gs;   /* likewise */
+        uint32_t tsc_aux;          /* MSR TSC_AUX, what RDTSCP tells; loaded with the vCPU */
+        uint64_t debug[8];         /* dr0-3, 6, 7 */
+        mfn_t gdt_frames[14];      /* with a segment type each; the first of gdt_entries / 512 */
+        uint32_t gdt_entries;
+        mfn_t ldt_frames[16];      /* likewise; the first DIV_ROUND_UP(ldt_entries, 512) */
+        uint64_t ldt_base;
+        uint32_t ldt_entries;
+        struct page *unfinished;   /* a table whose invalidation was preempted */
+        struct trap_info traps[256];
+        const uint8_t *io_bitmap;  /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */
+        uint32_t io_bitmap_ports;
+    } pv;
+};
+
+/* The control domain, once built. */
+extern struct domain *dom0;
+
+/* NULL if there is no such domain (or it is dead); otherwise domain_put() it. */
+struct domain *domain_find(domid_t id);
+
+/* domain_find() that knows DOMID_SELF. */
+struct domain *domain_find_or_self(domid_t id);
+struct domain *domain_find_next(domid_t from); /* the first with id >= from */
+void domain_get(struct domain *domain);        /* one more, to one you hold */
+void domain_put(struct domain *domain);        /* NULL does nothing */
+
+/*
+ * Make a domain without memory or vCPUs, paused once.  -XEN_EEXIST if the id is
+ * taken, -XEN_ENOMEM.  domain_create_vcpu: likewise, in order of ids.
+ */
+int must_check domain_create(domid_t id, uint32_t max_vcpus, bool privileged, struct domain **out);
+int must_check vcpu_create(struct domain *domain, uint32_t id);
+
+/* Stop it from running, wait until it is off its CPUs; counted. */
+void domain_pause(struct domain *domain);
+void domain_unpause(struct domain *domain);
+void vcpu_pause(struct vcpu *vcpu);
+void vcpu_unpause(struct vcpu *vcpu);
+
+/* The guest shut down (SHUTDOWN_*): pause it, tell the toolstack; for dom0 the machine follows. */
+void domain_shutdown(struct domain *domain, uint32_t reason);
+
+/*
+ * The guest cannot go on: note why (log, rate limited), stop all its vCPUs.
+ * Returns; the caller unwinds and its vCPU does not enter the guest again.
+ */
+void domain_crash(struct domain *domain, const char *format, ...) printf_like(2, 3);
+
+/* Take a domain apart: 0 when done, -XEN_ERESTART to be called again. */
+int must_check domain_kill(struct domain *domain);
+
+/* Frames. */
+/* A fresh frame on the domain's list; NULL with -XEN_ENOMEM/-XEN_ENOSPC semantics in *error. */
+struct page *domain_take_frames(struct domain *domain, unsigned int order, unsigned int address_bits,
+                                int *error);
+
+/*
+ * Take a frame away from its owner: only if nothing but the ownership refers to
+ * it.  It is the core's then, with one reference, out of the domain's list.
+ */
+bool must_check domain_steal_page(struct domain *domain, struct page *page);
+
+/* Hand a frame the core allocated to a domain: on its list, counted, owner's reference. */
+void domain_give_page(struct domain *domain, struct page *page);
+
+static inline bool domain_is_dying(const struct domain *domain)
+{
+    return atomic_load_explicit(&domain->state, memory_order_relaxed) != DOMAIN_ALIVE;
+}
+
+static inline bool vm_assisted(const struct domain *domain, unsigned int type)
+{
+    return ((atomic_load_explicit(&domain->vm_assist, memory_order_relaxed) >> type) & 1) != 0;
+}
+
+/* NULL if the id is out of range or the vCPU was not created. */
+static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
+{
+    return id < domain->max_vcpus ? domain->vcpu[id] : NULL;
+}
+
+/* May a vCPU run: not blocked, not paused, its domain neither? */
+static inline bool vcpu_runnable(const struct vcpu *vcpu)
+{
+    return (atomic_load(&vcpu->blocked) | atomic_load(&vcpu->pause_count) |
+            atomic_load(&vcpu->domain->pause_count)) == 0;
+}
+
+/* The assists a guest may ask for. */
+#define VM_ASSIST_KNOWN                                                                       \
+    ((UINT64_C(1) << VMASST_TYPE_4gb_segments) | (UINT64_C(1) << VMASST_TYPE_4gb_segments_notify) | \
+     (UINT64_C(1) << VMASST_TYPE_writable_pagetables) |                                       \
+     (UINT64_C(1) << VMASST_TYPE_pae_extended_cr3) |                                          \
+     (UINT64_C(1) << VMASST_TYPE_architectural_iopl) |                                        \
+     (UINT64_C(1) << VMASST_TYPE_runstate_update_flag) |                                      \
+     (UINT64_C(1) << VMASST_TYPE_m2p_strict))
+
+#define FOR_EACH_VCPU(domain_, vcpu_)                                              \
+    for (uint32_t index_ = 0; index_ < (domain_)->max_vcpus; index_++)             \
+        if (((vcpu_) = (domain_)->vcpu[index_]) != NULL)
+
+#endif

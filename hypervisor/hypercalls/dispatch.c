@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a hypercall's number to its handler, and back for a continuation.
+ *
+ * A switch over the list compiles to comparisons and direct calls: no table a
+ * guest's number could be made to speculate beyond, no indirect call.
+ */
+#include "guest-pv-headers/errno.h"
+#include "guest-pv-headers/xen.h"
+#include "hypervisor/control/platform_op.h"
+#include "hypervisor/domain/continuation.h"
+#include "hypervisor/domain/domain.h"
+#include "hypervisor/hypercalls/console_io.h"
+#include "hypervisor/event/event.h"
+#include "hypervisor/grant/grant.h"
+#include "hypervisor/hypercalls/hypercall.h"
+#include "hypervisor/hypercalls/hypercall_list.h"
+#include "hypervisor/hypercalls/mca.h"
+#include "hypervisor/hypercalls/physdev_op.h"
+#include "hypervisor/hypercalls/vcpu_op.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/pv/debug_registers.h"
+#include "hypervisor/pv/mmu.h"
+#include "hypervisor/pv/segments.h"
+#include "hypervisor/pv/traps.h"
+#include "hypervisor/sched/sched.h"
+#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/x86/entry.h"
+#include "hypervisor/x86/percpu.h"
+
+/* Where a continuation's arguments go while a multicall is under way on this CPU. */
+struct continuation {
+    bool in_multicall;
+    bool wanted;
+    unsigned int count;
+    uint64_t args[4];
+};
+static struct continuation continuations[CPU_LIMIT];
+
+#define ANY(vcpu)     true
+#define CONTROL(vcpu) ((vcpu)->domain->privileged)
+
+#define CALL1(handler, a) handler((a)[0])
+#define CALL2(handler, a) handler((a)[0], (a)[1])
+#define CALL3(handler, a) handler((a)[0], (a)[1], (a)[2])
+#define CALL4(handler, a) handler((a)[0], (a)[1], (a)[2], (a)[3])
+
+long hypercall_dispatch(uint64_t number, const uint64_t args[6])
+{
+    switch (number) {
+#define X(value, name, handler, count, who) \
+    case value:                             \
+        return who(current) ? CALL##count(handler, args) : -XEN_EPERM;
+        HYPERCALL_LIST(X)
+#undef X
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+void hypercall_entry(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+    long result;
+
+    if (regs->rax == HYPERCALL_IRET) {
+        regs->rax = (uint64_t)hypercall_iret(regs, vcpu);
+        return;
+    }
+    result = hypercall_dispatch(regs->rax, args);
+    if (unlikely(result == -XEN_ERESTART)) {
+        /* hypercall_continue() set the arguments; the instruction is executed again. */
+        regs->rip -= 2;
+        return;
+    }
+    regs->rax = (uint64_t)result;
+}
+
+long hypercall_continue(unsigned int number, unsigned int count, uint64_t a, uint64_t b, uint64_t c,
+                        uint64_t d)
+{
+    struct continuation *continuation = &continuations[cpu_id()];
+    struct cpu_regs *regs = &this_cpu()->regs;
+    uint64_t args[4] = { a, b, c, d };
+
+    if (continuation->in_multicall) {
+        continuation->wanted = true;
+        continuation->count = count;
+        memcpy(continuation->args, args, count * sizeof(args[0]));
+        return -XEN_ERESTART;
+    }
+    regs->rax = number;
+    regs->rdi = a;
+    regs->rsi = count > 1 ? b : regs->rsi;
+    regs->rdx = count > 2 ? c : regs->rdx;
+    regs->r10 = count > 3 ? d : regs->r10;
+    return -XEN_ERESTART;
+}
+
+void hypercall_in_multicall(bool begin)
+{
+    continuations[cpu_id()] = (struct continuation){ .in_multicall = begin };
+}
+
+bool hypercall_continued(uint64_t args[6])
+{
+    struct continuation *continuation = &continuations[cpu_id()];
+
+    if (!continuation->wanted) {
+        return false;
+    }
+    continuation->wanted = false;
+    memcpy(args, continuation->args, continuation->count * sizeof(args[0]));
+    return true;
+}
+
+static uint8_t *put(uint8_t *to, const uint8_t *bytes, size_t count)
+{
+    memcpy(to, bytes, count);
+    return to + count;
+}
+
+#define PUT(to, ...) put((to), (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+void hypercall_page_fill(void *page)
+{
+    uint8_t *stubs = page;
+
+    memset(page, 0xcc, PAGE_SIZE);
+    for (unsigned int number = 0; number < PAGE_SIZE / 32; number++) {
+        uint8_t *stub = stubs + number * 32;
+
+        stub = PUT(stub, 0x51, 0x41, 0x53); /* push rcx, r11: SYSCALL overwrites them */
+        if (number == HYPERCALL_IRET) {
+            stub = PUT(stub, 0x50); /* push rax; what follows does not come back */
+            stub = PUT(stub, 0xb8, (uint8_t)number, 0, 0, 0, 0x0f, 0x05);
+            continue;
+        }
+        stub = PUT(stub, 0xb8, (uint8_t)number, 0, 0, 0, 0x0f, 0x05);
+        stub = PUT(stub, 0x41, 0x5b, 0x59, 0xc3);
+        (void)stub;
+    }
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_op: a domain's memory grows, shrinks and is exchanged.
+ *
+ * The upper bits of the command are how many extents earlier, preempted calls
+ * have done; they come back through the guest and are bounded again each time.
+ */
+#include "guest-pv-headers/memory.h"
+
+#include "guest-pv-headers/errno.h"
+#include "guest-pv-headers/grant_table.h"
+#include "hypervisor/domain/continuation.h"
+#include "hypervisor/domain/domain.h"
+#include "hypervisor/domain/memory_map.h"
+#include "hypervisor/grant/grant.h"
+#include "hypervisor/hypercalls/exchange.h"
+#include "hypervisor/hypercalls/hypercall.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/mm/m2p.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/x86/paging.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/softirq.h"
+
+#define COMMAND_BITS  6
+#define COMMAND_MASK  ((1u << COMMAND_BITS) - 1)
+#define ORDER_GUEST   9u
+#define ORDER_CONTROL 18u
+
+/* The domain a request is for: the caller's, or any for the privileged. Reference held. */
+static struct domain *find_target(domid_t id, int *error)
+{
+    struct domain *caller = current->domain, *domain;
+
+    if (id != DOMID_SELF && id != caller->id && !caller->privileged) {
+        *error = -XEN_EPERM;
+        return NULL;
+    }
+    domain = domain_find_or_self(id);
+    *error = domain == NULL ? -XEN_ESRCH : 0;
+    return domain;
+}
+
+static unsigned int address_bits(uint32_t flags)
+{
+    unsigned int bits = XENMEMF_get_address_bits(flags);
+
+    return bits == 0 || bits > HEAP_ANY_ADDRESS ? HEAP_ANY_ADDRESS : bits;
+}
+
+/* Each works on extent i: true if it was done. */
+typedef bool extent_function(struct domain *domain, const struct xen_memory_reservation *request,
+                             uint64_t i);
+
+static bool take_extent(struct domain *domain, const struct xen_memory_reservation *request,
+                        uint64_t i, bool named)
+{
+    xen_pfn_t __guest *place = request->extent_start + i;
+    uint64_t count = UINT64_C(1) << request->extent_order;
+    struct page *first;
+    xen_pfn_t number = 0;
+    int error;
+
+    if (named && copy_from_guest(&number, (const xen_pfn_t __guest *)place) != 0) {
+        return false;
+    }
+    first = domain_take_frames(domain, request->extent_order, address_bits(request->mem_flags),
+                               &error);
+    if (first == NULL) {
+        return false;
+    }
+    for (uint64_t j = 0; named && j < count; j++) {
+        m2p_set(page_frame(first + j), pfn(number + j));
+    }
+    number = page_frame(first).number;
+    /* The guest that gives no place for the answer keeps the memory all the same. */
+    return guest_address(request->extent_start) == 0 || copy_to_guest(place, &number) == 0;
+}
+
+static bool populate(struct domain *domain, const struct xen_memory_reservation *request,
+                     uint64_t i)
+{
+    return take_extent(domain, request, i, true);
+}
+
+static bool increase(struct domain *domain, const struct xen_memory_reservation *request,
+                     uint64_t i)
+{
+    return take_extent(domain, request, i, false);
+}
+
+static bool decrease(struct domain *domain, const struct xen_memory_reservation *request,
+                     uint64_t i)
+{
+    xen_pfn_t number;
+
+    if (copy_from_guest(&number, (const xen_pfn_t __guest *)(request->extent_start + i)) != 0) {
+        return false;
+    }
+    for (uint64_t j = 0; j < UINT64_C(1) << request->extent_order; j++) {
+        mfn_t frame = mfn(number + j);
+
+        if (!frame_get(frame, domain->id)) {
+            return false;
+        }
+        (void)page_disown(page_of(frame));
+        page_put(page_of(frame));
+    }
+    return true;
+}
+
+static long reservation(uint64_t command, uint64_t argument, extent_function *function)
+{
+    struct xen_memory_reservation request;
+    uint64_t i = command >> COMMAND_BITS;
+    struct domain *domain;
+    int error = copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+
+    if (error != 0) {
+        return (long)i;
+    }
+    /* The count of extents must fit beside the command when the call is continued. */
+    if (request.nr_extents > UINT64_MAX >> COMMAND_BITS || i > request.nr_extents ||
+        request.extent_order > (current->domain->privileged ? ORDER_CONTROL : ORDER_GUEST)) {
+        return (long)i;
+    }
+    domain = find_target(request.domid, &error);
+    if (domain == NULL) {
+        return (long)i;
+    }
+    for (uint64_t first = i; i < request.nr_extents; i++) {
+        if (i > first && preempt_pending()) {
+            domain_put(domain);
+            return hypercall_continue(__HYPERVISOR_memory_op, 2,
+                                      (command & COMMAND_MASK) | i << COMMAND_BITS, argument, 0, 0);
+        }
+        if (!function(domain, &request, i)) {
+            break;
+        }
+    }
+    domain_put(domain);
+    return (long)i;
+}
+
+static long domain_quantity(uint64_t command, uint64_t argument)
+{
+    struct domain *domain;
+    domid_t id;
+    long result;
+    int error = copy_from_guest(&id, guest_pointer(const domid_t, argument));
+
+    if (error != 0) {
+        return error;
+    }
+    domain = find_target(id, &error);
+    if (domain == NULL) {
+        return error;
+    }
+    switch (command) {
+    case XENMEM_current_reservation:
+        result = (long)domain->pages;
+        break;
+    case XENMEM_maximum_reservation:
+        result = (long)MIN(domain->max_pages, UINT64_C(0xffffffff));
+        break;
+    default:
+        result = (long)domain->shared_info->arch.max_pfn;
+        result = MAX(result, 1) - 1;
+        break;
+    }
+    domain_put(domain);
+    return result;
+}
+
+static long machphys_mapping(uint64_t argument)
+{
+    struct xen_machphys_mapping mapping = {
+        .v_start = M2P_GUEST_START,
+        .v_end = M2P_GUEST_START + (UINT64_C(1) << 38),
+        .max_mfn = frame_limit - 1,
+    };
+
+    return copy_to_guest(guest_pointer(struct xen_machphys_mapping, argument), &mapping);
+}
+
+/* The first frame of each 2 MiB of the machine-to-physical table. */
+static long machphys_mfn_list(uint64_t argument)
+{
+    struct xen_machphys_mfn_list __guest *place =
+        guest_pointer(struct xen_machphys_mfn_list, argument);
+    struct xen_machphys_mfn_list request;
+    uint64_t size = frame_limit * sizeof(uint64_t), step = 0x200000;
+    uint32_t i = 0;
+    int error = copy_from_guest(&request, (const struct xen_machphys_mfn_list __guest *)place);
+
+    for (uint64_t offset = 0; error == 0 && offset < size && i < request.max_extents;
+         offset += step, i++) {
+        xen_pfn_t number = paging_frame_of(M2P_START + offset).number;
+
+        error = copy_to_guest(request.extent_start + i, &number);
+    }
+    request.nr_extents = i;
+    return error != 0 ? error : copy_to_guest(place, &request);
+}
+
+static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
+{
+    struct xen_memory_map __guest *place = guest_pointer(struct xen_memory_map, argument);
+    struct xen_memory_map request;
+    int error = copy_from_guest(&request, (const struct xen_memory_map __guest *)place);
+
+    if (error != 0) {
+        return error;
+    }
+    request.nr_entries = MIN(request.nr_entries, map->count);
+    error = guest_fault(raw_copy_to_guest(request.buffer, map->entries,
+                                          request.nr_entries * sizeof(map->entries[0])));
+    return error != 0 ? error : copy_to_guest(place, &request);
+}
+
+static long memory_map(uint64_t argument)
+{
+    const struct xen_memory_map_copy *map = current->domain->memory_map;
+
+    return map == NULL ? -XEN_ENOSYS : give_map(argument, map);
+}
+
+static long set_memory_map(uint64_t argument)
+{
+    struct xen_foreign_memory_map request;
+    struct xen_memory_map_copy *map, *old;
+    struct domain *domain;
+    int error =
+        copy_from_guest(&request, guest_pointer(const struct xen_foreign_memory_map, argument));
+
+    if (error != 0) {
+        return error;
+    }
+    if (!current->domain->privileged) {
+        return -XEN_EPERM;
+    }
+    if (request.map.nr_entries > MEMORY_MAP_LIMIT) {
+        return -XEN_EINVAL;
+    }
+    domain = domain_find(request.domid);
+    if (domain == NULL) {
+        return -XEN_ESRCH;
+    }
+    map = heap_alloc(sizeof(*map));
+    error = map == NULL ? -XEN_ENOMEM
+                        : guest_fault(raw_copy_from_guest(
+                              map->entries, (const void __guest *)request.map.buffer,
+                              request.map.nr_entries * sizeof(map->entries[0])));
+    if (error == 0) {
+        map->count = request.map.nr_entries;
+        spin_lock(&domain->lock);
+        old = domain->memory_map;
+        domain->memory_map = map;
+        spin_unlock(&domain->lock);
+        map = old;
+    }
+    heap_free(map);
+    domain_put(domain);
+    return error;
+}
+
+static long claim_pages(uint64_t argument)
+{
+    struct xen_memory_reservation request;
+    struct domain *domain;
+    int error = copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+
+    if (error != 0) {
+        return error;
+    }
+    if (!current->domain->privileged) {
+        return -XEN_EPERM;
+    }
+    if (guest_address(request.extent_start) != 0 || request.extent_order != 0 ||
+        request.mem_flags != 0) {
+        return -XEN_EINVAL;
+    }
+    domain = domain_find(request.domid);
+    if (domain == NULL) {
+        return -XEN_ESRCH;
+    }
+    /* A promise that could be kept now; frames are handed out first come, first served. */
+    error = request.nr_extents > domain->pages &&
+                    request.nr_extents - domain->pages > heap_free_count()
+                ? -XEN_ENOMEM
+                : 0;
+    domain_put(domain);
+    return error;
+}
+
+static long acquire_grant_frames(struct domain *domain, const struct xen_mem_acquire_resource *request)
+{
+    int error = 0;
+
+    if (request->id > XENMEM_resource_grant_table_id_status || request->nr_frames > 64 ||
+        request->frame > UINT32_MAX - request->nr_frames) {
+        return -XEN_EINVAL;
+    }
+    for (uint32_t i = 0; error == 0 && i < request->nr_frames; i++) {
+        mfn_t frame;
+        xen_pfn_t number;
+
+        error = grant_table_frame(domain, (uint32_t)request->frame + i,
+                                  request->id == XENMEM_resource_grant_table_id_status, &frame);
+        if (error == 0) {
+            number = frame.number;
+            error = copy_to_guest(request->frame_list + i, &number);
+        }
+    }
+    return error;
+}
+
+static long acquire_resource(uint64_t argument)
+{
+    struct xen_mem_acquire_resource __guest *place =
+        guest_pointer(struct xen_mem_acquire_resource, argument);
+    struct xen_mem_acquire_resource request;
+    struct domain *domain;
+    long result = copy_from_guest(&request, (const struct xen_mem_acquire_resource __guest *)place);
+
+    if (result != 0) {
+        return result;
+    }
+    if (request.pad != 0) {
+        return -XEN_EINVAL;
+    }
+    if (!current->domain->privileged) {
+        return -XEN_EPERM;
+    }
+    domain = domain_find(request.domid);
+    if (domain == NULL) {
+        return -XEN_ESRCH;
+    }
+    if (request.type != XENMEM_resource_grant_table) {
+        result = -XEN_EOPNOTSUPP;
+    } else if (guest_address(request.frame_list) == 0) {
+        request.nr_frames = 64; /* asked how many there could be */
+        result = copy_to_guest(place, &request);
+    } else {
+        result = acquire_grant_frames(domain, &request);
+    }
+    domain_put(domain);
+    return result;
+}
+
+long hypercall_memory_op(uint64_t command, uint64_t argument)
+{
+    /* Only the first three and exchange are ever continued. */
+    switch (command & COMMAND_MASK) {
+    case XENMEM_populate_physmap:
+        return reservation(command, argument, populate);
+    case XENMEM_increase_reservation:
+        return reservation(command, argument, increase);
+    case XENMEM_decrease_reservation:
+        return reservation(command, argument, decrease);
+    case XENMEM_exchange:
+        return memory_exchange(argument);
+    case XENMEM_maximum_ram_page:
+        return (long)frame_limit - 1;
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+    case XENMEM_maximum_gpfn:
+        return domain_quantity(command & COMMAND_MASK, argument);
+    case XENMEM_machphys_mapping:
+        return machphys_mapping(argument);
+    case XENMEM_machphys_mfn_list:
+        return machphys_mfn_list(argument);
+    case XENMEM_memory_map:
+        return memory_map(argument);
+    case XENMEM_machine_memory_map:
+        return current->domain->privileged ? give_map(argument, &machine_memory_map) : -XEN_EPERM;
+    case XENMEM_set_memory_map:
+        return set_memory_map(argument);
+    case XENMEM_claim_pages:
+        return claim_pages(argument);
+    case XENMEM_acquire_resource:
+        return acquire_resource(argument);
+    case XENMEM_get_sharing_freed_pages:
+    case XENMEM_get_sharing_shared_pages:
+        return 0;
+    case XENMEM_add_to_physmap:
+    case XENMEM_add_to_physmap_batch:
+    case XENMEM_remove_from_physmap:
+        return -XEN_EACCES; /* a PV guest keeps its own physical map */
+    case XENMEM_get_vnumainfo:
+        return -XEN_EOPNOTSUPP;
+    default:
+        return -XEN_ENOSYS;
+    }
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket spinlocks, and the one order in which they are taken.
+ *
+ * The core runs with interrupts off (docs/hypervisor/traps.md), so a lock never
+ * needs to mask them.  A CPU that waits for a lock serves TLB-flush requests of
+ * other CPUs meanwhile (spin_wait), so the holder may wait for a flush.
+ *
+ * Ranks: a CPU takes locks top first and holds at most one of each rank;
+ * spin_lock_both() is the exception, lower address first.  Held in debug builds
+ * by a check at each lock.  docs/hypervisor/locking.md says what each protects.
+ */
+#ifndef HYPERVISOR_LIB_LOCK_H
+#define HYPERVISOR_LIB_LOCK_H
+
+#include "hypervisor/lib/types.h"
+
+#include <stdatomic.h>
+
+enum lock_rank {
+    RANK_DOMAIN_LIST, /* the list of domains                            */
+    RANK_DOMAIN,      /* domain.lock: life cycle, limits, vCPU set-up   */
+    RANK_GRANT,       /* grant table: entries, map track                */
+    RANK_IRQ,         /* physical interrupt lines and their bindings    */
+    RANK_EVENT,       /* domain.event_lock: ports and their bindings    */
+    RANK_EVENT_QUEUE, /* one FIFO event queue                           */
+    RANK_PAGE_TABLE,  /* one page-table page's entries                  */
+    RANK_PAGE_LIST,   /* domain.page_lock: its list of pages, counts    */
+    RANK_SCHEDULER,   /* one run queue                                  */
+    RANK_TIMER,       /* one CPU's timers                               */
+    RANK_OBJECT,      /* small objects of the heap                      */
+    RANK_HEAP,        /* free frames                                    */
+    RANK_DEVICE,      /* one device's registers (I/O APIC, PCI): leaf   */
+    RANK_CONSOLE,     /* console output: leaf, taken anywhere           */
+    RANK_LIMIT,
+};
+
+#ifdef __clang__
+#define CAPABILITY(name) __attribute__((capability(name)))
+#define ACQUIRES(...)    __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASES(...)    __attribute__((release_capability(__VA_ARGS__)))
+#define REQUIRES(...)    __attribute__((requires_capability(__VA_ARGS__)))
+#define NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
+#else
+#define CAPABILITY(name)
+#define ACQUIRES(...)
+#define RELEASES(...)
+#define REQUIRES(...)
+#define NO_LOCK_ANALYSIS
+#endif
+
+struct CAPABILITY("spinlock") spinlock {
+    _Atomic uint16_t next;    /* ticket the next comer draws */
+    _Atomic uint16_t serving; /* ticket that holds the lock  */
+    uint8_t rank;
+};
+
+#define SPINLOCK_INIT(rank_) { 0, 0, (rank_) }
+
+static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
+{
+    *lock = (struct spinlock)SPINLOCK_INIT((uint8_t)rank);
+}
+
+/* Pause, and serve what other CPUs wait for (x86/tlb.c; a fake in unit tests). */
+void spin_wait(void);
+
+/* The slow half of spin_lock(): wait until `ticket` is served. */
+void spin_lock_wait(struct spinlock *lock, uint16_t ticket);
+
+#ifdef PARAVANE_DEBUG
+void lock_rank_taken(const struct spinlock *lock);
+void lock_rank_released(const struct spinlock *lock);
+#else
+#define lock_rank_taken(lock)    ((void)(lock))
+#define lock_rank_released(lock) ((void)(lock))
+#endif
+
+static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANALYSIS
+{
+    uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+
+    if (unlikely(atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)) {
+        spin_lock_wait(lock, ticket);
+    }
+    lock_rank_taken(lock);
+}
+
+static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
+{
+    uint16_t now = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+
+    lock_rank_released(lock);
+    atomic_store_explicit(&lock->serving, (uint16_t)(now + 1), memory_order_release);
+}
+
+/* True, and the lock is held, if nobody held it. */
+bool spin_trylock(struct spinlock *lock);
+
+/* Two locks of one rank, in address order; once if they are the same. */
+void spin_lock_both(struct spinlock *a, struct spinlock *b);
+void spin_unlock_both(struct spinlock *a, struct spinlock *b);
+
+static inline bool spin_is_locked(const struct spinlock *lock)
+{
+    return atomic_load_explicit(&lock->serving, memory_order_relaxed) !=
+           atomic_load_explicit(&lock->next, memory_order_relaxed);
+}
+
+#endif

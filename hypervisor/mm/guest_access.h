@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only way to touch guest memory.
+ *
+ * Guest pointers are `__guest`: under clang they live in an address space of
+ * their own and cannot be dereferenced.  They are virtual addresses in the
+ * address space that is loaded now: the calling vCPU's.
+ *
+ * Fetch once: copy a request into a local, check the local, use the local.
+ * Another vCPU of the guest can change the original at any time.
+ */
+#ifndef HYPERVISOR_MM_GUEST_ACCESS_H
+#define HYPERVISOR_MM_GUEST_ACCESS_H
+
+#include "guest-pv-headers/errno.h"
+#include "guest-pv-headers/guest_ptr.h"
+#include "hypervisor/x86/address_space.h"
+#include "hypervisor/x86/extable.h"
+
+/* SMAP: guest pages can be touched between the two only.  Patched to nops without it. */
+#ifdef PARAVANE_CORE
+#define guest_access_begin() __asm__ volatile("771: stac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" ::: "memory")
+#define guest_access_end()   __asm__ volatile("771: clac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" ::: "memory")
+#else
+#define guest_access_begin() ((void)0)
+#define guest_access_end()   ((void)0)
+#endif
+
+/* The number behind a guest pointer. */
+#define guest_address(pointer) ((uint64_t)(pointer))
+
+/* Both return how many bytes were NOT copied; 0 is success. */
+size_t must_check raw_copy_from_guest(void *to, const void __guest *from, size_t size);
+size_t must_check raw_copy_to_guest(void __guest *to, const void *from, size_t size);
+
+/* Zero guest memory; the number of bytes not reached. */
+size_t must_check raw_clear_guest(void __guest *to, size_t size);
+
+static inline int must_check guest_fault(size_t left)
+{
+    return left == 0 ? 0 : -XEN_EFAULT;
+}
+
+/* 0, or -XEN_EFAULT.  `to` and `from` must point to the same type. */
+#define copy_from_guest(to, from)                                     \
+    ((void)sizeof((to) == (__typeof__(*(to)) *)NULL),                 \
+     (void)sizeof((from) == (const __typeof__(*(to)) __guest *)NULL), \
+     guest_fault(raw_copy_from_guest((to), (from), sizeof(*(to)))))
+
+#define copy_to_guest(to, from)                                     \
+    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL),     \
+     guest_fault(raw_copy_to_guest((to), (from), sizeof(*(from)))))
+
+/* `count` elements; the caller has bounded count. */
+#define copy_array_from_guest(to, from, count)                        \
+    ((void)sizeof((from) == (const __typeof__(*(to)) __guest *)NULL), \
+     guest_fault(raw_copy_from_guest((to), (from), sizeof(*(to)) * (count))))
+
+#define copy_array_to_guest(to, from, count)                        \
+    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL),     \
+     guest_fault(raw_copy_to_guest((to), (from), sizeof(*(from)) * (count))))
+
+/* A hypercall argument as a guest pointer to a type. */
+#define guest_pointer(type, argument) ((type __guest *)(uintptr_t)(argument))
+
+#ifdef PARAVANE_CORE
+/*
+ * One machine word, inline, for the hot paths: write or read 8 bytes at a
+ * guest address, go to `fault` if it cannot be reached.  The caller has
+ * checked guest_address_ok() and stands between begin and end.
+ */
+#define guest_write_word(address, value, fault)                                    \
+    __asm__ goto("1: movq %0, (%1)\n\t" EXTABLE("1b", "%l[" #fault "]")            \
+                 : : "r"((uint64_t)(value)), "r"((uint64_t)(address)) : "memory" : fault)
+
+#define guest_read_word(address, into, fault)                                      \
+    do {                                                                           \
+        uint64_t word_;                                                            \
+                                                                                   \
+        __asm__ goto("1: movq (%1), %0\n\t" EXTABLE("1b", "%l[" #fault "]")        \
+                     : "=r"(word_) : "r"((uint64_t)(address)) : "memory" : fault); \
+        (into) = word_;                                                            \
+    } while (0)
+
+/* The same as a function for 4 bytes: 0 or -XEN_EFAULT. */
+static always_inline int must_check guest_read_u32(uint64_t address, uint32_t *into)
+{
+    uint32_t value = 0;
+    int error = -XEN_EFAULT;
+
+    if (unlikely(!guest_address_ok(address))) {
+        return error;
+    }
+    guest_access_begin();
+    __asm__ volatile("1: movl (%[address]), %[value]\n\t"
+                     "xorl %[error], %[error]\n2:\n\t" EXTABLE("1b", "2b")
+                     : [value] "+r"(value), [error] "+r"(error)
+                     : [address] "r"(address)
+                     : "memory", "cc");
+    guest_access_end();
+    *into = value;
+    return error;
+}
+#else
+static inline int must_check guest_read_u32(uint64_t address, uint32_t *into)
+{
+    return copy_from_guest(into, guest_pointer(const uint32_t, address));
+}
+#endif
+
+#endif

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The buddy allocator, and objects of up to half a page cut from its frames.
+ *
+ * Three zones by machine address keep what devices with short addresses need:
+ * a request without a limit is served from the highest zone that can.  A block
+ * that was not scrubbed since boot is scrubbed when it is given out.
+ */
+#include "hypervisor/mm/heap.h"
+
+#include "hypervisor/lib/lock.h"
+#include "hypervisor/lib/panic.h"
+#include "hypervisor/lib/string.h"
+#include "hypervisor/mm/page.h"
+#include "hypervisor/x86/smp.h"
+#include "hypervisor/x86/tlb.h"
+
+#define ZONES       3u
+#define NO_FRAME    0u /* frame 0 is never in the heap */
+#define FREE_DIRTY  0x100u
+
+static const uint64_t zone_end[ZONES] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT),
+                                          UINT64_MAX };
+
+static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
+static uint32_t free_blocks[ZONES][HEAP_ORDER_LIMIT]; /* heads; linked through struct page */
+static uint64_t free_count, total_count;
+
+static unsigned int zone_of(uint64_t number)
+{
+    unsigned int zone = 0;
+
+    while (number >= zone_end[zone]) {
+        zone++;
+    }
+    return zone;
+}
+
+static struct page *page_at(uint64_t number)
+{
+    return page_of(mfn(number));
+}
+
+static uint64_t number_of(const struct page *page)
+{
+    return page_frame(page).number;
+}
+
+static void block_insert(struct page *block, unsigned int order, bool dirty)
+{
+    uint64_t number = number_of(block);
+    uint32_t *head = &free_blocks[zone_of(number)][order];
+
+    atomic_store_explicit(&block->refs, PAGE_REF_FREE | page_ref_owner_bits(OWNER_NONE),
+                          memory_order_relaxed);
+    atomic_store_explicit(&block->use, order | (dirty ? FREE_DIRTY : 0), memory_order_relaxed);
+    block->prev = NO_FRAME;
+    block->next = *head;
+    if (*head != NO_FRAME) {
+        page_at(*head)->prev = (uint32_t)number;
+    }
+    *head = (uint32_t)number;
+}
+
+static void block_remove(struct page *block, unsigned int order)
+{
+    if (block->prev != NO_FRAME) {
+        page_at(block->prev)->next = block->next;
+    } else {
+        free_blocks[zone_of(number_of(block))][order] = block->next;
+    }
+    if (block->next != NO_FRAME) {
+        page_at(block->next)->prev = block->prev;
+    }
+    atomic_store_explicit(&block->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
+}
+
+/* The other half of a block, if it is free and whole; NULL otherwise. */
+static struct page *free_buddy(uint64_t number, unsigned int order)
+{
+    uint64_t other = number ^ (UINT64_C(1) << order);
+    struct page *page;
+
+    if (other >= frame_limit || zone_of(other) != zone_of(number)) {
+        return NULL;
+    }
+    page = page_at(other);
+    if ((atomic_load_explicit(&page->refs, memory_order_relaxed) & PAGE_REF_FREE) == 0 ||
+        (page->use & ~(uint64_t)FREE_DIRTY) != order) {
+        return NULL;
+    }
+    return page;
+}
+
+static void free_block(struct page *block, unsigned int order, bool dirty) REQUIRES(heap_lock)
+{
+    uint64_t number = number_of(block);
+    uint32_t stamp = block->tlb_stamp;
+    struct page *buddy;
+
+    free_count += UINT64_C(1) << order;
+    while (order + 1 < HEAP_ORDER_LIMIT && (buddy = free_buddy(number, order)) != NULL) {
+        dirty = dirty || (buddy->use & FREE_DIRTY) != 0;
+        /* The younger stamp stands for both: a flush too many is harmless. */
+        if ((int32_t)(buddy->tlb_stamp - stamp) > 0) {
+            stamp = buddy->tlb_stamp;
+        }
+        block_remove(buddy, order);
+        number &= ~(UINT64_C(1) << order);
+        order++;
+    }
+    page_at(number)->tlb_stamp = stamp;
+    block_insert(page_at(number), order, dirty);
+}
+
+/* A block of at least 2^order frames that ends below `end`; its order in *found. */
+static struct page *find_block(unsigned int zone, unsigned int order, uint64_t end,
+                               unsigned int *found)
+{
+    for (unsigned int size = order; size < HEAP_ORDER_LIMIT; size++) {
+        for (uint32_t n = free_blocks[zone][size]; n != NO_FRAME; n = page_at(n)->next) {
+            if (n + (UINT64_C(1) << order) <= end) {
+                *found = size;
+                return page_at(n);
+            }
+        }
+    }
+    return NULL;
+}
+
+static struct page *take_block(unsigned int order, uint64_t end, bool *dirty, uint32_t *stamp)
+    REQUIRES(heap_lock)
+{
+    for (unsigned int zone = ZONES; zone-- > 0;) {
+        unsigned int size;
+        struct page *block;
+
+        if (zone > 0 && zone_end[zone - 1] >= end) {
+            continue;
+        }
+        block = find_block(zone, order, end, &size);
+        if (block == NULL) {
+            continue;
+        }
+        *dirty = (block->use & FREE_DIRTY) != 0;
+        *stamp = block->tlb_stamp;
+        block_remove(block, size);
+        while (size > order) {
+            struct page *upper;
+
+            size--;
+            upper = block + (UINT64_C(1) << size);
+            upper->tlb_stamp = *stamp;
+            block_insert(upper, size, *dirty);
+        }
+        free_count -= UINT64_C(1) << order;
+        return block;
+    }
+    return NULL;
+}
+
+static struct page *allocate(unsigned int order, unsigned int address_bits, bool scrub)
+{
+    uint64_t end = address_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << address_bits) >> PAGE_SHIFT;
+    struct page *block;
+    uint32_t stamp = 0;
+    bool dirty = false;
+
+    if (order >= HEAP_ORDER_LIMIT) {
+        return NULL;
+    }
+    spin_lock(&heap_lock);
+    block = take_block(order, end, &dirty, &stamp);
+    spin_unlock(&heap_lock);
+    if (block == NULL) {
+        return NULL;
+    }
+
+    tlb_flush_older(&cpus_online, stamp);
+    for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
+        struct page *page = block + i;
+
+        if (dirty && scrub) {
+            page_clear(page_address(page));
+        }
+        atomic_store_explicit(&page->use, 0, memory_order_relaxed);
+        page->next = NO_FRAME;
+        page->prev = NO_FRAME;
+        atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_CORE) | 1,
+                              memory_order_relaxed);
+    }
+    return block;
+}
+
+struct page *heap_frames(unsigned int order, unsigned int address_bits)
+{
+    return allocate(order, address_bits, true);
+}
+
+struct page *heap_frames_unscrubbed(unsigned int order, unsigned int address_bits)
+{
+    return allocate(order, address_bits, false);
+}
+
+void heap_free_frames(struct page *first, unsigned int order)
+{
+    for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
+        atomic_store_explicit(&first[i].refs, page_ref_owner_bits(OWNER_NONE),
+                              memory_order_relaxed);
+    }
+    first->tlb_stamp = tlb_clock();
+    spin_lock(&heap_lock);
+    free_block(first, order, true);
+    spin_unlock(&heap_lock);
+}
+
+void heap_free_clean(struct page *page)
+{
+    atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
+    spin_lock(&heap_lock);
+    free_block(page, 0, false);
+    spin_unlock(&heap_lock);
+}
+
+void heap_add(mfn_t first, uint64_t count)
+{
+    uint64_t number = MAX(first.number, UINT64_C(1));
+    uint64_t end = first.number + count;
+
+    spin_lock(&heap_lock);
+    while (number < end) {
+        unsigned int order = 0;
+
+        while (order + 1 < HEAP_ORDER_LIMIT && number % (UINT64_C(2) << order) == 0 &&
+               number + (UINT64_C(2) << order) <= end) {
+            order++;
+        }
+        page_at(number)->tlb_stamp = 0;
+        total_count += UINT64_C(1) << order;
+        free_block(page_at(number), order, true);
+        number += UINT64_C(1) << order;
+    }
+    spin_unlock(&heap_lock);
+}
+
+uint64_t heap_free_count(void)
+{
+    return __atomic_load_n(&free_count, __ATOMIC_RELAXED);
+}
+
+uint64_t heap_total_count(void)
+{
+    return __atomic_load_n(&total_count, __ATOMIC_RELAXED);
+}
+
+/*
+ * Objects.  A slab is one frame of objects of one size (16 << class bytes); its
+ * struct page has its free objects chained through their first word from
+ * `tlb_stamp` (offset + 1); `use` has the kind, the class and the number in use.
+ */
+#define CLASSES      8u
+#define KIND_SLAB    (UINT64_C(1) << 62)
+#define KIND_FRAMES  (UINT64_C(1) << 61)
+#define KIND_SHIFT   32
+#define IN_USE_MASK  UINT64_C(0xffffffff)
+#define NO_OBJECT    0u
+
+static struct spinlock object_lock = SPINLOCK_INIT(RANK_OBJECT);
+static uint32_t partial_slabs[CLASSES]; /* slabs with a free object */
+
+static void slab_link(struct page *slab, unsigned int class)
+{
+    slab->prev = NO_FRAME;
+    slab->next = partial_slabs[class];
+    if (slab->next != NO_FRAME) {
+        page_at(slab->next)->prev = (uint32_t)number_of(slab);
+    }
+    partial_slabs[class] = (uint32_t)number_of(slab);
+}
+
+static void slab_unlink(struct page *slab, unsigned int class)
+{
+    if (slab->prev != NO_FRAME) {
+        page_at(slab->prev)->next = slab->next;
+    } else {
+        partial_slabs[class] = slab->next;
+    }
+    if (slab->next != NO_FRAME) {
+        page_at(slab->next)->prev = slab->prev;
+    }
+}
+
+static struct page *slab_make(unsigned int class)
+{
+    struct page *slab = heap_frames(0, HEAP_ANY_ADDRESS);
+    size_t size = (size_t)16 << class;
+    uint8_t *base;
+
+    if (slab == NULL) {
+        return NULL;
+    }
+    base = page_address(slab);
+    for (size_t offset = 0; offset < PAGE_SIZE; offset += size) {
+        uint32_t next = offset + size < PAGE_SIZE ? (uint32_t)(offset + size + 1) : NO_OBJECT;
+
+        memcpy(base + offset, &next, sizeof(next));
+    }
+    slab->use = KIND_SLAB | (uint64_t)class << KIND_SHIFT;
+    slab->tlb_stamp = 1;
+    return slab;
+}
+
+static void *object_alloc(unsigned int class)
+{
+    size_t size = (size_t)16 << class;
+    struct page *slab;
+    uint8_t *object;
+    uint32_t next;
+
+    spin_lock(&object_lock);
+    if (partial_slabs[class] == NO_FRAME) {
+        slab = slab_make(class);
+        if (slab == NULL) {
+            spin_unlock(&object_lock);
+            return NULL;
+        }
+        slab_link(slab, class);
+    }
+    slab = page_at(partial_slabs[class]);
+    object = (uint8_t *)page_address(slab) + slab->tlb_stamp - 1;
+    memcpy(&next, object, sizeof(next));
+    slab->tlb_stamp = next;
+    slab->use++;
+    if (next == NO_OBJECT) {
+        slab_unlink(slab, class);
+    }
+    spin_unlock(&object_lock);
+    memset(object, 0, size);
+    return object;
+}
+
+static void object_free(struct page *slab, uint8_t *object)
+{
+    unsigned int class = (unsigned int)(slab->use >> KIND_SHIFT) & 0xff;
+    uint32_t offset = (uint32_t)(object - (uint8_t *)page_address(slab));
+    uint32_t next;
+    bool empty;
+
+    spin_lock(&object_lock);
+    next = slab->tlb_stamp;
+    memcpy(object, &next, sizeof(next));
+    if (next == NO_OBJECT) {
+        slab_link(slab, class);
+    }
+    slab->tlb_stamp = offset + 1;
+    slab->use--;
+    empty = (slab->use & IN_USE_MASK) == 0;
+    if (empty) {
+        slab_unlink(slab, class);
+    }
+    spin_unlock(&object_lock);
+    if (empty) {
+        heap_free_frames(slab, 0);
+    }
+}
+
+void *heap_alloc(size_t size)
+{
+    unsigned int class = 0, order = 0;
+    struct page *page;
+
+    if (size <= PAGE_SIZE / 2) {
+        while (((size_t)16 << class) < size) {
+            class++;
+        }
+        return object_alloc(class);
+    }
+    while ((PAGE_SIZE << order) < size) {
+        order++;
+    }
+    page = heap_frames(order, HEAP_ANY_ADDRESS);
+    if (page == NULL) {
+        return NULL;
+    }
+    page->use = KIND_FRAMES | (uint64_t)order << KIND_SHIFT;
+    return page_address(page);
+}
+
+void heap_free(void *object)
+{
+    struct page *page;
+
+    if (object == NULL) {
+        return;
+    }
+    page = page_of(direct_map_frame(object));
+    if ((page->use & KIND_SLAB) != 0) {
+        object_free(page, object);
+    } else {
+        heap_free_frames(page, (unsigned int)(page->use >> KIND_SHIFT) & 0xff);
+    }
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Free memory: a buddy allocator of frames, and small objects cut from them.
+ *
+ * Frames come zeroed (scrubbed when they were freed) and with no stale
+ * translation on any CPU.
+ */
+#ifndef HYPERVISOR_MM_HEAP_H
+#define HYPERVISOR_MM_HEAP_H
+
+#include "hypervisor/lib/frame.h"
+
+struct page;
+
+#define HEAP_ORDER_LIMIT 19 /* up to 1 GiB in one piece is order 18 */
+#define HEAP_ANY_ADDRESS 64
+
+/*
+ * 2^order frames, aligned to their size, whose machine addresses fit in
+ * `address_bits`; NULL if there are none.  The frames have owner OWNER_CORE
+ * and one reference each.  heap_frames_unscrubbed() leaves in them what was
+ * there before the core booted: for the control domain only.
+ */
+struct page *heap_frames(unsigned int order, unsigned int address_bits);
+struct page *heap_frames_unscrubbed(unsigned int order, unsigned int address_bits);
+
+/* Frames no one refers to; heap_free_clean() for one that was scrubbed already. */
+void heap_free_frames(struct page *first, unsigned int order);
+void heap_free_clean(struct page *page);
+
+/* Objects of the core: zeroed, aligned to 16 (page aligned from 4 KiB). NULL if out of memory. */
+void *heap_alloc(size_t size);
+void heap_free(void *object);
+
+/* RAM found by boot/, before or after others; frames the core keeps are left out. */
+void heap_add(mfn_t first, uint64_t count);
+
+uint64_t heap_free_count(void);  /* frames */
+uint64_t heap_total_count(void); /* frames ever added */
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU's context: built, loaded, saved, dropped.
+ */
+#ifndef HYPERVISOR_PV_CONTEXT_H
+#define HYPERVISOR_PV_CONTEXT_H
+
+#include "hypervisor/domain/domain.h"
+
+/*
+ * Give a vCPU that is down its first context, checked throughout.  References
+ * to page tables and descriptor frames are taken.  0, -XEN_EINVAL, -XEN_ERESTART.
+ */
+int must_check pv_vcpu_initialise(struct vcpu *vcpu, const struct vcpu_guest_context *context);
+
+/* Drop what a context refers to: the vCPU is down for good.  0 or -XEN_ERESTART. */
+int must_check pv_vcpu_release(struct vcpu *vcpu);
+
+/* The state of a vCPU that is not loaded, in the ABI's form. */
+void pv_vcpu_get_context(const struct vcpu *vcpu, struct vcpu_guest_context *context);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checking and changing page-table entries.
+ *
+ * Locking: a table's entries change under page_table_lock() of its frame, while
+ * it is found in use.  The references of a new entry are taken before, those of
+ * the old one dropped after the swap, so that a table under validation is never
+ * waited for with the lock held (except for level 1, whose entries are frames).
+ */
+#include "hypervisor/pv/page_tables.h"
+
+#include "guest-pv-headers/errno.h"
+#include "hypervisor/domain/io_permissions.h"
+#include "hypervisor/lib/atomic.h"
+#include "hypervisor/lib/panic.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/pv/segments.h"
+#include "hypervisor/x86/features.h"
+#include "hypervisor/x86/paging.h"
+#include "hypervisor/x86/softirq.h"
+
+/* Allow-lists: a bit nobody thought of is refused. */
+#define FLAGS_ANY                                                                           \
+    (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_PWT | PTE_PCD | PTE_ACCESSED | PTE_DIRTY | \
+     PTE_SOFTWARE | PTE_SOFTWARE_HIGH | PTE_NO_EXECUTE | PTE_FRAME)
+#define FLAGS_L1 (FLAGS_ANY | PTE_PAT | PTE_GLOBAL)
+#define FLAGS_L2 (FLAGS_ANY | PTE_GLOBAL)
+
+/* What distinguishes two entries as far as references go. */
+#define REFERENCE_BITS (PTE_FRAME | PTE_PRESENT | PTE_WRITABLE)
+
+/* The guest's kernel runs in ring 3 too; global would outlive a change of address space. */
+static pte_t adjust(pte_t entry)
+{
+    return (entry | PTE_USER) & ~(pte_t)PTE_GLOBAL;
+}
+
+static bool is_device(mfn_t frame)
+{
+    return !frame_valid(frame) || page_owner(page_of(frame)) == DOMID_IO;
+}
+
+static int cold_path hold_device(domid_t mapper, mfn_t frame)
+{
+    struct domain *domain;
+    bool allowed;
+
+    if (frame.number >> (cpu_features.physical_bits - PAGE_SHIFT) != 0) {
+        return -XEN_EINVAL;
+    }
+    domain = domain_find(mapper);
+    if (domain == NULL) {
+        return -XEN_EINVAL;
+    }
+    allowed = io_frames_allowed(domain, frame.number, frame.number);
+    domain_put(domain);
+    return allowed ? 0 : -XEN_EINVAL;
+}
+
+/* Take what a level-1 entry needs; `mapper` is the owner of the table. */
+static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
+{
+    mfn_t frame = pte_frame(entry);
+    struct page *page;
+
+    if (unlikely(!frame_valid(frame))) {
+        return hold_device(mapper, frame);
+    }
+    page = page_of(frame);
+    if (unlikely(!page_get(page, owner))) {
+        return is_device(frame) && (owner == mapper || owner == DOMID_IO)
+                   ? hold_device(mapper, frame)
+                   : -XEN_EINVAL;
+    }
+    if ((entry & PTE_WRITABLE) != 0) {
+        int error = page_writable_get(page);
+
+        if (unlikely(error != 0)) {
+            page_put(page);
+            return error;
+        }
+    }
+    return 0;
+}
+
+static inline void release_l1(pte_t entry)
+{
+    mfn_t frame = pte_frame(entry);
+    struct page *page;
+
+    if ((entry & PTE_PRESENT) == 0 || unlikely(!frame_valid(frame))) {
+        return;
+    }
+    page = page_of(frame);
+    if (unlikely(page_owner(page) == DOMID_IO)) {
+        return;
+    }
+    if ((entry & PTE_WRITABLE) != 0) {
+        page_type_put(page);
+    }
+    page_put(page);
+}
+
+void pt_release_l1_entry(pte_t old)
+{
+    release_l1(old);
+}
+
+/* Store `entry`; with keep_bits, what the CPU noted in the old one stays. */
+static inline void store(pte_t *slot, pte_t old, pte_t entry, bool keep_bits)
+{
+    if (!keep_bits || (old & PTE_PRESENT) == 0) {
+        write_once(*slot, entry);
+        return;
+    }
+    while (!atomic_compare_swap(slot, &old, entry | (old & (PTE_ACCESSED | PTE_DIRTY)))) {
+    }
+}
+
+static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_t entry,
+                                bool keep_bits)
+{
+    pte_t old = read_once(*slot);
+
+    if ((entry & PTE_PRESENT) == 0) {
+        write_once(*slot, entry);
+        release_l1(old);
+        return 0;
+    }
+    if (unlikely((entry & ~FLAGS_L1) != 0)) {
+        return -XEN_EINVAL;
+    }
+    entry = adjust(entry);
+    if (((old ^ entry) & REFERENCE_BITS) == 0) {
+        store(slot, old, entry, keep_bits);
+        return 0;
+    }
+    if (unlikely(hold_l1(mapper, owner, entry) != 0)) {
+        return -XEN_EINVAL;
+    }
+    store(slot, old, entry, keep_bits);
+    release_l1(old);
+    return 0;
+}
+
+int pt_table_get(domid_t owner, mfn_t frame, unsigned int level)
+{
+    int error;
+
+    if (!frame_get(frame, owner)) {
+        return -XEN_EINVAL;
+    }
+    error = page_type_get(page_of(frame), (enum page_type)level);
+    if (error != 0) {
+        page_put(page_of(frame));
+    }
+    return error;
+}
+
+void pt_table_put(struct vcpu *vcpu, struct page *table)
+{
+    if (page_type_put_preemptible(table) != 0) {
+        vcpu->pv.unfinished = table;
+    }
+    page_put(table);
+}
+
+int pt_finish(struct vcpu *vcpu)
+{
+    struct page *page = vcpu->pv.unfinished;
+    int error;
+
+    if (likely(page == NULL)) {
+        return 0;
+    }
+    if (page_owner(page) == vcpu->domain->id) {
+        error = page_type_finish(page);
+        if (error != 0) {
+            return error;
+        }
+    }
+    vcpu->pv.unfinished = NULL;
+    return 0;
+}
+
+static bool core_slot(unsigned int level, unsigned int index)
+{
+    return level == 4 && index >= CORE_FIRST_SLOT && index <= CORE_LAST_SLOT;
+}
+
+static bool table_flags_ok(unsigned int level, pte_t entry)
+{
+    return (entry & ~(level == 2 ? FLAGS_L2 : FLAGS_ANY)) == 0;
+}
+
+static int set_upper(struct domain *domain, struct page *table, unsigned int level,
+                     unsigned int index, pte_t entry, bool keep_bits)
+{
+    bool present = (entry & PTE_PRESENT) != 0;
+    pte_t *slot = (pte_t *)page_address(table) + index;
+    pte_t old = read_once(*slot);
+    int error;
+
+    if (core_slot(level, index) || (present && !table_flags_ok(level, entry))) {
+        return -XEN_EINVAL;
+    }
+    if (present) {
+        entry = adjust(entry);
+        error = pt_table_get(domain->id, pte_frame(entry), level - 1);
+        if (error != 0) {
+            return error;
+        }
+    }
+
+    page_table_lock(table);
+    if (!page_is(table, (enum page_type)level) || page_owner(table) != domain->id) {
+        page_table_unlock(table);
+        if (present) {
+            pt_table_put(current, page_of(pte_frame(entry)));
+        }
+        return -XEN_EAGAIN;
+    }
+    old = read_once(*slot);
+    store(slot, old, entry, keep_bits);
+    page_table_unlock(table);
+
+    if ((old & PTE_PRESENT) != 0) {
+        pt_table_put(current, page_of(pte_frame(old)));
+    }
+    return 0;
+}
+
+int pt_set_entry(struct domain *domain, domid_t owner, struct page *table, unsigned int index,
+                 pte_t entry, bool keep_bits)
+{
+    uint64_t kind = PAGE_USE_KIND(atomic_load_explicit(&table->use, memory_order_relaxed));
+    int error = -XEN_EAGAIN;
+
+    if (unlikely(kind != PAGE_IN_USE_AS(PAGE_L1))) {
+        if (kind >= PAGE_IN_USE_AS(PAGE_L2) && kind <= PAGE_IN_USE_AS(PAGE_L4)) {
+            return set_upper(domain, table, (unsigned int)kind & 15, index, entry, keep_bits);
+        }
+        return -XEN_EAGAIN;
+    }
+    page_table_lock(table);
+    if (likely(page_is(table, PAGE_L1) && page_owner(table) == domain->id)) {
+        error = set_l1_locked(domain->id, owner, (pte_t *)page_address(table) + index, entry,
+                              keep_bits);
+    }
+    page_table_unlock(table);
+    return error;
+}
+
+/*
+ * The tables may change under this walk; each frame is checked to be the
+ * domain's own, so that at worst a wrong table of the guest is found.
+ */
+struct page *pt_find_l1(const struct vcpu *vcpu, uint64_t address)
+{
+    mfn_t frame = vcpu->pv.kernel_mode ? vcpu->pv.kernel_l4 : vcpu->pv.user_l4;
+    domid_t id = vcpu->domain->id;
+
+    if (unlikely(!guest_address_ok(address) || !address_canonical(address))) {
+        return NULL;
+    }
+    for (unsigned int level = 4; level > 1; level--) {
+        pte_t entry = read_once(((pte_t *)direct_map_mfn(frame))[pte_index(address, level)]);
+
+        frame = pte_frame(entry);
+        if ((entry & PTE_PRESENT) == 0 || !frame_valid(frame) || page_owner(page_of(frame)) != id) {
+            return NULL;
+        }
+    }
+    return page_of(frame);
+}
+
+pte_t pt_read_l1(const struct vcpu *vcpu, uint64_t address)
+{
+    struct page *table = pt_find_l1(vcpu, address);
+
+    return table == NULL ? 0 : read_once(((pte_t *)page_address(table))[pte_index(address, 1)]);
+}
+
+bool pt_find_l1_of_table(struct vcpu *vcpu, uint64_t address, mfn_t *table)
+{
+    pte_t entry = pt_read_l1(vcpu, address);
+    mfn_t frame = pte_frame(entry);
+
+    if ((entry & PTE_PRESENT) == 0 || !frame_valid(frame) || !page_is(page_of(frame), PAGE_L1) ||
+        page_owner(page_of(frame)) != vcpu->domain->id) {
+        return false;
+    }
+    *table = frame;
+    return true;
+}
+
+int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old, pte_t new_entry)
+{
+    struct page *page = page_of(table);
+    domid_t id = vcpu->domain->id;
+    pte_t *slot = (pte_t *)page_address(page) + index;
+    bool present = (new_entry & PTE_PRESENT) != 0;
+    bool same, swapped;
+    int error = 0;
+
+    if (present) {
+        if ((new_entry & ~FLAGS_L1) != 0) {
+            return -XEN_EINVAL;
+        }
+        new_entry = adjust(new_entry);
+    }
+    same = ((old ^ new_entry) & REFERENCE_BITS) == 0;
+
+    page_table_lock(page);
+    if (!page_is(page, PAGE_L1) || page_owner(page) != id) {
+        error = -XEN_EAGAIN;
+    } else if (present && !same && hold_l1(id, id, new_entry) != 0) {
+        error = -XEN_EINVAL;
+    } else {
+        swapped = atomic_compare_swap(slot, &old, new_entry);
+        error = swapped ? 0 : -XEN_EAGAIN;
+        if (!same || !present) {
+            /* Whichever of the two is not in the table now. */
+            if (swapped || present) {
+                release_l1(swapped ? old : new_entry);
+            }
+        }
+    }
+    page_table_unlock(page);
+    return error;
+}
+
+int pt_swap_l1(struct domain *domain, struct page *table, unsigned int index, pte_t entry,
+               pte_t *old)
+{
+    int error = -XEN_EINVAL;
+
+    page_table_lock(table);
+    if (page_is(table, PAGE_L1) && page_owner(table) == domain->id) {
+        *old = atomic_swap((pte_t *)page_address(table) + index, entry);
+        error = 0;
+    }
+    page_table_unlock(table);
+    return error;
+}
+
+int pt_exchange_l1(struct domain *domain, struct page *table, unsigned int index, pte_t old,
+                   pte_t new_entry)
+{
+    pte_t *slot = (pte_t *)page_address(table) + index;
+    int error = -XEN_EINVAL;
+
+    page_table_lock(table);
+    if (page_is(table, PAGE_L1) && page_owner(table) == domain->id &&
+        ((read_once(*slot) ^ old) & REFERENCE_BITS) == 0) {
+        write_once(*slot, new_entry);
+        error = 0;
+    }
+    page_table_unlock(table);
+    return error;
+}
+
+/* --- validation and invalidation of whole tables (mm/page_type.c) --- */
+
+static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
+{
+    for (unsigned int i = *cursor; i < PTE_ENTRIES; i++) {
+        pte_t entry = table[i];
+
+        if (likely((entry & PTE_PRESENT) == 0)) {
+            continue;
+        }
+        if ((entry & ~FLAGS_L1) != 0 || hold_l1(id, id, adjust(entry)) != 0) {
+            *cursor = i;
+            return -XEN_EINVAL;
+        }
+        if (entry != adjust(entry)) {
+            table[i] = adjust(entry);
+        }
+    }
+    *cursor = PTE_ENTRIES;
+    return 0;
+}
+
+static int table_entries_hold(domid_t id, unsigned int level, pte_t *table, unsigned int *cursor)
+{
+    unsigned int first = *cursor & ~PAGE_CURSOR_GIVEN_UP;
+
+    for (unsigned int i = first != *cursor ? first - 1 : first; i < PTE_ENTRIES; i++) {
+        pte_t entry = table[i];
+        int error = 0;
+
+        *cursor = i;
+        if ((entry & PTE_PRESENT) == 0 || core_slot(level, i)) {
+            continue;
+        }
+        if (!table_flags_ok(level, entry)) {
+            return -XEN_EINVAL;
+        }
+        error = pt_table_get(id, pte_frame(entry), level - 1);
+        if (error != 0) {
+            return error;
+        }
+        if (entry != adjust(entry)) {
+            table[i] = adjust(entry);
+        }
+        *cursor = i + 1;
+        if (i + 1 < PTE_ENTRIES && preempt_pending()) {
+            return -XEN_ERESTART;
+        }
+    }
+    *cursor = PTE_ENTRIES;
+    if (level == 4) {
+        paging_install_core(table);
+    }
+    return 0;
+}
+
+int page_entries_hold(struct page *page, enum page_type type, unsigned int *cursor)
+{
+    domid_t id = page_owner(page);
+
+    if (type == PAGE_SEGMENTS) {
+        int error = segments_adjust(page_address(page));
+
+        *cursor = error == 0 ? PTE_ENTRIES : 0;
+        return error;
+    }
+    if (type == PAGE_L1) {
+        return l1_entries_hold(id, page_address(page), cursor);
+    }
+    return table_entries_hold(id, (unsigned int)type, page_address(page), cursor);
+}
+
+/*
+ * A child whose own release is preempted is given up by its parent already; the
+ * parent's cursor says so, and the child is finished first when it goes on.
+ */
+static int release_child(domid_t id, pte_t entry, bool given_up)
+{
+    struct page *child = page_of(pte_frame(entry));
+    int error;
+
+    if (given_up) {
+        return page_owner(child) == id ? page_type_finish(child) : 0;
+    }
+    error = page_type_put_preemptible(child);
+    page_put(child);
+    return error;
+}
+
+static int table_entries_release(domid_t id, unsigned int level, pte_t *table,
+                                 unsigned int *cursor)
+{
+    unsigned int i = *cursor & ~PAGE_CURSOR_GIVEN_UP;
+    bool given_up = (*cursor & PAGE_CURSOR_GIVEN_UP) != 0;
+
+    while (i > 0) {
+        pte_t entry = table[i - 1];
+
+        if ((entry & PTE_PRESENT) != 0 && !core_slot(level, i - 1)) {
+            if (release_child(id, entry, given_up) != 0) {
+                *cursor = i | PAGE_CURSOR_GIVEN_UP;
+                return -XEN_ERESTART;
+            }
+            given_up = false;
+            if (i > 1 && preempt_pending()) {
+                *cursor = i - 1;
+                return -XEN_ERESTART;
+            }
+        }
+        i--;
+    }
+    *cursor = 0;
+    return 0;
+}
+
+int page_entries_release(struct page *page, enum page_type type, unsigned int *cursor)
+{
+    pte_t *table = page_address(page);
+
+    if (type == PAGE_SEGMENTS) {
+        *cursor = 0;
+        return 0;
+    }
+    if (type != PAGE_L1) {
+        return table_entries_release(page_owner(page), (unsigned int)type, table, cursor);
+    }
+    for (unsigned int i = *cursor; i-- > 0;) {
+        pte_t entry = table[i];
+
+        if (unlikely((entry & PTE_PRESENT) != 0)) {
+            release_l1(entry);
+        }
+    }
+    *cursor = 0;
+    return 0;
+}

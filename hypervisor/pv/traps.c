@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions of a guest: fixed up here, or bounced to its kernel.
+ *
+ * To bounce is to push a frame on the guest kernel's stack as the CPU would, with
+ * rcx and r11 below it, and to go on at the guest's handler.
+ */
+#include "hypervisor/pv/traps.h"
+
+#include "guest-pv-headers/errno.h"
+#include "hypervisor/mm/guest_access.h"
+#include "hypervisor/pv/emulate_privileged.h"
+#include "hypervisor/pv/emulate_pt_write.h"
+#include "hypervisor/pv/page_tables.h"
+#include "hypervisor/pv/segments.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/entry.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/selectors.h"
+#include "hypervisor/x86/tlb.h"
+
+#define HAS_ERROR_CODE                                                                     \
+    ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) |       \
+     (1u << VECTOR_GP) | (1u << VECTOR_PF) | (1u << VECTOR_AC))
+#define ERROR_CODE_IDT 2u /* the code names a gate of the interrupt table */
+#define SELECTOR_RPL   UINT64_C(3)
+#define FLAGS_CLEARED  (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+
+void pv_to_kernel(struct vcpu *vcpu)
+{
+    vcpu->pv.kernel_mode = true;
+    __asm__ volatile("swapgs" : : : "memory");
+    tlb_load_cr3(vcpu->pv.kernel_cr3);
+}
+
+void pv_to_user(struct vcpu *vcpu)
+{
+    vcpu->pv.kernel_mode = false;
+    __asm__ volatile("swapgs" : : : "memory");
+    tlb_load_cr3(vcpu->pv.user_cr3);
+}
+
+#define DEFINE_SELECTOR(name)                                       \
+    static inline uint64_t selector_##name(void)                    \
+    {                                                               \
+        uint32_t selector;                                          \
+                                                                    \
+        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector));  \
+        return selector & 0xffff;                                   \
+    }
+
+DEFINE_SELECTOR(ds)
+DEFINE_SELECTOR(es)
+DEFINE_SELECTOR(fs)
+DEFINE_SELECTOR(gs)
+
+/* What a handler is entered with. */
+struct bounce {
+    uint64_t handler;
+    uint32_t error_code;
+    bool has_error_code;
+    bool mask_events;
+    bool failsafe; /* the data segment selectors go below the frame */
+};
+
+static inline uint64_t frame_flags(const struct cpu_regs *regs, const struct vcpu *vcpu,
+                                   uint8_t mask)
+{
+    uint64_t flags = regs->rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL);
+
+    if (mask == 0) {
+        flags |= RFLAGS_IF;
+    }
+    if (vm_assisted(vcpu->domain, VMASST_TYPE_architectural_iopl)) {
+        flags |= vcpu->pv.iopl;
+    }
+    return flags;
+}
+
+static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const struct bounce *bounce)
+{
+    uint64_t sp, frame, cs = regs->cs & 0xffff;
+    uint8_t mask = read_once(vcpu->info->evtchn_upcall_mask);
+
+    if (vcpu->pv.kernel_mode) {
+        sp = regs->rsp & ~UINT64_C(15);
+        cs &= ~SELECTOR_RPL;
+    } else {
+        pv_to_kernel(vcpu);
+        sp = vcpu->pv.kernel_sp & ~UINT64_C(15);
+    }
+    frame = sp - (bounce->has_error_code ? 64 : bounce->failsafe ? 88 : 56);
+    if (unlikely(!guest_address_ok(frame) || !guest_address_ok(sp - 1))) {
+        domain_crash(vcpu->domain, "vCPU %u: kernel stack %lx is in the core's area", vcpu->id, sp);
+        return;
+    }
+
+    guest_access_begin();
+    guest_write_word(sp - 8, regs->ss, fault);
+    guest_write_word(sp - 16, regs->rsp, fault);
+    guest_write_word(sp - 24, frame_flags(regs, vcpu, mask), fault);
+    guest_write_word(sp - 32, cs | (uint64_t)mask << 32, fault);
+    guest_write_word(sp - 40, regs->rip, fault);
+    if (bounce->has_error_code) {
+        guest_write_word(sp - 48, bounce->error_code, fault);
+    }
+    if (unlikely(bounce->failsafe)) {
+        guest_write_word(sp - 48, selector_gs(), fault);
+        guest_write_word(sp - 56, selector_fs(), fault);
+        guest_write_word(sp - 64, selector_es(), fault);
+        guest_write_word(sp - 72, selector_ds(), fault);
+    }
+    guest_write_word(frame + 8, regs->r11, fault);
+    guest_write_word(frame, regs->rcx, fault);
+    guest_access_end();
+
+    if (bounce->mask_events) {
+        write_once(vcpu->info->evtchn_upcall_mask, 1);
+    }
+    regs->rflags &= ~(uint64_t)FLAGS_CLEARED;
+    regs->vector = ENTRY_SYSCALL; /* rcx and r11 are on the stack: SYSRET will do */
+    regs->rip = bounce->handler;
+    regs->cs = GUEST_CS64;
+    regs->rsp = frame;
+    regs->ss = GUEST_SS;
+    return;
+
+fault:
+    guest_access_end();
+    domain_crash(vcpu->domain, "vCPU %u: fault while entering its kernel: stack %lx, rip %lx",
+                 vcpu->id, sp, regs->rip);
+}
+
+static inline void bounce_trap(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
+                               uint32_t error_code)
+{
+    const struct trap_info *trap = &vcpu->pv.traps[vector];
+    struct bounce bounce = {
+        .handler = trap->address,
+        .error_code = error_code,
+        .has_error_code = vector < 32 && (HAS_ERROR_CODE >> vector & 1) != 0,
+        .mask_events = TI_GET_IF(trap) != 0,
+    };
+
+    if (unlikely(bounce.handler == 0)) {
+        domain_crash(vcpu->domain, "vCPU %u: no handler for exception %u (error code %x, rip %lx)",
+                     vcpu->id, vector, error_code, regs->rip);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}
+
+void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
+{
+    bounce_trap(regs, current, vector, error_code);
+}
+
+void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t error_code)
+{
+    struct vcpu *vcpu = current;
+
+    vcpu->pv.cr2 = address;
+    vcpu->info->arch.cr2 = address;
+    /* Ring 3 is all the guest has: its kernel's own faults are not a user's. */
+    if (vcpu->pv.kernel_mode) {
+        error_code &= ~(uint32_t)PF_USER;
+    }
+    bounce_trap(regs, vcpu, VECTOR_PF, error_code);
+}
+
+static void page_fault(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    uint64_t address = read_cr2();
+    uint32_t error = regs->error_code;
+
+    if ((error & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) &&
+        vcpu->pv.kernel_mode && pv_emulate_pt_write(vcpu, regs, address)) {
+        return;
+    }
+    if (unlikely(!guest_address_ok(address))) {
+        /* What the core has mapped there is not the guest's business. */
+        error &= ~(uint32_t)PF_PRESENT;
+    }
+    pv_inject_page_fault(regs, address, error);
+}
+
+/* INT n: a gate the guest opened to this privilege is entered behind the instruction. */
+static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    uint8_t code[2];
+    unsigned int allowed = vcpu->pv.kernel_mode ? 0 : 3;
+    const struct trap_info *trap;
+
+    if ((regs->error_code & ERROR_CODE_IDT) == 0 ||
+        raw_copy_from_guest(code, guest_pointer(const void, regs->rip), sizeof(code)) != 0 ||
+        code[0] != 0xcd) {
+        return false;
+    }
+    trap = &vcpu->pv.traps[code[1]];
+    /* The number the CPU reports is the instruction's; some emulators scale it wrongly. */
+    regs->error_code = (uint32_t)code[1] << 3 | ERROR_CODE_IDT;
+    if (trap->address == 0 || (allowed == 3 && TI_GET_DPL(trap) < 3)) {
+        return false;
+    }
+    regs->rip += 2;
+    bounce_trap(regs, vcpu, code[1], 0);
+    return true;
+}
+
+static void general_protection(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    if ((regs->error_code == 0 && pv_emulate_privileged(regs)) ||
+        (regs->error_code != 0 && software_interrupt(regs, vcpu))) {
+        return;
+    }
+    bounce_trap(regs, vcpu, VECTOR_GP, regs->error_code);
+}
+
+static void debug_exception(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    uint64_t status = read_dr6();
+
+    write_dr6(0xffff0ff0);
+    vcpu->pv.debug[6] |= status & 0xe00f;
+    bounce_trap(regs, vcpu, VECTOR_DB, 0);
+}
+
+static void device_not_available(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    /* State is switched eagerly: TS is set only while the guest asked for it. */
+    write_cr0(read_cr0() & ~(uint64_t)CR0_TS);
+    if (vcpu->pv.cr0_ts != 0) {
+        vcpu->pv.cr0_ts = 0;
+        bounce_trap(regs, vcpu, VECTOR_NM, 0);
+    }
+}
+
+void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    switch (regs->vector) {
+    case VECTOR_PF:
+        page_fault(regs, vcpu);
+        break;
+    case VECTOR_GP:
+        general_protection(regs, vcpu);
+        break;
+    case VECTOR_DB:
+        debug_exception(regs, vcpu);
+        break;
+    case VECTOR_NM:
+        device_not_available(regs, vcpu);
+        break;
+    case VECTOR_UD:
+        if (!pv_emulate_forced_cpuid(regs)) {
+            bounce_trap(regs, vcpu, VECTOR_UD, 0);
+        }
+        break;
+    default:
+        bounce_trap(regs, vcpu, regs->vector, regs->error_code);
+    }
+}
+
+void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    struct bounce bounce = { .handler = vcpu->pv.event_callback, .mask_events = true };
+
+    if (unlikely(bounce.handler == 0)) {
+        domain_crash(vcpu->domain, "vCPU %u: an event is due and there is no event callback",
+                     vcpu->id);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}
+
+/* A system call of the guest's user program. */
+static void guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu, uint64_t handler,
+                          bool mask_events)
+{
+    struct bounce bounce = { .handler = handler, .mask_events = mask_events };
+
+    if (unlikely(handler == 0)) {
+        regs->rip -= 2; /* back to the instruction, which does not exist for this guest */
+        bounce_trap(regs, vcpu, VECTOR_UD, 0);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}
+
+void pv_guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    guest_syscall(regs, vcpu, vcpu->pv.syscall_callback, vcpu->pv.syscall_masks_events);
+}
+
+void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    if (vcpu->pv.kernel_mode) {
+        pv_inject_exception(regs, VECTOR_GP, 0);
+        return;
+    }
+    guest_syscall(regs, vcpu, vcpu->pv.syscall32_callback, vcpu->pv.syscall32_masks_events);
+}
+
+void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    struct bounce bounce = {
+        .handler = vcpu->pv.sysenter_callback,
+        .mask_events = vcpu->pv.sysenter_masks_events,
+    };
+
+    regs->rflags |= RFLAGS_IF;
+    if (bounce.handler == 0 || vcpu->pv.kernel_mode) {
+        bounce_trap(regs, vcpu, VECTOR_GP, 0);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}
+
+long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    uint64_t from = regs->rsp;
+    uint64_t rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
+
+    if (unlikely(!guest_address_ok(from) || !guest_address_ok(from + 71))) {
+        goto bad;
+    }
+    guest_access_begin();
+    guest_read_word(from, rax, fault);
+    guest_read_word(from + 8, r11, fault);
+    guest_read_word(from + 16, rcx, fault);
+    guest_read_word(from + 24, flags, fault);
+    guest_read_word(from + 32, rip, fault);
+    guest_read_word(from + 40, cs, fault);
+    guest_read_word(from + 48, rflags, fault);
+    guest_read_word(from + 56, rsp, fault);
+    guest_read_word(from + 64, ss, fault);
+    guest_access_end();
+
+    if ((cs & 3) == 3) {
+        if (unlikely(vcpu->pv.user_l4.number == 0)) {
+            domain_crash(vcpu->domain, "vCPU %u: iret to user mode without a user page table",
+                         vcpu->id);
+            return (long)regs->rax;
+        }
+        pv_to_user(vcpu);
+    }
+    regs->rip = rip;
+    regs->cs = (cs & 0xffff) | 3;
+    if (vm_assisted(vcpu->domain, VMASST_TYPE_architectural_iopl)) {
+        vcpu->pv.iopl = rflags & RFLAGS_IOPL;
+    }
+    regs->rflags = (rflags & ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_VIF | RFLAGS_VIP)) |
+                   RFLAGS_IF | RFLAGS_FIXED;
+    regs->rsp = rsp;
+    regs->ss = (ss & 0xffff) | 3;
+    if ((flags & VGCF_in_syscall) == 0) {
+        regs->vector = 0; /* rcx and r11 are the program's own: not by SYSRET */
+        regs->r11 = r11;
+        regs->rcx = rcx;
+    }
+    write_once(vcpu->info->evtchn_upcall_mask, (rflags & RFLAGS_IF) == 0);
+    vcpu->pv.nmi_masked = false;
+    return (long)rax;
+
+fault:
+    guest_access_end();
+bad:
+    domain_crash(vcpu->domain, "vCPU %u: iret with its frame at %lx, which cannot be read",
+                 vcpu->id, from);
+    return (long)regs->rax;
+}
+
+/*
+ * IRETQ refused what the guest put into rip, cs or ss.  The guest's general
+ * registers are in the fault's frame, the refused ones still in cpu_info: its
+ * kernel gets both, by its failsafe callback.
+ */
+void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu)
+{
+    struct cpu_regs guest = *fault, *regs = &this_cpu()->regs;
+    struct bounce bounce = {
+        .handler = vcpu->pv.failsafe_callback,
+        .mask_events = vcpu->pv.failsafe_masks_events,
+        .failsafe = true,
+    };
+
+    guest.rip = regs->rip;
+    guest.cs = regs->cs;
+    guest.rflags = regs->rflags;
+    guest.rsp = regs->rsp;
+    guest.ss = regs->ss;
+    *regs = guest;
+    if (bounce.handler == 0) {
+        domain_crash(vcpu->domain, "vCPU %u: cannot return to cs:rip %04lx:%lx, ss:rsp %04lx:%lx",
+                     vcpu->id, regs->cs, regs->rip, regs->ss, regs->rsp);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}

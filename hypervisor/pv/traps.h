@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handing exceptions, events and system calls to a guest's kernel.
+ */
+#ifndef HYPERVISOR_PV_TRAPS_H
+#define HYPERVISOR_PV_TRAPS_H
+
+#include "hypervisor/domain/domain.h"
+#include "hypervisor/x86/regs.h"
+
+/*
+ * Make the guest handle an exception when it is returned to; an error code is
+ * pushed for the vectors that have one.
+ */
+void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code);
+
+/* A page fault at an address. */
+void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t error_code);
+
+/* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
+void pv_to_kernel(struct vcpu *vcpu);
+void pv_to_user(struct vcpu *vcpu);
+
+long hypercall_set_trap_table(uint64_t traps);
+long hypercall_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall);
+long hypercall_callback_op(uint64_t operation, uint64_t argument);
+long hypercall_stack_switch(uint64_t ss, uint64_t sp);
+long hypercall_fpu_taskswitch(uint64_t set);
+long hypercall_nmi_op(uint64_t operation, uint64_t argument);
+long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu);
+
+#endif

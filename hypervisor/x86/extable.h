@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions of the core that are allowed to fault, and where to go on.
+ *
+ * EXTABLE(from, to) in an asm text: a #PF or #GP at label `from` continues at
+ * label `to`.  The table is sorted at boot (x86/traps.c).
+ */
+#ifndef HYPERVISOR_X86_EXTABLE_H
+#define HYPERVISOR_X86_EXTABLE_H
+
+#ifdef __ASSEMBLER__
+.macro EXTABLE from, to
+    .pushsection .extable, "a"
+    .balign 4
+    .long \from - ., \to - .
+    .popsection
+.endm
+#else
+#include "hypervisor/lib/types.h"
+
+#define EXTABLE(from, to)                             \
+    ".pushsection .extable, \"a\"\n\t"                \
+    ".balign 4\n\t"                                   \
+    ".long " from " - ., " to " - .\n\t"              \
+    ".popsection\n\t"
+
+struct extable_entry {
+    int32_t from, to; /* relative to their own addresses */
+};
+
+/* Where to go on after a fault at `rip`; 0 if it was not foreseen. */
+uint64_t extable_find(uint64_t rip);
+#endif
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the CPU can do, as far as the core makes use of it.
+ */
+#ifndef HYPERVISOR_X86_FEATURES_H
+#define HYPERVISOR_X86_FEATURES_H
+
+#include "hypervisor/lib/types.h"
+
+struct cpu_features {
+    bool xsave, xsaveopt, xsavec;
+    bool fsgsbase, smep, smap, umip, pcid, invpcid;
+    bool large_1g, rdtscp, x2apic, tsc_deadline, invariant_tsc;
+    bool intel, amd;
+    unsigned int physical_bits;
+    uint64_t xcr0;         /* the state components the core lets guests use */
+    uint32_t xsave_size;   /* bytes of their area */
+};
+
+extern struct cpu_features cpu_features;
+
+/* On the boot CPU. */
+void features_detect(void);
+
+/* On each CPU: control registers to what was found. */
+void features_enable(void);
+
+#endif

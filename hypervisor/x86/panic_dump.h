@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's last words: registers, symbolised back-trace, every CPU.
+ */
+#ifndef HYPERVISOR_X86_PANIC_DUMP_H
+#define HYPERVISOR_X86_PANIC_DUMP_H
+
+#include "hypervisor/lib/panic.h"
+#include "hypervisor/x86/regs.h"
+
+/* Reboot after last words, the core's or dom0's; option noreboot clears it. */
+extern bool panic_reboots;
+
+/* An exception nobody foresaw. */
+void never_returns panic_registers(const struct cpu_regs *regs);
+
+/* An NMI while another CPU panics: say where this one was, and stop. */
+bool panic_in_progress(void);
+void never_returns panic_stop_here(const struct cpu_regs *regs);
+
+/* An NMI from hardware or from a debug key. */
+void nmi_received(const struct cpu_regs *regs);
+
+/* "name+0x12/0x40" of an address in the core; the bare number otherwise. */
+void symbol_format(uint64_t address, char *buffer, size_t size);
+
+/* The address of a symbol by position, for XENPF_get_symbol; false beyond the last. */
+bool symbol_at(uint32_t index, uint64_t *address, const char **name);
+
+/* Registers of an interrupted program, guest or core. */
+void registers_dump(const struct cpu_regs *regs);
+
+/* 20 bytes; NULL and 0 without one. */
+const uint8_t *build_id(size_t *size);
+
+#endif

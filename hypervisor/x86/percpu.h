@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each CPU has for itself, at the top of its stack.
+ *
+ * A stack is CPU_STACK_SIZE bytes at a multiple of that, so that the stack
+ * pointer alone finds this structure, in every context, NMI included:
+ *
+ *   page 0  debug exception        page 3  machine check
+ *   page 1  double fault           page 4  SYSCALL entry stubs (read-only: the guard)
+ *   page 2  NMI                    pages 5 to 7  main stack, struct cpu_info on top
+ *
+ * Larger things a subsystem has per CPU are arrays in that subsystem, indexed
+ * by cpu_id().
+ */
+#ifndef HYPERVISOR_X86_PERCPU_H
+#define HYPERVISOR_X86_PERCPU_H
+
+#include "hypervisor/lib/types.h"
+#include "hypervisor/x86/address_space.h"
+#include "hypervisor/x86/regs.h"
+
+struct vcpu;
+
+/* Work to be done before this CPU returns to a guest (x86/softirq.h). */
+enum softirq {
+    SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
+    SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run      */
+    SOFTIRQ_RCU,      /* reserved for deferred frees         */
+    SOFTIRQ_LIMIT,
+};
+
+struct cpu_info {
+    struct cpu_regs regs; /* of the guest this CPU left; its end is where entries push */
+    struct vcpu *current; /* the vCPU whose state is loaded; the idle vCPU counts as one */
+    _Atomic uint32_t softirq_pending; /* bits of enum softirq */
+    uint32_t id;          /* 0 is the boot CPU; dense */
+    uint64_t scratch[2];  /* the entry code's */
+};
+
+_Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_regs)) % 16 == 0,
+               "the CPU aligns rsp to 16 before it pushes");
+
+#ifdef PARAVANE_CORE
+static always_inline struct cpu_info *this_cpu(void)
+{
+    uint64_t sp;
+
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return (struct cpu_info *)((sp | (CPU_STACK_SIZE - 1)) + 1) - 1;
+}
+#else
+struct cpu_info *this_cpu(void); /* tests/fake */
+#endif
+
+#define current (this_cpu()->current)
+
+static inline unsigned int cpu_id(void)
+{
+    return this_cpu()->id;
+}
+
+/* The cpu_info of any CPU that was started. */
+struct cpu_info *cpu_info_of(unsigned int cpu);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB flushes, here and on other CPUs.
+ *
+ * One request is under way at a time.  The requester fills it in, adds the
+ * targets to `waiting` and interrupts them; a target flushes and takes itself
+ * out.  Whoever spins for anything serves its own request meanwhile, so two CPUs
+ * can wait for each other without harm.
+ */
+#include "hypervisor/x86/tlb.h"
+
+#include "hypervisor/lib/atomic.h"
+#include "hypervisor/lib/lock.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
+
+static _Atomic uint32_t flush_clock = 1;
+static _Atomic uint32_t flushed_at[CPU_LIMIT]; /* the clock when each CPU last flushed all */
+
+static struct {
+    _Atomic uint32_t taken; /* 1: somebody's request is under way */
+    uint64_t address;
+    struct cpumask waiting;
+} request;
+
+uint32_t tlb_clock(void)
+{
+    return atomic_load_explicit(&flush_clock, memory_order_relaxed);
+}
+
+/*
+ * The clock moves with each flush, so a stamp taken before the flush is less
+ * than what the CPU notes here, and one taken after it is not.
+ */
+void tlb_load_cr3(uint64_t cr3)
+{
+    uint32_t now = atomic_fetch_add_explicit(&flush_clock, 1, memory_order_seq_cst) + 1;
+
+    write_cr3(cr3);
+    atomic_store_explicit(&flushed_at[cpu_id()], now, memory_order_release);
+}
+
+void tlb_flush_local(void)
+{
+    tlb_load_cr3(read_cr3());
+}
+
+void tlb_flush_local_address(uint64_t address)
+{
+    invlpg(address);
+}
+
+static void flush_here(uint64_t address)
+{
+    if (address == TLB_FLUSH_ALL) {
+        tlb_flush_local();
+    } else {
+        tlb_flush_local_address(address);
+    }
+}
+
+void tlb_serve(void)
+{
+    unsigned int cpu = cpu_id();
+
+    if (cpumask_has(&request.waiting, cpu)) {
+        flush_here(request.address);
+        cpumask_remove(&request.waiting, cpu);
+    }
+}
+
+void spin_wait(void)
+{
+    tlb_serve();
+    cpu_pause();
+}
+
+void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
+{
+    struct cpumask targets = cpumask_and(mask, &cpus_online);
+    unsigned int self = cpu_id(), cpu;
+
+    if (cpumask_has(&targets, self)) {
+        flush_here(address);
+        targets.bits[self / 64] &= ~(UINT64_C(1) << (self % 64));
+    }
+    if (cpumask_empty(&targets)) {
+        return;
+    }
+
+    while (atomic_exchange_explicit(&request.taken, 1, memory_order_acquire) != 0) {
+        spin_wait();
+    }
+    request.address = address;
+    for (unsigned int i = 0; i < ARRAY_SIZE(targets.bits); i++) {
+        store_release(&request.waiting.bits[i], targets.bits[i]);
+    }
+    FOR_EACH_CPU (cpu, &targets) {
+        cpu_send(cpu, VECTOR_TLB_FLUSH);
+    }
+    while (!cpumask_empty(&request.waiting)) {
+        cpu_pause();
+    }
+    atomic_store_explicit(&request.taken, 0, memory_order_release);
+}
+
+void tlb_flush_older(const struct cpumask *mask, uint32_t stamp)
+{
+    struct cpumask stale = { { 0 } };
+    bool any = false;
+    unsigned int cpu;
+
+    FOR_EACH_CPU (cpu, mask) {
+        uint32_t last = atomic_load_explicit(&flushed_at[cpu], memory_order_acquire);
+
+        if ((int32_t)(last - stamp) <= 0) {
+            stale.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+            any = true;
+        }
+    }
+    if (any) {
+        tlb_flush_mask(&stale, TLB_FLUSH_ALL);
+    }
+}
