@@ -16,6 +16,7 @@
 #include "hypervisor/boot/options.h"
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/domain/io_permissions.h"
+#include "hypervisor/domain/memory_map.h"
 #include "hypervisor/drivers/console.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/event/event.h"
@@ -36,6 +37,7 @@
 #include "hypervisor/x86/smp.h"
 
 #define ENTRY_FLAGS  (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define LOCAL_APIC   UINT64_C(0xfee00000)
 #define FOUR_MIB     (UINT64_C(4) << 20)
 #define SLACK        (UINT64_C(512) << 10)
 #define RESERVE_MAX  (UINT64_C(128) << (20 - PAGE_SHIFT))
@@ -356,7 +358,7 @@ static void allow_devices(struct domain *domain)
     int error = pv_io_setup_control_domain(domain);
 
     error = error != 0 ? error : io_allow_frames(domain, 0, last);
-    error = error != 0 ? error : io_deny_frames(domain, 0xfee00, 0xfee00);
+    error = error != 0 ? error : io_deny_frames(domain, LOCAL_APIC >> PAGE_SHIFT, LOCAL_APIC >> PAGE_SHIFT);
     for (unsigned int i = 0; error == 0 && i < ioapic_count(); i++) {
         uint64_t frame = ioapic_address(i) >> PAGE_SHIFT;
 
@@ -369,6 +371,20 @@ static void allow_devices(struct domain *domain)
     if (error != 0) {
         panic("no memory for dom0's permissions (%d)", error);
     }
+}
+
+/* The firmware's map, and the registers dom0 must keep away from. */
+static void describe_machine(void)
+{
+    for (unsigned int i = 0; i < boot_info.region_count; i++) {
+        const struct boot_region *region = &boot_info.regions[i];
+
+        memory_map_add(&machine_memory_map, region->start, region->size, region->type);
+    }
+    for (unsigned int i = 0; i < ioapic_count(); i++) {
+        memory_map_add(&machine_memory_map, ioapic_address(i), PAGE_SIZE, REGION_RESERVED);
+    }
+    memory_map_add(&machine_memory_map, LOCAL_APIC, PAGE_SIZE, REGION_RESERVED);
 }
 
 static struct vcpu *create_vcpus(struct domain *domain)
@@ -405,6 +421,7 @@ void dom0_build(void)
     int error;
 
     find_modules(b);
+    describe_machine();
     error = domain_create(0, vcpus, true, &b->domain);
     if (error != 0) {
         panic("cannot create dom0 (%d)", error);

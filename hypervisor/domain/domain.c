@@ -303,29 +303,30 @@ static void never_returns machine_follows(uint32_t reason)
     machine_halt();
 }
 
+/* Words on the guest's stack that may be return addresses: its kernel's own. */
+static void guest_back_trace(const struct cpu_regs *regs)
+{
+    uint64_t words[96];
+    size_t left = raw_copy_from_guest(words, guest_pointer(const void, regs->rsp), sizeof(words));
+    size_t count = (sizeof(words) - left) / sizeof(words[0]);
+
+    log_error("  guest stack%s\n", count < 4 ? ": cannot be read" : ":");
+    for (size_t i = 0; i + 4 <= count; i += 4) {
+        log_error("    %016lx %016lx %016lx %016lx\n", words[i], words[i + 1], words[i + 2],
+                  words[i + 3]);
+    }
+}
+
 void domain_shutdown(struct domain *domain, uint32_t reason)
 {
     if (domain == dom0) {
         if (reason == SHUTDOWN_crash) {
             domain_crash(domain, "its kernel says so (SHUTDOWN_crash)");
         }
+        if (reason == 0) { registers_dump(&this_cpu()->regs); guest_back_trace(&this_cpu()->regs); }
         machine_follows(reason);
     }
     (void)begin_shutdown(domain, reason);
-}
-
-/* Words on the guest's stack that may be return addresses: its kernel's own. */
-static void guest_back_trace(const struct cpu_regs *regs)
-{
-    uint64_t words[32];
-    size_t left = raw_copy_from_guest(words, guest_pointer(const void, regs->rsp), sizeof(words));
-    size_t count = (sizeof(words) - left) / sizeof(words[0]);
-
-    log_error("  guest stack:");
-    for (size_t i = 0; i < count; i++) {
-        log_error("%s %016lx", i % 4 == 0 && i > 0 ? "\n             " : "", words[i]);
-    }
-    log_error("%s\n", count == 0 ? " cannot be read" : "");
 }
 
 void domain_crash(struct domain *domain, const char *format, ...)

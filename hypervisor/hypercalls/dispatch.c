@@ -19,6 +19,9 @@
 #include "hypervisor/hypercalls/physdev_op.h"
 #include "hypervisor/hypercalls/vcpu_op.h"
 #include "hypervisor/lib/string.h"
+#ifdef TRACE_CALLS
+#include "hypervisor/lib/log.h"
+#endif
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/segments.h"
@@ -68,6 +71,10 @@ void hypercall_entry(struct cpu_regs *regs, struct vcpu *vcpu)
         return;
     }
     result = hypercall_dispatch(regs->rax, args);
+#ifdef TRACE_CALLS
+    if (result < 0 && result > -4096)
+        log_error("hc %lu(%lx,%lx,%lx,%lx) = %ld rip %lx\n", regs->rax, args[0], args[1], args[2], args[3], result, regs->rip);
+#endif
     if (unlikely(result == -XEN_ERESTART)) {
         /* hypercall_continue() set the arguments; the instruction is executed again. */
         regs->rip -= 2;

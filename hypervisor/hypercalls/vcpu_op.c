@@ -172,8 +172,7 @@ static long send_nmi(struct vcpu *vcpu, uint64_t argument)
     }
     vcpu->pv.nmi_pending = true;
     memory_barrier();
-    sched_unblock(vcpu);
-    sched_kick(vcpu);
+    vcpu_unblock(vcpu);
     return 0;
 }
 

@@ -325,15 +325,6 @@ void sched_kick(struct vcpu *vcpu)
     }
 }
 
-void sched_unblock(struct vcpu *vcpu)
-{
-    sched_poll_end(vcpu);
-    if ((atomic_load(&vcpu->blocked) & VCPU_BLOCKED) != 0 &&
-        (atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
-        sched_wake(vcpu);
-    }
-}
-
 void sched_block(void)
 {
     struct vcpu *vcpu = current;
@@ -342,7 +333,6 @@ void sched_block(void)
     if (read_once(vcpu->info->evtchn_upcall_pending) != 0) {
         return;
     }
-    sched_poll_end(vcpu);
     /* Full barrier: a sender sets the pending byte and then looks at `blocked`. */
     atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED);
     if (event_upcall_due(vcpu)) {
@@ -703,7 +693,7 @@ static void poll_timed_out(void *argument)
     struct vcpu *vcpu = argument;
 
     if (atomic_load(&vcpu->polling)) {
-        sched_unblock(vcpu);
+        vcpu_unblock(vcpu);
     }
 }
 

@@ -38,9 +38,6 @@ void sched_give_way(void);
 /* Block the current vCPU until an event is pending and unmasked (SCHEDOP_block). */
 void sched_block(void);
 
-/* An event (or a timer) ends SCHEDOP_block or _poll, if the vCPU is in one. */
-void sched_unblock(struct vcpu *vcpu);
-
 /* The domain dies: stop SCHEDOP_watchdog's timers.  Hold no lock. */
 void sched_watchdogs_stop(struct domain *domain);
 

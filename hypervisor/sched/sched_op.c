@@ -15,22 +15,6 @@
 
 /* ---- poll ----------------------------------------------------------------------------------- */
 
-static void poll_begin(struct vcpu *vcpu, uint32_t port)
-{
-    atomic_store(&vcpu->poll_port, port);
-    if (!atomic_exchange(&vcpu->polling, true)) {
-        __atomic_fetch_add(&vcpu->domain->poll_count, 1, __ATOMIC_SEQ_CST);
-    }
-    atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED);
-}
-
-void sched_poll_end(struct vcpu *vcpu)
-{
-    if (atomic_load(&vcpu->polling) && atomic_exchange(&vcpu->polling, false)) {
-        __atomic_fetch_sub(&vcpu->domain->poll_count, 1, __ATOMIC_SEQ_CST);
-    }
-}
-
 /* 1 if there is nothing to wait for, 0 if there is, -XEN_E* for a bad port. */
 static int poll_ready(const struct vcpu *vcpu, const evtchn_port_t *ports, uint32_t count,
                       uint64_t timeout)
@@ -66,10 +50,11 @@ static long poll(const struct sched_poll __guest *argument)
     }
 
     /* It waits before it looks: who sets a port after that sees it wait. */
-    poll_begin(vcpu, op.nr_ports == 1 ? ports[0] : 0);
+    vcpu_poll_begin(vcpu, op.nr_ports == 1 ? ports[0] : 0);
+    atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED);
     ready = poll_ready(vcpu, ports, op.nr_ports, op.timeout);
     if (ready != 0) {
-        sched_poll_end(vcpu);
+        (void)vcpu_poll_end(vcpu);
         atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED);
         return MIN(ready, 0);
     }

@@ -23,7 +23,4 @@ struct vcpu_sched {
     struct timer poll_timer; /* SCHEDOP_poll's timeout; the vCPU's own CPU arms it */
 };
 
-/* It waits no more for SCHEDOP_poll's ports.  Idempotent, from any CPU. */
-void sched_poll_end(struct vcpu *vcpu);
-
 #endif

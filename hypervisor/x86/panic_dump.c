@@ -154,13 +154,13 @@ static void never_returns end(void)
 {
     size_t size;
     const uint8_t *id = build_id(&size);
+    char text[41] = "";
     unsigned int cpu;
 
-    log_error("build-id ");
-    for (size_t i = 0; i < size; i++) {
-        log_error("%02x", id[i]);
+    for (size_t i = 0; i < size && i < 20; i++) {
+        snprintf(text + 2 * i, 3, "%02x", id[i]);
     }
-    log_error("\n");
+    log_error("build-id %s\n", text);
     FOR_EACH_CPU (cpu, &cpus_online) {
         if (cpu != cpu_id()) {
             apic_send_nmi(cpus[cpu].apic_id);
