@@ -7,8 +7,11 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/sched.h"
@@ -16,7 +19,6 @@
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/apic.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/softirq.h"
@@ -78,6 +80,15 @@ void vcpu_time_runstate(struct vcpu *vcpu, int state, uint64_t now)
     states[vcpu->id] = state;
 }
 
+/* As event/event.c does it. */
+void vcpu_unblock(struct vcpu *vcpu)
+{
+    (void)vcpu_poll_end(vcpu);
+    if ((atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
+        sched_wake(vcpu);
+    }
+}
+
 int event_port_pending(struct domain *of, evtchn_port_t port)
 {
     ck_assert_ptr_eq(of, domain);
@@ -91,32 +102,34 @@ static void use(unsigned int cpu)
     fake_cpu_use(cpu, on(cpu));
 }
 
-/* Work off one CPU's soft interrupts.  SOFTIRQ_RCU stays set, or it would wait in HLT. */
-static bool work_off(unsigned int cpu)
+/* Where a CPU that waits in HLT goes on in this test: behind its soft interrupts. */
+static jmp_buf halted;
+static bool threads; /* of the last test: there it really waits */
+
+void softirq_wait(void)
 {
-    uint32_t keep = 1u << SOFTIRQ_RCU;
-    bool any = false;
+    while (!softirq_pending()) {
+        if (!threads) {
+            longjmp(halted, 1);
+        }
+        (void)syscall(SYS_sched_yield);
+    }
+}
 
+static void work_off(unsigned int cpu)
+{
     use(cpu);
-    atomic_fetch_or(&this_cpu()->softirq_pending, keep);
-    for (unsigned int rounds = 0; this_cpu()->softirq_pending != keep; rounds++) {
-        for (unsigned int which = 0; which < SOFTIRQ_RCU; which++) {
-            uint32_t bit = 1u << which;
+    if (setjmp(halted) != 0) {
+        return;
+    }
+    for (unsigned int rounds = 0; softirq_pending(); rounds++) {
+        unsigned int which = (unsigned int)__builtin_ctz(this_cpu()->softirq_pending);
 
-            if ((atomic_fetch_and(&this_cpu()->softirq_pending, ~bit) & bit) != 0) {
-                handlers[which]();
-            }
-        }
-        /* An idle CPU asks itself for ever; on a machine it would wait here. */
-        if (current->is_idle) {
-            atomic_fetch_and(&this_cpu()->softirq_pending, ~(1u << SOFTIRQ_SCHEDULE));
-            any = any || rounds > 0;
-            break;
-        }
-        any = true;
+        atomic_fetch_and(&this_cpu()->softirq_pending, ~(1u << which));
+        handlers[which]();
         ck_assert_uint_lt(rounds, 100);
     }
-    return any;
+    ck_assert(!current->is_idle);
 }
 
 static void settle(void)
@@ -126,11 +139,9 @@ static void settle(void)
     for (unsigned int rounds = 0; any; rounds++) {
         any = false;
         for (unsigned int cpu = 0; cpu < cpus_used; cpu++) {
-            uint32_t asked = cpu_info_of(cpu)->softirq_pending & ~(1u << SOFTIRQ_RCU);
-
-            if (asked != 0) {
+            if (cpu_info_of(cpu)->softirq_pending != 0) {
                 any = true;
-                (void)work_off(cpu);
+                work_off(cpu);
             }
         }
         ck_assert_uint_lt(rounds, 100);
@@ -466,7 +477,7 @@ START_TEST(block_waits_for_an_event)
     settle();
     ck_assert(!loaded(0));
     ck_assert_int_eq(states[0], RUNSTATE_blocked);
-    sched_unblock(vcpus[0]);
+    vcpu_unblock(vcpus[0]);
     settle();
     ck_assert(loaded(0));
 }
@@ -507,7 +518,7 @@ START_TEST(poll_waits_for_its_port)
     ck_assert_uint_eq(domain->poll_count, 1);
     settle();
     ck_assert(!loaded(0));
-    sched_unblock(vcpus[0]);
+    vcpu_unblock(vcpus[0]);
     settle();
     ck_assert(loaded(0));
     ck_assert_uint_eq(domain->poll_count, 0);
@@ -581,19 +592,19 @@ START_TEST(the_timeout_of_an_earlier_poll_ends_no_later_wait)
     run_on_its_cpu(vcpus[0]);
     ck_assert_int_eq(poll_ports(&port, 1, fake_now + SECOND_NS / 2), 0);
     settle();
-    sched_unblock(vcpus[0]);
+    vcpu_unblock(vcpus[0]);
     settle();
     use(0);
     ck_assert_int_eq(hypercall_sched_op(SCHEDOP_block, 0), 0);
     settle();
     pass(SECOND_NS);
     ck_assert(!loaded(0));
-    sched_unblock(vcpus[0]);
+    vcpu_unblock(vcpus[0]);
     settle();
     use(0);
     ck_assert_int_eq(poll_ports(&port, 1, fake_now + SECOND_NS / 2), 0);
     settle();
-    sched_unblock(vcpus[0]);
+    vcpu_unblock(vcpus[0]);
     settle();
     use(0);
     ck_assert_int_eq(poll_ports(&port, 1, 0), 0);
@@ -919,7 +930,8 @@ static void do_anything(void)
         }
         break;
     default:
-        (void)work_off(cpu_id());
+        softirq_raise(SOFTIRQ_SCHEDULE);
+        work_off(cpu_id());
         break;
     }
 }
@@ -968,11 +980,11 @@ static void *sender(void *argument)
     fake_cpu_use(1, sched_idle_vcpu(1));
     for (unsigned int i = 0; i < ROUNDS; i++) {
         while (received != i) {
-            cpu_pause();
+            (void)syscall(SYS_sched_yield);
         }
         sent = i + 1;
         atomic_swap(&vcpus[0]->info->evtchn_upcall_pending, 1);
-        sched_unblock(vcpus[0]);
+        vcpu_unblock(vcpus[0]);
     }
     return NULL;
 }
@@ -985,18 +997,17 @@ START_TEST(no_event_is_lost_between_looking_and_blocking)
     ck_assert_int_eq(sched_affinity_set(vcpus[0], &here, &here), 0);
     start(1);
     use(0);
+    threads = true;
     pthread_create(&thread, NULL, sender, NULL);
     while (received != ROUNDS) {
-        if (current != vcpus[0]) {
-            cpu_pause(); /* idle: waits for the sender's soft interrupt */
-        } else if (vcpus[0]->info->evtchn_upcall_pending != 0) {
+        if (vcpus[0]->info->evtchn_upcall_pending != 0) {
             vcpus[0]->info->evtchn_upcall_pending = 0;
             received = sent;
         } else {
             sched_block();
         }
-        if ((this_cpu()->softirq_pending & (1u << SOFTIRQ_SCHEDULE)) != 0) {
-            (void)work_off(0);
+        while (softirq_pending()) {
+            work_off(0); /* back when the vCPU is loaded again */
         }
     }
     pthread_join(thread, NULL);
