@@ -53,8 +53,7 @@ static void check_memory_op(void)
 {
     unsigned long frames[4] = { 0 };
     static const unsigned int commands[] = { XENMEM_increase_reservation,
-                                             XENMEM_decrease_reservation,
-                                             XENMEM_populate_physmap };
+                                             XENMEM_decrease_reservation, XENMEM_populate_physmap };
     static const unsigned long starts[] = { 1, 4, 5, 6, 1UL << 20, 0x3ffffff };
     unsigned long before, after;
     domid_t self = DOMID_SELF;
@@ -67,12 +66,13 @@ static void check_memory_op(void)
                 .nr_extents = 4,
                 .domid = DOMID_SELF,
             };
-            long result = hypercall2(__HYPERVISOR_memory_op, commands[i] | starts[j] << 6,
-                                     &request);
+            long result =
+                hypercall2(__HYPERVISOR_memory_op, commands[i] | starts[j] << 6, &request);
 
             /* A start past the end gives the start back, or an error; never more work. */
             if (starts[j] >= 4) {
-                expect(result < 0 || result == (long)starts[j] || result <= 4, "start past the end");
+                expect(result < 0 || result == (long)starts[j] || result <= 4,
+                       "start past the end");
             }
         }
     }

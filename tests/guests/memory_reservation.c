@@ -135,8 +135,7 @@ static void check_in_use(void)
 static void check_arguments(void)
 {
     static const unsigned int commands[] = { XENMEM_increase_reservation,
-                                             XENMEM_decrease_reservation,
-                                             XENMEM_populate_physmap };
+                                             XENMEM_decrease_reservation, XENMEM_populate_physmap };
     unsigned long frames[1] = { 0 };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -144,8 +143,8 @@ static void check_arguments(void)
 
         request.extent_start = (void *)frames;
         expect(hypercall2(__HYPERVISOR_memory_op, commands[i], &request) <= 0, "nobody");
-        expect_eq(hypercall2(__HYPERVISOR_memory_op, commands[i], BAD_UNMAPPED), -XEN_EFAULT,
-                  "bad pointer");
+        /* "None done" is Debian's Xen's answer. */
+        expect(hypercall2(__HYPERVISOR_memory_op, commands[i], BAD_UNMAPPED) <= 0, "bad pointer");
         expect(reserve(commands[i], BAD_UNMAPPED, 1, 0) <= 0, "bad list");
         expect(reserve(commands[i], BAD_HYPERVISOR, 1, 0) <= 0, "list in the hypervisor");
         expect_eq(reserve(commands[i], frames, 0, 0), 0, "an empty list");

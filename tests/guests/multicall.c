@@ -49,8 +49,7 @@ static void check_results(void)
 
 static void check_numbers(void)
 {
-    static const unsigned long numbers[] = { 63, 64, 255, 0x7fffffff, 0x80000000UL, BIT(63),
-                                             ~0UL };
+    static const unsigned long numbers[] = { 63, 64, 255, 0x7fffffff, 0x80000000UL, BIT(63), ~0UL };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++) {
         entries[0] = version_call();

@@ -36,8 +36,7 @@ void test_main(void)
             break;
         }
         pinned++;
-        expect(update_va(l1, pte(va_mfn(l1), PTE_READ_WRITE), UVMF_INVLPG) < 0,
-               "the L1 is in use");
+        expect(update_va(l1, pte(va_mfn(l1), PTE_READ_WRITE), UVMF_INVLPG) < 0, "the L1 is in use");
     }
     printf("%u references, then %ld\n", pinned * 512, result);
     expect(pinned > 0 && (pinned == L2_PAGES || result < 0), "counted, or refused at the limit");

@@ -172,10 +172,10 @@ static void check_effect(void)
     pages[1][0] = 2;
     *slot = pte(va_mfn(pages[0]), PTE_READ_WRITE);
     expect_eq(mmuext_linear(MMUEXT_INVLPG_LOCAL, window), 0, "flush");
-    expect_eq(*(volatile uint64_t *)window, 1, "mapped by a store");
+    expect_eq(*(volatile uint64_t *)(volatile void *)window, 1, "mapped by a store");
     *slot = pte(va_mfn(pages[1]), PTE_READ_WRITE);
     expect_eq(mmuext_linear(MMUEXT_INVLPG_LOCAL, window), 0, "flush");
-    expect_eq(*(volatile uint64_t *)window, 2, "and another");
+    expect_eq(*(volatile uint64_t *)(volatile void *)window, 2, "and another");
     *slot = 0;
     expect_eq(mmuext_linear(MMUEXT_INVLPG_LOCAL, window), 0, "flush");
     expect_eq(try_read(window).vector, VECTOR_PF, "unmapped by a store");
@@ -183,9 +183,9 @@ static void check_effect(void)
 
 void test_main(void)
 {
-    expect_eq(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable,
-                         VMASST_TYPE_writable_pagetables),
-              0, "enable");
+    expect_eq(
+        hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0,
+        "enable");
     window = spare_va();
     slot = entry_of(window, 1);
     first = pte(va_mfn(page_alloc()), PTE_READ_WRITE);

@@ -107,9 +107,9 @@ void test_main(void)
 {
     struct trap trap;
 
-    expect_eq(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable,
-                         VMASST_TYPE_writable_pagetables),
-              0, "enable");
+    expect_eq(
+        hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0,
+        "enable");
     slot = entry_of(spare_va(), 1);
     check_values();
     check_levels();

@@ -12,6 +12,7 @@ Tags in a test's header comment:
     PEER: differs: WHY        with --peer, anything but a hang is accepted and shown as "differs"
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -121,6 +122,7 @@ def parse(argv):
     parser.add_argument("--qemu", default="qemu-system-x86_64")
     parser.add_argument("--cpu", default="max,-smap")
     parser.add_argument("--timeout", type=float, default=20, help="seconds per test")
+    parser.add_argument("--jobs", type=int, default=1, help="machines at a time (%(default)s)")
     parser.add_argument("--linger", type=float, default=0.15, help=argparse.SUPPRESS)
     parser.add_argument("--logs", type=pathlib.Path, help="keep each test's console there")
     parser.add_argument("-v", "--verbose", action="store_true", help="show every console")
@@ -130,8 +132,8 @@ def parse(argv):
 
 
 def show(text):
-    for line in text.replace("\r", "").splitlines():
-        print("    | " + line)
+    for line in text.replace("\r", "").split("\n"):
+        print("    | " + "".join(c if c.isprintable() else "." for c in line))
 
 
 def run_one(arguments, test):
@@ -166,8 +168,9 @@ def main(argv):
 
     counts = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0, "DIFFERS": 0}
     failed = []
-    for test in tests:
-        result, why, text, seconds = run_one(arguments, test)
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=arguments.jobs)
+    outcomes = pool.map(lambda test: run_one(arguments, test), tests)
+    for test, (result, why, text, seconds) in zip(tests, outcomes):
         counts[result] += 1
         mark = {"PASSED": "PASS", "FAILED": "FAIL", "SKIPPED": "SKIP", "DIFFERS": "PASS"}[result]
         note = f"  peer differs: {why}" if result == "DIFFERS" else f"  {why}" if why else ""

@@ -22,9 +22,15 @@ void test_main(void)
         UVMF_TLB_FLUSH | (unsigned long)&mask,
     };
     static void *const nowhere[] = {
-        NULL,       (void *)0x0000700000000000UL, BAD_UNMAPPED, BAD_TOP,
-        BAD_HYPERVISOR, (void *)0xffff800000000000UL, (void *)0xffff87fffffff000UL,
-        BAD_NONCANONICAL, (void *)0x8000000000000000UL,
+        NULL,
+        (void *)0x0000700000000000UL,
+        BAD_UNMAPPED,
+        BAD_TOP,
+        BAD_HYPERVISOR,
+        (void *)0xffff800000000000UL,
+        (void *)0xffff87fffffff000UL,
+        BAD_NONCANONICAL,
+        (void *)0x8000000000000000UL,
     };
     uint64_t good;
     long result;
