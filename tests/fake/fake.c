@@ -129,6 +129,10 @@ void weak softirq_run(void)
 {
 }
 
+void weak softirq_wait(void)
+{
+}
+
 bool weak preempt_pending(void)
 {
     fake.preempt_asked++;
@@ -199,20 +203,30 @@ weak struct page *frame_table = frames;
 weak uint64_t frame_limit = FAKE_FRAMES;
 weak uint64_t *m2p_table = m2p;
 
+/* How many of `size` bytes from `start` come before those from `bad` on. */
+static size_t before_fault(uintptr_t start, size_t size, uintptr_t bad, size_t bad_size)
+{
+    if (bad_size == 0 || start >= bad + bad_size || start + size <= bad) {
+        return size;
+    }
+    return start >= bad ? 0 : bad - start;
+}
+
 /* How many of `size` bytes from `place` come before the part that cannot be reached. */
 static size_t reachable(const void *place, size_t size)
 {
     uintptr_t start = (uintptr_t)place;
-    uintptr_t bad = (uintptr_t)fake_answers.fault_start;
-    size_t before = size;
 
-    if (start >= CORE_START && start < CORE_END) {
-        before = 0;
-    } else if (fake_answers.fault_size != 0 && start < bad + fake_answers.fault_size &&
-               start + size > bad) {
-        before = start >= bad ? 0 : bad - start;
+    if (place == NULL || (start >= CORE_START && start < CORE_END)) {
+        return 0;
     }
-    return place == NULL ? 0 : before;
+    return before_fault(start, size, (uintptr_t)fake_answers.fault_start, fake_answers.fault_size);
+}
+
+static size_t writable(const void *place, size_t size)
+{
+    return before_fault((uintptr_t)place, reachable(place, size),
+                        (uintptr_t)fake_answers.write_fault_start, fake_answers.write_fault_size);
 }
 
 size_t weak raw_copy_from_guest(void *to, const void __guest *from, size_t size)
@@ -225,7 +239,7 @@ size_t weak raw_copy_from_guest(void *to, const void __guest *from, size_t size)
 
 size_t weak raw_copy_to_guest(void __guest *to, const void *from, size_t size)
 {
-    size_t good = reachable(to, size);
+    size_t good = writable(to, size);
 
     memcpy(to, from, good);
     return size - good;
@@ -233,7 +247,7 @@ size_t weak raw_copy_to_guest(void __guest *to, const void *from, size_t size)
 
 size_t weak raw_clear_guest(void __guest *to, size_t size)
 {
-    size_t good = reachable(to, size);
+    size_t good = writable(to, size);
 
     memset(to, 0, good);
     return size - good;

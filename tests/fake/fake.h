@@ -50,8 +50,10 @@ extern struct fake_record fake;
 
 /* What the neighbours answer; all zero after fake_reset(). */
 struct fake_answers {
-    const void *fault_start;      /* guest memory that cannot be reached ... */
-    size_t fault_size;            /* ... and how much of it */
+    const void *fault_start;       /* guest memory that cannot be reached ... */
+    size_t fault_size;             /* ... and how much of it */
+    const void *write_fault_start; /* ... that can be read but not written */
+    size_t write_fault_size;
     unsigned int fail_allocation; /* the n-th heap_alloc/heap_frames from now fails, once */
     unsigned int preempt_after;   /* preempt_pending() is true from the n-th question on */
     int pirq_bind_result;
