@@ -6,6 +6,7 @@
  */
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/pv/emulate_pt_write.h"
+#include "hypervisor/pv/entry_apply.h"
 #include "hypervisor/pv/guest_code.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
