@@ -36,11 +36,11 @@
 #include "hypervisor/x86/selectors.h"
 #include "hypervisor/x86/smp.h"
 
-#define ENTRY_FLAGS  (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
-#define LOCAL_APIC   UINT64_C(0xfee00000)
-#define FOUR_MIB     (UINT64_C(4) << 20)
-#define SLACK        (UINT64_C(512) << 10)
-#define RESERVE_MAX  (UINT64_C(128) << (20 - PAGE_SHIFT))
+#define ENTRY_FLAGS (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define LOCAL_APIC  UINT64_C(0xfee00000)
+#define FOUR_MIB    (UINT64_C(4) << 20)
+#define SLACK       (UINT64_C(512) << 10)
+#define RESERVE_MAX (UINT64_C(128) << (20 - PAGE_SHIFT))
 
 struct build {
     struct domain *domain;
@@ -51,7 +51,8 @@ struct build {
     uint64_t pages;
     uint64_t *p2m; /* the core's copy: mfn of each pfn */
 
-    uint64_t ramdisk_pfn, p2m_pfn, p2m_address, start_info, tables, stack, end; /* virtual but *_pfn */
+    uint64_t ramdisk_pfn, p2m_pfn, p2m_address, start_info, tables, stack,
+        end; /* virtual but *_pfn */
     uint64_t table_count, p2m_pages, p2m_tables;
     uint64_t next_table; /* pfn of the next free frame for a table */
 };
@@ -137,8 +138,8 @@ static void lay_out(struct build *b)
         uint64_t start = b->p2m_address, end = start + b->p2m_pages * PAGE_SIZE;
 
         b->p2m_pfn = next;
-        b->p2m_tables = tables_for(start, end, 3) + tables_for(start, end, 2) +
-                        tables_for(start, end, 1);
+        b->p2m_tables =
+            tables_for(start, end, 3) + tables_for(start, end, 2) + tables_for(start, end, 1);
         next += b->p2m_pages + b->p2m_tables;
     }
     if (next > b->pages) {
@@ -358,7 +359,8 @@ static void allow_devices(struct domain *domain)
     int error = pv_io_setup_control_domain(domain);
 
     error = error != 0 ? error : io_allow_frames(domain, 0, last);
-    error = error != 0 ? error : io_deny_frames(domain, LOCAL_APIC >> PAGE_SHIFT, LOCAL_APIC >> PAGE_SHIFT);
+    error = error != 0 ? error
+                       : io_deny_frames(domain, LOCAL_APIC >> PAGE_SHIFT, LOCAL_APIC >> PAGE_SHIFT);
     for (unsigned int i = 0; error == 0 && i < ioapic_count(); i++) {
         uint64_t frame = ioapic_address(i) >> PAGE_SHIFT;
 
@@ -437,8 +439,8 @@ void dom0_build(void)
     build_tables(b);
     validate_tables(b, vcpu);
     start_vcpu(b, vcpu);
-    log_info("dom0: %s kernel, %lu MiB, %u vCPU%s, entry %lx\n", b->kernel.guest_os,
-             b->pages >> 8, vcpus, vcpus == 1 ? "" : "s", b->kernel.entry);
+    log_info("dom0: %s kernel, %lu MiB, %u vCPU%s, entry %lx\n", b->kernel.guest_os, b->pages >> 8,
+             vcpus, vcpus == 1 ? "" : "s", b->kernel.entry);
     heap_free(b->p2m);
     domain_unpause(b->domain);
 }

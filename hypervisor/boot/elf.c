@@ -23,11 +23,11 @@ struct elf_program_header {
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
-#define ELF_LOAD    1u
-#define ELF_NOTE    4u
-#define ELF_X86_64  62u
-#define ELF_64BIT   2u
-#define NO_VALUE    UINT64_MAX
+#define ELF_LOAD   1u
+#define ELF_NOTE   4u
+#define ELF_X86_64 62u
+#define ELF_64BIT  2u
+#define NO_VALUE   UINT64_MAX
 
 struct image {
     const uint8_t *bytes;
@@ -58,7 +58,10 @@ static const char *recognise(const struct image *image)
     } kinds[] = {
         { 0x202, 4, "HdrS", "is a compressed bzImage: unpack it with paravane-unpack-kernel" },
         { 0, 2, "\x1f\x8b", "is compressed (gzip): unpack it with paravane-unpack-kernel" },
-        { 0, 5, "\xfd" "7zXZ", "is compressed (xz): unpack it with paravane-unpack-kernel" },
+        { 0, 5,
+          "\xfd"
+          "7zXZ",
+          "is compressed (xz): unpack it with paravane-unpack-kernel" },
         { 0, 4, "\x28\xb5\x2f\xfd", "is compressed (zstd): unpack it with paravane-unpack-kernel" },
     };
 
@@ -111,8 +114,7 @@ static void take_note(uint32_t type, const uint8_t *value, uint32_t size, struct
         notes->version = size >= 7 && memcmp(value, "xen-3.0", 7) == 0;
         break;
     case XEN_ELFNOTE_GUEST_OS:
-        strlcpy(kernel->guest_os, (const char *)value,
-                MIN((size_t)size, sizeof(kernel->guest_os)));
+        strlcpy(kernel->guest_os, (const char *)value, MIN((size_t)size, sizeof(kernel->guest_os)));
         break;
     default:
         break;
@@ -236,8 +238,7 @@ const char *elf_kernel_parse(const void *bytes, size_t size, struct elf_kernel *
 
     memset(kernel, 0, sizeof(*kernel));
     kernel->start = UINT64_MAX;
-    if (!copy_out(&image, 0, &header, sizeof(header)) ||
-        memcmp(header.ident, "\177ELF", 4) != 0) {
+    if (!copy_out(&image, 0, &header, sizeof(header)) || memcmp(header.ident, "\177ELF", 4) != 0) {
         return recognise(&image);
     }
     if (header.ident[4] != ELF_64BIT || header.machine != ELF_X86_64) {

@@ -10,7 +10,7 @@
 #define ELF_SEGMENTS 16u
 
 struct elf_segment {
-    uint64_t address;     /* virtual, by physical address and virt_base */
+    uint64_t address; /* virtual, by physical address and virt_base */
     uint64_t file_offset, file_size, memory_size;
 };
 
@@ -21,7 +21,7 @@ struct elf_kernel {
 
     uint64_t virt_base, entry, hypercall_page, init_p2m;
     bool has_hypercall_page, has_init_p2m;
-    bool mod_start_pfn;  /* the initial RAM disk is passed by frame number, not mapped */
+    bool mod_start_pfn; /* the initial RAM disk is passed by frame number, not mapped */
     char guest_os[32];
 };
 

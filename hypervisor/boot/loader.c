@@ -30,7 +30,16 @@ struct module1 {
 struct tag2 {
     uint32_t type, size;
 };
-enum { TAG_END, TAG_CMDLINE, TAG_LOADER, TAG_MODULE, TAG_MMAP = 6, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 };
+enum {
+    TAG_END,
+    TAG_CMDLINE,
+    TAG_LOADER,
+    TAG_MODULE,
+    TAG_MMAP = 6,
+    TAG_EFI64 = 12,
+    TAG_RSDP1 = 14,
+    TAG_RSDP2
+};
 
 static const void *at(uint64_t address)
 {

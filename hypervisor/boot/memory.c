@@ -21,10 +21,10 @@
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/smp.h"
 
-#define LOW_MEMORY   UINT64_C(0x100000)
-#define FOUR_GIB     UINT64_C(0x100000000)
-#define LARGE        UINT64_C(0x200000)
-#define PIECES       (BOOT_REGIONS + BOOT_MODULES + 4u)
+#define LOW_MEMORY UINT64_C(0x100000)
+#define FOUR_GIB   UINT64_C(0x100000000)
+#define LARGE      UINT64_C(0x200000)
+#define PIECES     (BOOT_REGIONS + BOOT_MODULES + 4u)
 
 extern const uint8_t _start_of_core[], _end_of_text[], _end_of_rodata[], _end_of_core[];
 

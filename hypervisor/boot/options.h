@@ -10,9 +10,9 @@
 #include "hypervisor/lib/types.h"
 
 struct options {
-    char console[16];      /* device: com1, com2, none; a ",baud" may follow */
+    char console[16]; /* device: com1, com2, none; a ",baud" may follow */
     enum log_level log_level;
-    uint64_t dom0_mem;     /* bytes; 0: all but a reserve */
+    uint64_t dom0_mem;       /* bytes; 0: all but a reserve */
     uint32_t dom0_max_vcpus; /* 0: one for each CPU */
     uint32_t maxcpus;
     bool noreboot;

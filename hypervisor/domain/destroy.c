@@ -35,7 +35,8 @@ static int release_vcpus(struct domain *domain)
 {
     struct vcpu *vcpu;
 
-    FOR_EACH_VCPU (domain, vcpu) {
+    FOR_EACH_VCPU(domain, vcpu)
+    {
         int error = pv_vcpu_release(vcpu);
 
         if (error != 0) {
@@ -156,7 +157,8 @@ void domain_free(struct domain *domain)
 
     domain_unlist(domain);
     if (domain->vcpu != NULL) {
-        FOR_EACH_VCPU (domain, vcpu) {
+        FOR_EACH_VCPU(domain, vcpu)
+        {
             vcpu_free(vcpu);
         }
         heap_free(domain->vcpu);
@@ -173,7 +175,8 @@ void domain_free(struct domain *domain)
     if (domain->io != NULL) {
         io_permissions_destroy(domain);
     }
-    if (domain->shared_info != NULL && page_unlend(page_of(direct_map_frame(domain->shared_info)))) {
+    if (domain->shared_info != NULL &&
+        page_unlend(page_of(direct_map_frame(domain->shared_info)))) {
         heap_free_frames(page_of(direct_map_frame(domain->shared_info)), 0);
     }
     heap_free(domain->memory_map);

@@ -223,7 +223,8 @@ static void stop_vcpus(struct domain *domain)
 {
     struct vcpu *vcpu;
 
-    FOR_EACH_VCPU (domain, vcpu) {
+    FOR_EACH_VCPU(domain, vcpu)
+    {
         sched_sleep(vcpu);
     }
 }
@@ -234,7 +235,8 @@ void domain_pause(struct domain *domain)
 
     atomic_fetch_add(&domain->pause_count, 1);
     stop_vcpus(domain);
-    FOR_EACH_VCPU (domain, vcpu) {
+    FOR_EACH_VCPU(domain, vcpu)
+    {
         if (vcpu != current) {
             sched_wait_descheduled(vcpu);
         }
@@ -246,7 +248,8 @@ void domain_unpause(struct domain *domain)
     struct vcpu *vcpu;
 
     if (atomic_fetch_sub(&domain->pause_count, 1) == 1) {
-        FOR_EACH_VCPU (domain, vcpu) {
+        FOR_EACH_VCPU(domain, vcpu)
+        {
             sched_wake(vcpu);
         }
     }
@@ -323,7 +326,6 @@ void domain_shutdown(struct domain *domain, uint32_t reason)
         if (reason == SHUTDOWN_crash) {
             domain_crash(domain, "its kernel says so (SHUTDOWN_crash)");
         }
-        if (reason == 0) { registers_dump(&this_cpu()->regs); guest_back_trace(&this_cpu()->regs); }
         machine_follows(reason);
     }
     (void)begin_shutdown(domain, reason);
@@ -436,8 +438,8 @@ bool domain_steal_page(struct domain *domain, struct page *page)
     bool stolen, last = false;
 
     spin_lock(&domain->page_lock);
-    stolen = atomic_compare_exchange_strong(&page->refs, &owned,
-                                            page_ref_owner_bits(OWNER_CORE) | 1);
+    stolen =
+        atomic_compare_exchange_strong(&page->refs, &owned, page_ref_owner_bits(OWNER_CORE) | 1);
     if (stolen) {
         unlist_page(domain, page);
         last = --domain->pages == 0;

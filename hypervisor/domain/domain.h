@@ -23,9 +23,9 @@
 
 #include <stdatomic.h>
 
-#define DOMAIN_LIMIT   0x7ff0u /* ids 0 to this less one; DOMID_FIRST_RESERVED */
-#define VCPU_LIMIT     8192u   /* of one domain */
-#define LEGACY_VCPUS   32u     /* have a vcpu_info in the shared info page */
+#define DOMAIN_LIMIT 0x7ff0u /* ids 0 to this less one; DOMID_FIRST_RESERVED */
+#define VCPU_LIMIT   8192u   /* of one domain */
+#define LEGACY_VCPUS 32u     /* have a vcpu_info in the shared info page */
 
 struct event_channels; /* event/event.h */
 struct grant_table;    /* grant/grant.h */
@@ -63,7 +63,7 @@ struct domain {
 
     struct event_channels *events;
     struct grant_table *grants;
-    struct domain_pirqs *pirqs;      /* NULL unless it has devices */
+    struct domain_pirqs *pirqs; /* NULL unless it has devices */
     struct cpu_policy *cpu_policy;
     struct io_permissions *io;
 
@@ -74,7 +74,7 @@ struct domain {
     uint64_t max_pages;        /* its limit; UINT64_MAX for none */
     uint64_t claimed;          /* frames promised by XENMEM_claim_pages and not yet taken */
 
-    struct spinlock lock; /* RANK_DOMAIN: down to the blank line */
+    struct spinlock lock;                   /* RANK_DOMAIN: down to the blank line */
     struct xen_memory_map_copy *memory_map; /* XENMEM_set_memory_map (domain/memory_map.h) */
     uint32_t poll_count; /* vCPUs in SCHEDOP_poll (atomic adds; event/ reads it) */
     uint8_t handle[16];  /* the uuid the toolstack gave */
@@ -83,7 +83,7 @@ struct domain {
     int64_t time_offset_seconds; /* XEN_DOMCTL_settimeoffset */
     uint64_t created_ns;         /* system time */
 
-    struct timer watchdog[2];     /* SCHEDOP_watchdog */
+    struct timer watchdog[2]; /* SCHEDOP_watchdog */
     uint32_t watchdog_used;
 };
 
@@ -94,21 +94,21 @@ struct domain {
 struct vcpu {
     struct domain *domain;
     uint32_t id;
-    uint32_t cpu;      /* where it runs or ran last (RANK_SCHEDULER of that CPU) */
+    uint32_t cpu; /* where it runs or ran last (RANK_SCHEDULER of that CPU) */
     bool is_idle;
-    bool initialised;  /* VCPUOP_initialise or the builder gave it a context */
+    bool initialised; /* VCPUOP_initialise or the builder gave it a context */
 
-    _Atomic uint32_t blocked;     /* VCPU_*: runs when this and both pause counts are 0 */
+    _Atomic uint32_t blocked; /* VCPU_*: runs when this and both pause counts are 0 */
     _Atomic uint32_t pause_count;
-    _Atomic bool running;         /* its state is loaded on `cpu` (cleared after it is saved) */
+    _Atomic bool running; /* its state is loaded on `cpu` (cleared after it is saved) */
 
-    struct vcpu_info *info;       /* where the guest sees its events; never NULL */
-    struct page *info_page;       /* reference, when registered by VCPUOP_register_vcpu_info */
-    struct vcpu_sched *sched;     /* sched/sched.c */
-    struct vcpu_time *time;       /* time/vcpu_time.c: timers, pvclock, runstate */
-    struct vcpu_events *events;   /* event/channels.h: VIRQ bindings, FIFO queues */
-    struct fpu_state *fpu;        /* x86/fpu.c */
-    _Atomic uint32_t poll_port;   /* SCHEDOP_poll: the one port waited for; 0 any of several */
+    struct vcpu_info *info;     /* where the guest sees its events; never NULL */
+    struct page *info_page;     /* reference, when registered by VCPUOP_register_vcpu_info */
+    struct vcpu_sched *sched;   /* sched/sched.c */
+    struct vcpu_time *time;     /* time/vcpu_time.c: timers, pvclock, runstate */
+    struct vcpu_events *events; /* event/channels.h: VIRQ bindings, FIFO queues */
+    struct fpu_state *fpu;      /* x86/fpu.c */
+    _Atomic uint32_t poll_port; /* SCHEDOP_poll: the one port waited for; 0 any of several */
     _Atomic bool polling;
 
     /* The saved registers while it is not loaded; see pv/context.c. */
@@ -121,26 +121,26 @@ struct vcpu {
         bool sysenter_masks_events;
         bool nmi_pending, nmi_masked;
         bool mce_pending;
-        mfn_t kernel_l4, user_l4;  /* references and types held; user_l4 0 if none */
+        mfn_t kernel_l4, user_l4;      /* references and types held; user_l4 0 if none */
         uint64_t kernel_cr3, user_cr3; /* as loaded */
         uint64_t kernel_sp, kernel_ss; /* stack_switch */
         uint64_t event_callback, failsafe_callback, syscall_callback, syscall32_callback,
             sysenter_callback, nmi_callback;
-        uint64_t iopl;             /* in RFLAGS' position */
-        uint64_t cr0_ts;           /* CR0_TS as the guest set it */
+        uint64_t iopl;   /* in RFLAGS' position */
+        uint64_t cr0_ts; /* CR0_TS as the guest set it */
         uint64_t cr2, cr4;
         uint64_t fs_base, gs_base_kernel, gs_base_user; /* valid while it is not loaded */
-        uint16_t ds, es, fs, gs;   /* likewise */
-        uint32_t tsc_aux;          /* MSR TSC_AUX, what RDTSCP tells; loaded with the vCPU */
-        uint64_t debug[8];         /* dr0-3, 6, 7 */
-        mfn_t gdt_frames[14];      /* with a segment type each; the first of gdt_entries / 512 */
+        uint16_t ds, es, fs, gs;                        /* likewise */
+        uint32_t tsc_aux;     /* MSR TSC_AUX, what RDTSCP tells; loaded with the vCPU */
+        uint64_t debug[8];    /* dr0-3, 6, 7 */
+        mfn_t gdt_frames[14]; /* with a segment type each; the first of gdt_entries / 512 */
         uint32_t gdt_entries;
-        mfn_t ldt_frames[16];      /* likewise; the first DIV_ROUND_UP(ldt_entries, 512) */
+        mfn_t ldt_frames[16]; /* likewise; the first DIV_ROUND_UP(ldt_entries, 512) */
         uint64_t ldt_base;
         uint32_t ldt_entries;
-        struct page *unfinished;   /* a table whose invalidation was preempted */
+        struct page *unfinished; /* a table whose invalidation was preempted */
         struct trap_info traps[256];
-        const uint8_t *io_bitmap;  /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */
+        const uint8_t *io_bitmap; /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */
         uint32_t io_bitmap_ports;
     } pv;
 };
@@ -184,8 +184,8 @@ int must_check domain_kill(struct domain *domain);
 
 /* Frames. */
 /* A fresh frame on the domain's list; NULL with -XEN_ENOMEM/-XEN_ENOSPC semantics in *error. */
-struct page *domain_take_frames(struct domain *domain, unsigned int order, unsigned int address_bits,
-                                int *error);
+struct page *domain_take_frames(struct domain *domain, unsigned int order,
+                                unsigned int address_bits, int *error);
 
 /*
  * Take a frame away from its owner: only if nothing but the ownership refers to
@@ -220,16 +220,16 @@ static inline bool vcpu_runnable(const struct vcpu *vcpu)
 }
 
 /* The assists a guest may ask for. */
-#define VM_ASSIST_KNOWN                                                                       \
-    ((UINT64_C(1) << VMASST_TYPE_4gb_segments) | (UINT64_C(1) << VMASST_TYPE_4gb_segments_notify) | \
-     (UINT64_C(1) << VMASST_TYPE_writable_pagetables) |                                       \
-     (UINT64_C(1) << VMASST_TYPE_pae_extended_cr3) |                                          \
-     (UINT64_C(1) << VMASST_TYPE_architectural_iopl) |                                        \
-     (UINT64_C(1) << VMASST_TYPE_runstate_update_flag) |                                      \
-     (UINT64_C(1) << VMASST_TYPE_m2p_strict))
+#define VM_ASSIST_KNOWN                                 \
+    ((UINT64_C(1) << VMASST_TYPE_4gb_segments) |        \
+     (UINT64_C(1) << VMASST_TYPE_4gb_segments_notify) | \
+     (UINT64_C(1) << VMASST_TYPE_writable_pagetables) | \
+     (UINT64_C(1) << VMASST_TYPE_pae_extended_cr3) |    \
+     (UINT64_C(1) << VMASST_TYPE_architectural_iopl) |  \
+     (UINT64_C(1) << VMASST_TYPE_runstate_update_flag) | (UINT64_C(1) << VMASST_TYPE_m2p_strict))
 
-#define FOR_EACH_VCPU(domain_, vcpu_)                                              \
-    for (uint32_t index_ = 0; index_ < (domain_)->max_vcpus; index_++)             \
+#define FOR_EACH_VCPU(domain_, vcpu_)                                  \
+    for (uint32_t index_ = 0; index_ < (domain_)->max_vcpus; index_++) \
         if (((vcpu_) = (domain_)->vcpu[index_]) != NULL)
 
 #endif

@@ -10,18 +10,15 @@
 #include "hypervisor/control/platform_op.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"
-#include "hypervisor/hypercalls/console_io.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/grant/grant.h"
+#include "hypervisor/hypercalls/console_io.h"
 #include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/hypercalls/hypercall_list.h"
 #include "hypervisor/hypercalls/mca.h"
 #include "hypervisor/hypercalls/physdev_op.h"
 #include "hypervisor/hypercalls/vcpu_op.h"
 #include "hypervisor/lib/string.h"
-#ifdef TRACE_CALLS
-#include "hypervisor/lib/log.h"
-#endif
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/segments.h"
@@ -71,10 +68,6 @@ void hypercall_entry(struct cpu_regs *regs, struct vcpu *vcpu)
         return;
     }
     result = hypercall_dispatch(regs->rax, args);
-#ifdef TRACE_CALLS
-    if (result < 0 && result > -4096)
-        log_error("hc %lu(%lx,%lx,%lx,%lx) = %ld rip %lx\n", regs->rax, args[0], args[1], args[2], args[3], result, regs->rip);
-#endif
     if (unlikely(result == -XEN_ERESTART)) {
         /* hypercall_continue() set the arguments; the instruction is executed again. */
         regs->rip -= 2;
@@ -127,7 +120,8 @@ static uint8_t *put(uint8_t *to, const uint8_t *bytes, size_t count)
     return to + count;
 }
 
-#define PUT(to, ...) put((to), (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define PUT(to, ...) \
+    put((to), (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 void hypercall_page_fill(void *page)
 {

@@ -155,8 +155,7 @@ static int check(const struct xen_memory_exchange *request, bool privileged)
 static long exchange_all(struct domain *domain, struct xen_memory_exchange *request,
                          uint64_t argument, struct chunk *chunk)
 {
-    struct xen_memory_exchange __guest *place =
-        guest_pointer(struct xen_memory_exchange, argument);
+    struct xen_memory_exchange __guest *place = guest_pointer(struct xen_memory_exchange, argument);
     unsigned int extents_shift = chunk->order - request->in.extent_order;
     uint64_t first = request->nr_exchanged >> extents_shift;
     uint64_t chunks = request->in.nr_extents >> extents_shift;

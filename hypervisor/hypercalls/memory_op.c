@@ -66,8 +66,8 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
     if (named && copy_from_guest(&number, (const xen_pfn_t __guest *)place) != 0) {
         return false;
     }
-    first = domain_take_frames(domain, request->extent_order, address_bits(request->mem_flags),
-                               &error);
+    first =
+        domain_take_frames(domain, request->extent_order, address_bits(request->mem_flags), &error);
     if (first == NULL) {
         return false;
     }
@@ -116,7 +116,8 @@ static long reservation(uint64_t command, uint64_t argument, extent_function *fu
     struct xen_memory_reservation request;
     uint64_t i = command >> COMMAND_BITS;
     struct domain *domain;
-    int error = copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+    int error =
+        copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
 
     if (error != 0) {
         return (long)i;
@@ -270,7 +271,8 @@ static long claim_pages(uint64_t argument)
 {
     struct xen_memory_reservation request;
     struct domain *domain;
-    int error = copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+    int error =
+        copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
 
     if (error != 0) {
         return error;
@@ -287,15 +289,16 @@ static long claim_pages(uint64_t argument)
         return -XEN_ESRCH;
     }
     /* A promise that could be kept now; frames are handed out first come, first served. */
-    error = request.nr_extents > domain->pages &&
-                    request.nr_extents - domain->pages > heap_free_count()
-                ? -XEN_ENOMEM
-                : 0;
+    error =
+        request.nr_extents > domain->pages && request.nr_extents - domain->pages > heap_free_count()
+            ? -XEN_ENOMEM
+            : 0;
     domain_put(domain);
     return error;
 }
 
-static long acquire_grant_frames(struct domain *domain, const struct xen_mem_acquire_resource *request)
+static long acquire_grant_frames(struct domain *domain,
+                                 const struct xen_mem_acquire_resource *request)
 {
     int error = 0;
 

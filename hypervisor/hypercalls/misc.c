@@ -74,8 +74,7 @@ long hypercall_multicall(uint64_t calls, uint64_t count)
             calls = guest_address(&entries[i]);
             count -= i;
         }
-        if (unlikely(atomic_load_explicit(&current->domain->shutting_down,
-                                          memory_order_relaxed))) {
+        if (unlikely(atomic_load_explicit(&current->domain->shutting_down, memory_order_relaxed))) {
             break;
         }
     }

@@ -20,7 +20,7 @@
 
 /* Full barriers, as every locked instruction is; `exchange` returns the old value. */
 #define atomic_swap(pointer, value) __atomic_exchange_n((pointer), (value), __ATOMIC_SEQ_CST)
-#define atomic_compare_swap(pointer, expected, desired)                               \
+#define atomic_compare_swap(pointer, expected, desired)                                    \
     __atomic_compare_exchange_n((pointer), (expected), (desired), false, __ATOMIC_SEQ_CST, \
                                 __ATOMIC_SEQ_CST)
 #define memory_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)

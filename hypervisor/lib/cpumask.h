@@ -60,7 +60,8 @@ static inline bool cpumask_empty(const struct cpumask *mask)
     return cpumask_next(mask, 0) == CPU_LIMIT;
 }
 
-#define FOR_EACH_CPU(cpu, mask) \
-    for ((cpu) = cpumask_next((mask), 0); (cpu) < CPU_LIMIT; (cpu) = cpumask_next((mask), (cpu) + 1))
+#define FOR_EACH_CPU(cpu, mask)                              \
+    for ((cpu) = cpumask_next((mask), 0); (cpu) < CPU_LIMIT; \
+         (cpu) = cpumask_next((mask), (cpu) + 1))
 
 #endif

@@ -11,7 +11,10 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name) { &(name), &(name) }
+#define LIST_INIT(name)  \
+    {                    \
+        &(name), &(name) \
+    }
 
 static inline void list_init(struct list *head)
 {
@@ -43,6 +46,7 @@ static inline void list_remove(struct list *link)
 
 #define list_entry(link, type, member) container_of(link, type, member)
 
-#define FOR_EACH_LINK(link, head) for ((link) = (head)->next; (link) != (head); (link) = (link)->next)
+#define FOR_EACH_LINK(link, head) \
+    for ((link) = (head)->next; (link) != (head); (link) = (link)->next)
 
 #endif

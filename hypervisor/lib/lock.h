@@ -55,7 +55,10 @@ struct CAPABILITY("spinlock") spinlock {
     uint8_t rank;
 };
 
-#define SPINLOCK_INIT(rank_) { 0, 0, (rank_) }
+#define SPINLOCK_INIT(rank_) \
+    {                        \
+        0, 0, (rank_)        \
+    }
 
 static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
 {

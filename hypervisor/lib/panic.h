@@ -17,11 +17,11 @@
 void never_returns panic(const char *format, ...) printf_like(1, 2);
 
 #ifdef PARAVANE_DEBUG
-#define ASSERT(condition)                                                  \
-    do {                                                                   \
-        if (unlikely(!(condition))) {                                      \
-            panic("%s:%d: ASSERT(%s)", __FILE__, __LINE__, #condition);    \
-        }                                                                  \
+#define ASSERT(condition)                                               \
+    do {                                                                \
+        if (unlikely(!(condition))) {                                   \
+            panic("%s:%d: ASSERT(%s)", __FILE__, __LINE__, #condition); \
+        }                                                               \
     } while (0)
 #else
 #define ASSERT(condition) ((void)sizeof(condition))

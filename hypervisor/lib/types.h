@@ -22,10 +22,10 @@
 #define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-#define must_check      __attribute__((warn_unused_result))
-#define never_returns   __attribute__((noreturn))
-#define always_inline   inline __attribute__((always_inline))
-#define cold_path       __attribute__((cold, noinline))
+#define must_check        __attribute__((warn_unused_result))
+#define never_returns     __attribute__((noreturn))
+#define always_inline     inline __attribute__((always_inline))
+#define cold_path         __attribute__((cold, noinline))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 
 #define NANOSECONDS UINT64_C(1000000000) /* in a second */

@@ -19,8 +19,14 @@
 
 /* SMAP: guest pages can be touched between the two only.  Patched to nops without it. */
 #ifdef PARAVANE_CORE
-#define guest_access_begin() __asm__ volatile("771: stac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" ::: "memory")
-#define guest_access_end()   __asm__ volatile("771: clac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" ::: "memory")
+#define guest_access_begin()                                                                \
+    __asm__ volatile(                                                                       \
+        "771: stac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" :: \
+            : "memory")
+#define guest_access_end()                                                                  \
+    __asm__ volatile(                                                                       \
+        "771: clac\n\t.pushsection .smap, \"a\"; .balign 4; .long 771b - .; .popsection" :: \
+            : "memory")
 #else
 #define guest_access_begin() ((void)0)
 #define guest_access_end()   ((void)0)
@@ -47,8 +53,8 @@ static inline int must_check guest_fault(size_t left)
      (void)sizeof((from) == (const __typeof__(*(to)) __guest *)NULL), \
      guest_fault(raw_copy_from_guest((to), (from), sizeof(*(to)))))
 
-#define copy_to_guest(to, from)                                     \
-    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL),     \
+#define copy_to_guest(to, from)                                 \
+    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL), \
      guest_fault(raw_copy_to_guest((to), (from), sizeof(*(from)))))
 
 /* `count` elements; the caller has bounded count. */
@@ -56,8 +62,8 @@ static inline int must_check guest_fault(size_t left)
     ((void)sizeof((from) == (const __typeof__(*(to)) __guest *)NULL), \
      guest_fault(raw_copy_from_guest((to), (from), sizeof(*(to)) * (count))))
 
-#define copy_array_to_guest(to, from, count)                        \
-    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL),     \
+#define copy_array_to_guest(to, from, count)                    \
+    ((void)sizeof((to) == (__typeof__(*(from)) __guest *)NULL), \
      guest_fault(raw_copy_to_guest((to), (from), sizeof(*(from)) * (count))))
 
 /* A hypercall argument as a guest pointer to a type. */
@@ -69,17 +75,23 @@ static inline int must_check guest_fault(size_t left)
  * guest address, go to `fault` if it cannot be reached.  The caller has
  * checked guest_address_ok() and stands between begin and end.
  */
-#define guest_write_word(address, value, fault)                                    \
-    __asm__ goto("1: movq %0, (%1)\n\t" EXTABLE("1b", "%l[" #fault "]")            \
-                 : : "r"((uint64_t)(value)), "r"((uint64_t)(address)) : "memory" : fault)
+#define guest_write_word(address, value, fault)                         \
+    __asm__ goto("1: movq %0, (%1)\n\t" EXTABLE("1b", "%l[" #fault "]") \
+                 :                                                      \
+                 : "r"((uint64_t)(value)), "r"((uint64_t)(address))     \
+                 : "memory"                                             \
+                 : fault)
 
-#define guest_read_word(address, into, fault)                                      \
-    do {                                                                           \
-        uint64_t word_;                                                            \
-                                                                                   \
-        __asm__ goto("1: movq (%1), %0\n\t" EXTABLE("1b", "%l[" #fault "]")        \
-                     : "=r"(word_) : "r"((uint64_t)(address)) : "memory" : fault); \
-        (into) = word_;                                                            \
+#define guest_read_word(address, into, fault)                               \
+    do {                                                                    \
+        uint64_t word_;                                                     \
+                                                                            \
+        __asm__ goto("1: movq (%1), %0\n\t" EXTABLE("1b", "%l[" #fault "]") \
+                     : "=r"(word_)                                          \
+                     : "r"((uint64_t)(address))                             \
+                     : "memory"                                             \
+                     : fault);                                              \
+        (into) = word_;                                                     \
     } while (0)
 
 /* The same as a function for 4 bytes: 0 or -XEN_EFAULT. */

@@ -15,9 +15,9 @@
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 
-#define ZONES       3u
-#define NO_FRAME    0u /* frame 0 is never in the heap */
-#define FREE_DIRTY  0x100u
+#define ZONES      3u
+#define NO_FRAME   0u /* frame 0 is never in the heap */
+#define FREE_DIRTY 0x100u
 
 static const uint64_t zone_end[ZONES] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT),
                                           UINT64_MAX };
@@ -258,12 +258,12 @@ uint64_t heap_total_count(void)
  * struct page has its free objects chained through their first word from
  * `tlb_stamp` (offset + 1); `use` has the kind, the class and the number in use.
  */
-#define CLASSES      8u
-#define KIND_SLAB    (UINT64_C(1) << 62)
-#define KIND_FRAMES  (UINT64_C(1) << 61)
-#define KIND_SHIFT   32
-#define IN_USE_MASK  UINT64_C(0xffffffff)
-#define NO_OBJECT    0u
+#define CLASSES     8u
+#define KIND_SLAB   (UINT64_C(1) << 62)
+#define KIND_FRAMES (UINT64_C(1) << 61)
+#define KIND_SHIFT  32
+#define IN_USE_MASK UINT64_C(0xffffffff)
+#define NO_OBJECT   0u
 
 static struct spinlock object_lock = SPINLOCK_INIT(RANK_OBJECT);
 static uint32_t partial_slabs[CLASSES]; /* slabs with a free object */
@@ -305,7 +305,7 @@ static struct page *slab_make(unsigned int class)
 
         memcpy(base + offset, &next, sizeof(next));
     }
-    slab->use = KIND_SLAB | (uint64_t)class << KIND_SHIFT;
+    slab->use = KIND_SLAB | (uint64_t) class << KIND_SHIFT;
     slab->tlb_stamp = 1;
     return slab;
 }
@@ -371,7 +371,7 @@ void *heap_alloc(size_t size)
 
     if (size <= PAGE_SIZE / 2) {
         while (((size_t)16 << class) < size) {
-            class++;
+            class ++;
         }
         return object_alloc(class);
     }

@@ -33,7 +33,8 @@ void page_release(struct page *page)
 
 bool page_disown(struct page *page)
 {
-    uint64_t old = atomic_fetch_and_explicit(&page->refs, ~PAGE_REF_ALLOCATED, memory_order_relaxed);
+    uint64_t old =
+        atomic_fetch_and_explicit(&page->refs, ~PAGE_REF_ALLOCATED, memory_order_relaxed);
 
     if ((old & PAGE_REF_ALLOCATED) == 0) {
         return false;

@@ -181,8 +181,7 @@ int page_type_get(struct page *page, enum page_type type)
             flush_old_use(page, page_use_type(now), type);
         }
         if (step == PAGE_VALIDATE) {
-            return validate(page, type, page_use_cursor(next),
-                            page_use_state(now) == PAGE_PARTIAL);
+            return validate(page, type, page_use_cursor(next), page_use_state(now) == PAGE_PARTIAL);
         }
         if (page_use_state(next) == PAGE_BUSY) {
             settle(page, type, PAGE_IN_USE, 0);
@@ -218,8 +217,7 @@ int page_type_put_preemptible(struct page *page)
 void page_type_put(struct page *page)
 {
     if (page_type_put_preemptible(page) != 0) {
-        panic("frame " PRI_MFN ": its invalidation cannot be preempted",
-              page_frame(page).number);
+        panic("frame " PRI_MFN ": its invalidation cannot be preempted", page_frame(page).number);
     }
 }
 

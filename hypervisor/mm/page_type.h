@@ -84,7 +84,7 @@ static inline bool page_type_has_entries(enum page_type type)
 }
 
 /* The type and state a frame in use has, as one comparison for the hot paths. */
-#define PAGE_USE_KIND(use) ((use) >> PAGE_USE_TYPE_SHIFT & 0x3f)
+#define PAGE_USE_KIND(use)   ((use) >> PAGE_USE_TYPE_SHIFT & 0x3f)
 #define PAGE_IN_USE_AS(type) ((uint64_t)(type) | ((uint64_t)PAGE_IN_USE << 4))
 
 static inline bool page_is(const struct page *page, enum page_type type)

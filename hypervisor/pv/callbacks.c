@@ -147,8 +147,9 @@ long hypercall_nmi_op(uint64_t operation, uint64_t argument)
     switch (operation) {
     case XENNMI_register_callback:
         error = copy_from_guest(&callback, guest_pointer(const struct xennmi_callback, argument));
-        return error != 0 ? error
-                          : set_callback(current, CALLBACKTYPE_nmi, callback.handler_address, false);
+        return error != 0
+                   ? error
+                   : set_callback(current, CALLBACKTYPE_nmi, callback.handler_address, false);
     case XENNMI_unregister_callback:
         return set_callback(current, CALLBACKTYPE_nmi, 0, false);
     default:

@@ -25,22 +25,22 @@
 #include "hypervisor/x86/selectors.h"
 #include "hypervisor/x86/tlb.h"
 
-#define DEFINE_LOAD_SELECTOR(name)                                              \
-    static inline void load_##name(uint16_t selector)                           \
-    {                                                                           \
-        __asm__ volatile("1: movl %k0, %%" #name "\n\t"                         \
-                         "jmp 3f\n\t"                                           \
-                         "2: movl %k1, %%" #name "\n\t"                         \
-                         "3:\n\t" EXTABLE("1b", "2b")                           \
-                         :                                                      \
-                         : "r"((uint32_t)selector), "r"(0));                    \
-    }                                                                           \
-    static inline uint16_t save_##name(void)                                    \
-    {                                                                           \
-        uint32_t selector;                                                      \
-                                                                                \
-        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector));              \
-        return (uint16_t)selector;                                              \
+#define DEFINE_LOAD_SELECTOR(name)                                 \
+    static inline void load_##name(uint16_t selector)              \
+    {                                                              \
+        __asm__ volatile("1: movl %k0, %%" #name "\n\t"            \
+                         "jmp 3f\n\t"                              \
+                         "2: movl %k1, %%" #name "\n\t"            \
+                         "3:\n\t" EXTABLE("1b", "2b")              \
+                         :                                         \
+                         : "r"((uint32_t)selector), "r"(0));       \
+    }                                                              \
+    static inline uint16_t save_##name(void)                       \
+    {                                                              \
+        uint32_t selector;                                         \
+                                                                   \
+        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
+        return (uint16_t)selector;                                 \
     }
 
 DEFINE_LOAD_SELECTOR(ds)
@@ -158,8 +158,9 @@ static void take_registers(struct vcpu *vcpu, const struct cpu_user_regs *from)
     regs->error_code = 0;
     regs->cs = (from->cs & 0xffff) | 3;
     regs->ss = (from->ss & 0xffff) | 3;
-    regs->rflags = (from->rflags & ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_NT | RFLAGS_VIF |
-                                               RFLAGS_VIP)) | RFLAGS_IF | RFLAGS_FIXED;
+    regs->rflags = (from->rflags &
+                    ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_NT | RFLAGS_VIF | RFLAGS_VIP)) |
+                   RFLAGS_IF | RFLAGS_FIXED;
     vcpu->pv.ds = (uint16_t)from->ds;
     vcpu->pv.es = (uint16_t)from->es;
     vcpu->pv.fs = (uint16_t)from->fs;

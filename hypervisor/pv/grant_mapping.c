@@ -47,8 +47,7 @@ static int take_entry(uint64_t address, pte_t *entry)
         return GNTST_okay;
     }
     table = pt_find_l1(current, address);
-    if (table == NULL ||
-        pt_swap_l1(current->domain, table, pte_index(address, 1), 0, entry) != 0) {
+    if (table == NULL || pt_swap_l1(current->domain, table, pte_index(address, 1), 0, entry) != 0) {
         return GNTST_general_error;
     }
     return GNTST_okay;

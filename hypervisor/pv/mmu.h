@@ -20,5 +20,4 @@ long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, u
 int must_check mmu_vcpus_to_cpus(const struct domain *domain, const uint64_t __guest *bitmap,
                                  struct cpumask *out);
 
-
 #endif

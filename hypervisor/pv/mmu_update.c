@@ -113,7 +113,8 @@ static int write_entry(const struct targets *targets, uint64_t address, pte_t en
             return error;
         }
         error = write_plain(targets->tables, page, index, entry);
-        if (error == 0 || page_use_state(page->use) != PAGE_IN_USE || page_is(page, PAGE_SEGMENTS)) {
+        if (error == 0 || page_use_state(page->use) != PAGE_IN_USE ||
+            page_is(page, PAGE_SEGMENTS)) {
             return error;
         }
         if (page_use_type(page->use) > PAGE_L4) {
@@ -179,7 +180,8 @@ static int done_so_far(uint64_t *count, uint64_t done_address, uint32_t *done)
         return 0;
     }
     *count &= ~(uint64_t)MMU_UPDATE_PREEMPTED;
-    return done_address == 0 ? 0 : copy_from_guest(done, guest_pointer(const uint32_t, done_address));
+    return done_address == 0 ? 0
+                             : copy_from_guest(done, guest_pointer(const uint32_t, done_address));
 }
 
 static int update_all(const struct targets *targets, uint64_t updates, uint64_t count, uint64_t *i)
@@ -214,7 +216,8 @@ long hypercall_mmu_update(uint64_t updates, uint64_t count, uint64_t done_addres
     int error;
 
     if (unlikely(pt_finish(current) != 0)) {
-        return hypercall_continue(__HYPERVISOR_mmu_update, 4, updates, count, done_address, domains);
+        return hypercall_continue(__HYPERVISOR_mmu_update, 4, updates, count, done_address,
+                                  domains);
     }
     error = done_so_far(&count, done_address, &done);
     if (unlikely(error != 0)) {

@@ -32,8 +32,7 @@ int mmu_vcpus_to_cpus(const struct domain *domain, const uint64_t __guest *bitma
             return error;
         }
         while (bits != 0) {
-            const struct vcpu *vcpu =
-                domain_vcpu(domain, base + (uint32_t)__builtin_ctzll(bits));
+            const struct vcpu *vcpu = domain_vcpu(domain, base + (uint32_t)__builtin_ctzll(bits));
 
             bits &= bits - 1;
             /* One that is not loaded has nothing cached: loading it flushes. */

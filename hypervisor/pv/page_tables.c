@@ -449,8 +449,7 @@ static int release_child(domid_t id, pte_t entry, bool given_up)
     return error;
 }
 
-static int table_entries_release(domid_t id, unsigned int level, pte_t *table,
-                                 unsigned int *cursor)
+static int table_entries_release(domid_t id, unsigned int level, pte_t *table, unsigned int *cursor)
 {
     unsigned int i = *cursor & ~PAGE_CURSOR_GIVEN_UP;
     bool given_up = (*cursor & PAGE_CURSOR_GIVEN_UP) != 0;

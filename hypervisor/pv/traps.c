@@ -19,8 +19,8 @@
 #include "hypervisor/x86/selectors.h"
 #include "hypervisor/x86/tlb.h"
 
-#define HAS_ERROR_CODE                                                                     \
-    ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) |       \
+#define HAS_ERROR_CODE                                                               \
+    ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) | \
      (1u << VECTOR_GP) | (1u << VECTOR_PF) | (1u << VECTOR_AC))
 #define ERROR_CODE_IDT 2u /* the code names a gate of the interrupt table */
 #define SELECTOR_RPL   UINT64_C(3)
@@ -40,13 +40,13 @@ void pv_to_user(struct vcpu *vcpu)
     tlb_load_cr3(vcpu->pv.user_cr3);
 }
 
-#define DEFINE_SELECTOR(name)                                       \
-    static inline uint64_t selector_##name(void)                    \
-    {                                                               \
-        uint32_t selector;                                          \
-                                                                    \
-        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector));  \
-        return selector & 0xffff;                                   \
+#define DEFINE_SELECTOR(name)                                      \
+    static inline uint64_t selector_##name(void)                   \
+    {                                                              \
+        uint32_t selector;                                         \
+                                                                   \
+        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
+        return selector & 0xffff;                                  \
     }
 
 DEFINE_SELECTOR(ds)

@@ -15,21 +15,21 @@
 #ifndef HYPERVISOR_X86_ADDRESS_SPACE_H
 #define HYPERVISOR_X86_ADDRESS_SPACE_H
 
-#define CORE_START       0xffff800000000000
-#define CORE_END         0xffff880000000000
-#define CORE_FIRST_SLOT  256
-#define CORE_LAST_SLOT   271
+#define CORE_START      0xffff800000000000
+#define CORE_END        0xffff880000000000
+#define CORE_FIRST_SLOT 256
+#define CORE_LAST_SLOT  271
 
-#define M2P_GUEST_START  0xffff800000000000
-#define FRAME_TABLE      0xffff808000000000
-#define M2P_START        0xffff810000000000
-#define CORE_IMAGE       0xffff818000000000 /* plus the physical load address */
-#define WINDOWS_START    0xffff820000000000 /* descriptor windows, 128 KiB for each CPU */
-#define STACKS_START     0xffff820040000000 /* CPU_STACK_SIZE for each CPU, CPU_STACK_STRIDE apart */
-#define DEVICES_START    0xffff820080000000 /* device registers, given out upwards */
-#define DEVICES_END      0xffff828000000000
-#define DIRECT_MAP       0xffff830000000000
-#define DIRECT_MAP_SIZE  0x0000050000000000
+#define M2P_GUEST_START 0xffff800000000000
+#define FRAME_TABLE     0xffff808000000000
+#define M2P_START       0xffff810000000000
+#define CORE_IMAGE      0xffff818000000000 /* plus the physical load address */
+#define WINDOWS_START   0xffff820000000000 /* descriptor windows, 128 KiB for each CPU */
+#define STACKS_START    0xffff820040000000 /* CPU_STACK_SIZE for each CPU, CPU_STACK_STRIDE apart */
+#define DEVICES_START   0xffff820080000000 /* device registers, given out upwards */
+#define DEVICES_END     0xffff828000000000
+#define DIRECT_MAP      0xffff830000000000
+#define DIRECT_MAP_SIZE 0x0000050000000000
 
 #define WINDOW_SIZE      0x20000 /* 16 pages of GDT, 16 pages of LDT */
 #define CPU_STACK_SIZE   0x8000

@@ -31,19 +31,19 @@
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000
 
-#define RFLAGS_CF   0x00000001
+#define RFLAGS_CF    0x00000001
 #define RFLAGS_FIXED 0x0000002
-#define RFLAGS_TF   0x00000100
-#define RFLAGS_IF   0x00000200
-#define RFLAGS_DF   0x00000400
-#define RFLAGS_IOPL 0x00003000
-#define RFLAGS_NT   0x00004000
-#define RFLAGS_RF   0x00010000
-#define RFLAGS_VM   0x00020000
-#define RFLAGS_AC   0x00040000
-#define RFLAGS_VIF  0x00080000
-#define RFLAGS_VIP  0x00100000
-#define RFLAGS_ID   0x00200000
+#define RFLAGS_TF    0x00000100
+#define RFLAGS_IF    0x00000200
+#define RFLAGS_DF    0x00000400
+#define RFLAGS_IOPL  0x00003000
+#define RFLAGS_NT    0x00004000
+#define RFLAGS_RF    0x00010000
+#define RFLAGS_VM    0x00020000
+#define RFLAGS_AC    0x00040000
+#define RFLAGS_VIF   0x00080000
+#define RFLAGS_VIP   0x00100000
+#define RFLAGS_ID    0x00200000
 
 #define MSR_APIC_BASE      0x0000001b
 #define MSR_SYSENTER_CS    0x00000174
@@ -66,24 +66,24 @@
 #define EFER_NX  0x800
 
 /* Exception vectors.  SDM volume 3A, table 6-1. */
-#define VECTOR_DE 0
-#define VECTOR_DB 1
+#define VECTOR_DE  0
+#define VECTOR_DB  1
 #define VECTOR_NMI 2
-#define VECTOR_BP 3
-#define VECTOR_OF 4
-#define VECTOR_BR 5
-#define VECTOR_UD 6
-#define VECTOR_NM 7
-#define VECTOR_DF 8
-#define VECTOR_TS 10
-#define VECTOR_NP 11
-#define VECTOR_SS 12
-#define VECTOR_GP 13
-#define VECTOR_PF 14
-#define VECTOR_MF 16
-#define VECTOR_AC 17
-#define VECTOR_MC 18
-#define VECTOR_XM 19
+#define VECTOR_BP  3
+#define VECTOR_OF  4
+#define VECTOR_BR  5
+#define VECTOR_UD  6
+#define VECTOR_NM  7
+#define VECTOR_DF  8
+#define VECTOR_TS  10
+#define VECTOR_NP  11
+#define VECTOR_SS  12
+#define VECTOR_GP  13
+#define VECTOR_PF  14
+#define VECTOR_MF  16
+#define VECTOR_AC  17
+#define VECTOR_MC  18
+#define VECTOR_XM  19
 
 #define PF_PRESENT  0x01
 #define PF_WRITE    0x02
@@ -128,16 +128,16 @@ static inline void write_msr(uint32_t msr, uint64_t value)
 bool must_check read_msr_safe(uint32_t msr, uint64_t *value);
 bool must_check write_msr_safe(uint32_t msr, uint64_t value);
 
-#define DEFINE_CONTROL_REGISTER(name)                               \
-    static inline uint64_t read_##name(void)                        \
-    {                                                               \
-        uint64_t value;                                             \
-                                                                    \
-        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));      \
-        return value;                                               \
-    }                                                               \
-    static inline void write_##name(uint64_t value)                 \
-    {                                                               \
+#define DEFINE_CONTROL_REGISTER(name)                                   \
+    static inline uint64_t read_##name(void)                            \
+    {                                                                   \
+        uint64_t value;                                                 \
+                                                                        \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));          \
+        return value;                                                   \
+    }                                                                   \
+    static inline void write_##name(uint64_t value)                     \
+    {                                                                   \
         __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory"); \
     }
 

@@ -38,11 +38,11 @@ struct __attribute__((packed)) table_register {
 
 enum ist { IST_NONE, IST_DEBUG, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK };
 
-#define STUB_PAGE    4u
-#define STACK_PAGES  8u
-#define GDT_LIMIT    0xefff /* fifteen pages */
-#define TSS_SIZE     0x68u
-#define LDT_IN_GDT   (CORE_TSS + 16)
+#define STUB_PAGE   4u
+#define STACK_PAGES 8u
+#define GDT_LIMIT   0xefff /* fifteen pages */
+#define TSS_SIZE    0x68u
+#define LDT_IN_GDT  (CORE_TSS + 16)
 
 static struct gate idt[256] __attribute__((aligned(4096)));
 static struct tss tss[CPU_LIMIT] __attribute__((aligned(64)));
@@ -140,9 +140,9 @@ static void put_displacement(uint8_t *place, uint64_t instruction_end, uint64_t 
 static void write_stub(uint8_t *page, uint64_t address, unsigned int offset, unsigned int cpu,
                        void (*target)(void))
 {
-    static const uint8_t code[] = { 0x48, 0x89, 0x25, 0, 0, 0, 0,    /* mov */
-                                    0x48, 0x8d, 0x25, 0, 0, 0, 0,    /* lea */
-                                    0xff, 0x25, 4,    0, 0, 0 };     /* jmp, past 4 bytes */
+    static const uint8_t code[] = { 0x48, 0x89, 0x25, 0, 0, 0, 0, /* mov */
+                                    0x48, 0x8d, 0x25, 0, 0, 0, 0, /* lea */
+                                    0xff, 0x25, 4,    0, 0, 0 };  /* jmp, past 4 bytes */
     uint64_t slot = (uint64_t)&cpu_info_of(cpu)->regs.rsp;
     uint8_t *stub = page + offset;
 

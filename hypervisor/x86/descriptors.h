@@ -23,7 +23,6 @@ bool must_check descriptors_create_cpu(unsigned int cpu);
 /* On the CPU itself, on its own stack: load everything, set up SYSCALL. */
 void descriptors_load(void);
 
-
 /* What this CPU's window shows; MFN_INVALID for nothing.  No flush. */
 void gdt_window_set(unsigned int page, mfn_t frame);
 void ldt_window_set(unsigned int page, mfn_t frame, bool present);

@@ -9,7 +9,6 @@
 #include "hypervisor/x86/asm_offsets.h"
 #include "hypervisor/x86/address_space.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/extable.h"
 #include "hypervisor/x86/selectors.h"
 
         .macro SAVE_REGISTERS

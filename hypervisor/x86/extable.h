@@ -8,20 +8,12 @@
 #ifndef HYPERVISOR_X86_EXTABLE_H
 #define HYPERVISOR_X86_EXTABLE_H
 
-#ifdef __ASSEMBLER__
-.macro EXTABLE from, to
-    .pushsection .extable, "a"
-    .balign 4
-    .long \from - ., \to - .
-    .popsection
-.endm
-#else
 #include "hypervisor/lib/types.h"
 
-#define EXTABLE(from, to)                             \
-    ".pushsection .extable, \"a\"\n\t"                \
-    ".balign 4\n\t"                                   \
-    ".long " from " - ., " to " - .\n\t"              \
+#define EXTABLE(from, to)                \
+    ".pushsection .extable, \"a\"\n\t"   \
+    ".balign 4\n\t"                      \
+    ".long " from " - ., " to " - .\n\t" \
     ".popsection\n\t"
 
 struct extable_entry {
@@ -30,6 +22,4 @@ struct extable_entry {
 
 /* Where to go on after a fault at `rip`; 0 if it was not foreseen. */
 uint64_t extable_find(uint64_t rip);
-#endif
-
 #endif

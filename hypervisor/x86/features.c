@@ -46,7 +46,7 @@ void features_detect(void)
     struct cpuid_regs leaf = cpuid(0, 0);
     uint32_t highest = leaf.eax;
 
-    f->intel = leaf.ebx == 0x756e6547; /* "Genu" */
+    f->intel = leaf.ebx == 0x756e6547;                         /* "Genu" */
     f->amd = leaf.ebx == 0x68747541 || leaf.ebx == 0x6f677948; /* "Auth", "Hygo" */
 
     leaf = cpuid(1, 0);

@@ -13,8 +13,8 @@ struct cpu_features {
     bool large_1g, rdtscp, x2apic, tsc_deadline, invariant_tsc;
     bool intel, amd;
     unsigned int physical_bits;
-    uint64_t xcr0;         /* the state components the core lets guests use */
-    uint32_t xsave_size;   /* bytes of their area */
+    uint64_t xcr0;       /* the state components the core lets guests use */
+    uint32_t xsave_size; /* bytes of their area */
 };
 
 extern struct cpu_features cpu_features;

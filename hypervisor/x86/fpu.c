@@ -9,14 +9,14 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 
-#define FXSAVE_SIZE   512
-#define FCW_OFFSET    0
-#define MXCSR_OFFSET  24
+#define FXSAVE_SIZE       512
+#define FCW_OFFSET        0
+#define MXCSR_OFFSET      24
 #define MXCSR_MASK_OFFSET 28
-#define MXCSR_DEFAULT 0x1f80u
-#define FCW_DEFAULT   0x37fu
-#define XSTATE_BV     512 /* in the XSAVE header */
-#define AREA_ALIGN    64
+#define MXCSR_DEFAULT     0x1f80u
+#define FCW_DEFAULT       0x37fu
+#define XSTATE_BV         512 /* in the XSAVE header */
+#define AREA_ALIGN        64
 
 struct fpu_state {
     uint64_t xcr0;
@@ -43,8 +43,7 @@ static uint32_t mxcsr_mask(void)
 
 struct fpu_state *fpu_create(void)
 {
-    struct fpu_state *state =
-        heap_alloc(sizeof(*state) + AREA_ALIGN + cpu_features.xsave_size);
+    struct fpu_state *state = heap_alloc(sizeof(*state) + AREA_ALIGN + cpu_features.xsave_size);
     uint32_t mxcsr = MXCSR_DEFAULT;
     uint16_t fcw = FCW_DEFAULT;
     uint64_t present = 3;

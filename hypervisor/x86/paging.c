@@ -64,8 +64,7 @@ static unsigned int level_for(uint64_t address, mfn_t frame, uint64_t count, boo
     for (unsigned int level = top; level > 1; level--) {
         uint64_t pages = UINT64_C(1) << (9 * (level - 1));
 
-        if (count >= pages && frame.number % pages == 0 &&
-            (address >> PAGE_SHIFT) % pages == 0) {
+        if (count >= pages && frame.number % pages == 0 && (address >> PAGE_SHIFT) % pages == 0) {
             return level;
         }
     }
@@ -117,8 +116,7 @@ mfn_t paging_frame_of(uint64_t address)
             break;
         }
     }
-    return mfn_plus(pte_frame(entry), (address >> PAGE_SHIFT) %
-                                          (UINT64_C(1) << (9 * (level - 1))));
+    return mfn_plus(pte_frame(entry), (address >> PAGE_SHIFT) % (UINT64_C(1) << (9 * (level - 1))));
 }
 
 void paging_unmap(uint64_t address, uint64_t count)

@@ -161,7 +161,8 @@ static void never_returns end(void)
         snprintf(text + 2 * i, 3, "%02x", id[i]);
     }
     log_error("build-id %s\n", text);
-    FOR_EACH_CPU (cpu, &cpus_online) {
+    FOR_EACH_CPU(cpu, &cpus_online)
+    {
         if (cpu != cpu_id()) {
             apic_send_nmi(cpus[cpu].apic_id);
             for (volatile unsigned int wait = 0; wait < 20000000; wait++) {

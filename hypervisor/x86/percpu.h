@@ -33,8 +33,8 @@ struct cpu_info {
     struct cpu_regs regs; /* of the guest this CPU left; its end is where entries push */
     struct vcpu *current; /* the vCPU whose state is loaded; the idle vCPU counts as one */
     _Atomic uint32_t softirq_pending; /* bits of enum softirq */
-    uint32_t id;          /* 0 is the boot CPU; dense */
-    uint64_t scratch[2];  /* the entry code's */
+    uint32_t id;                      /* 0 is the boot CPU; dense */
+    uint64_t scratch[2];              /* the entry code's */
 };
 
 _Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_regs)) % 16 == 0,

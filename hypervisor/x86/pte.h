@@ -8,25 +8,25 @@
 #ifndef HYPERVISOR_X86_PTE_H
 #define HYPERVISOR_X86_PTE_H
 
-#define PTE_PRESENT    0x001
-#define PTE_WRITABLE   0x002
-#define PTE_USER       0x004
-#define PTE_PWT        0x008
-#define PTE_PCD        0x010
-#define PTE_ACCESSED   0x020
-#define PTE_DIRTY      0x040
-#define PTE_PAT        0x080 /* level 1 */
-#define PTE_LARGE      0x080 /* levels 2 and 3: 2 MiB and 1 GiB pages */
-#define PTE_GLOBAL     0x100
-#define PTE_SOFTWARE   0xe00
-#define PTE_PAT_LARGE  0x1000
+#define PTE_PRESENT   0x001
+#define PTE_WRITABLE  0x002
+#define PTE_USER      0x004
+#define PTE_PWT       0x008
+#define PTE_PCD       0x010
+#define PTE_ACCESSED  0x020
+#define PTE_DIRTY     0x040
+#define PTE_PAT       0x080 /* level 1 */
+#define PTE_LARGE     0x080 /* levels 2 and 3: 2 MiB and 1 GiB pages */
+#define PTE_GLOBAL    0x100
+#define PTE_SOFTWARE  0xe00
+#define PTE_PAT_LARGE 0x1000
 
 #ifndef __ASSEMBLER__
 #include "hypervisor/lib/frame.h"
 
-#define PTE_FRAME      UINT64_C(0x000ffffffffff000)
+#define PTE_FRAME         UINT64_C(0x000ffffffffff000)
 #define PTE_SOFTWARE_HIGH UINT64_C(0x7ff0000000000000)
-#define PTE_NO_EXECUTE (UINT64_C(1) << 63)
+#define PTE_NO_EXECUTE    (UINT64_C(1) << 63)
 
 #define PTE_ENTRIES 512u
 

@@ -59,7 +59,8 @@ void cpu_call_others(void (*function)(void *argument), void *argument)
     call.function = function;
     call.argument = argument;
     memory_barrier();
-    FOR_EACH_CPU (cpu, &cpus_online) {
+    FOR_EACH_CPU(cpu, &cpus_online)
+    {
         if (cpu != cpu_id()) {
             cpumask_add(&call.waiting, cpu);
             cpu_send(cpu, VECTOR_CALL);

@@ -22,8 +22,8 @@ struct cpu {
     uint32_t acpi_id;
 };
 
-extern struct cpu cpus[CPU_LIMIT];       /* in order of start; cpus[0] is the boot CPU */
-extern unsigned int cpu_count;           /* started */
+extern struct cpu cpus[CPU_LIMIT]; /* in order of start; cpus[0] is the boot CPU */
+extern unsigned int cpu_count;     /* started */
 extern struct cpumask cpus_online;
 
 /* A frame below 1 MiB for the start-up code; 0 if there is none (boot/memory.c). */

@@ -96,7 +96,8 @@ void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
     for (unsigned int i = 0; i < ARRAY_SIZE(targets.bits); i++) {
         store_release(&request.waiting.bits[i], targets.bits[i]);
     }
-    FOR_EACH_CPU (cpu, &targets) {
+    FOR_EACH_CPU(cpu, &targets)
+    {
         cpu_send(cpu, VECTOR_TLB_FLUSH);
     }
     while (!cpumask_empty(&request.waiting)) {
@@ -111,7 +112,8 @@ void tlb_flush_older(const struct cpumask *mask, uint32_t stamp)
     bool any = false;
     unsigned int cpu;
 
-    FOR_EACH_CPU (cpu, mask) {
+    FOR_EACH_CPU(cpu, mask)
+    {
         uint32_t last = atomic_load_explicit(&flushed_at[cpu], memory_order_acquire);
 
         if ((int32_t)(last - stamp) <= 0) {

@@ -47,7 +47,8 @@ class Test:
 
 
 def command_line(arguments, test, guest):
-    append = f"console=com1 com1=115200,8n1 noreboot=0 dom0_mem=128M,max:128M {test.options} " \
+    speed = "com1=115200,8n1" if arguments.peer else ""
+    append = f"console=com1 {speed} noreboot=0 dom0_mem=128M,max:128M {test.options} " \
              f"{arguments.hv_options}"
     return [arguments.qemu, "-accel", "tcg,thread=multi", "-cpu", arguments.cpu,
             "-m", test.qemu["mem"], "-smp", test.qemu["smp"], "-nographic", "-nodefaults",
