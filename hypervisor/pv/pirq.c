@@ -239,7 +239,7 @@ int pirq_eoi(struct domain *domain, uint32_t pirq)
     }
     if (line->domain == domain && line->pirq == pirq) {
         port = line->port;
-        if (line->kind == IRQ_LEVEL && line->masked) {
+        if (line->masked) { /* only a level that fired is, while it is bound */
             line->masked = false;
             ioapic_unmask(irq_number(line));
         }

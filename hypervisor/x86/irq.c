@@ -57,20 +57,15 @@ static cold_path void stray_interrupt(uint8_t vector)
     }
 }
 
-/* For the core's own device, or for nobody, in which case the pin stays masked. */
+/* For the core's own device; or for nobody: a message that was not bound yet. */
 static void core_interrupt(struct irq_line *line, void (*handler)(void))
 {
-    uint32_t number = irq_number(line);
-
     if (handler == NULL) {
-        if (number < gsi_count) {
-            ioapic_mask(number);
-        }
         return;
     }
     handler();
     if (line->kind == IRQ_LEVEL) {
-        ioapic_unmask(number);
+        ioapic_unmask(irq_number(line));
     }
 }
 

@@ -15,10 +15,12 @@
 
 static uint8_t memory[MEMORY_SIZE];
 static unsigned int maps;
+static uint64_t largest_map;
 
 const void *map_firmware(maddr_t address, uint64_t size)
 {
     maps++;
+    largest_map = MAX(largest_map, size);
     return address.byte < MEMORY_SIZE && size <= MEMORY_SIZE - address.byte ? &memory[address.byte]
                                                                             : NULL;
 }
@@ -133,6 +135,7 @@ static void setup(void)
     memset(&acpi, 0, sizeof(acpi));
     memset(memory, 0, sizeof(memory));
     maps = 0;
+    largest_map = 0;
 }
 
 START_TEST(a_madt_lists_cpus_controllers_and_overrides)
@@ -356,6 +359,12 @@ START_TEST(a_newer_fadt_describes_registers_in_full)
     ck_assert_uint_eq(info.pm1a_control.address, 0x604); /* its full form is empty */
     ck_assert_uint_eq(info.reset.address, 0xcf9);
     ck_assert_uint_eq(info.reset_value, 0xf);
+
+    put_at(&b.data[112], 0, 4); /* "not supported" */
+    finish(&b);
+    parse(b.data, b.size);
+    ck_assert_uint_eq(info.reset.address, 0);
+    ck_assert(!info.pm_timer_32bit);
 }
 END_TEST
 
@@ -553,6 +562,32 @@ START_TEST(a_table_that_claims_gigabytes_is_not_mapped_whole)
     acpi_setup(rsdp, sizeof(rsdp)); /* a limit that the fake's memory is smaller than */
     ck_assert_uint_eq(acpi.cpu_count, 0);
     ck_assert_uint_ge(fake.logs, 1);
+    ck_assert_uint_le(largest_map, ACPI_SIZE_LIMIT);
+}
+END_TEST
+
+START_TEST(a_length_below_the_headers_is_named)
+{
+    static const uint64_t entries[] = { 0x3000 };
+    struct builder b;
+    uint8_t rsdp[36];
+
+    begin_madt(&b);
+    put_cpu(&b, 0, 0, 1);
+    finish(&b);
+    put_at(&b.data[4], 35, 4);
+    parse(b.data, b.size);
+    ck_assert(!info.madt);
+    ck_assert_uint_eq(fake.logs, 1);
+
+    place_root(entries, ARRAY_SIZE(entries));
+    place_madt(0x3000, 6);
+    put_at(&memory[0x3004], 0, 4);
+    make_rsdp(rsdp, 2, 0, 0x1000);
+    fake.logs = 0;
+    acpi_setup(rsdp, sizeof(rsdp));
+    ck_assert(!acpi.madt);
+    ck_assert_uint_eq(fake.logs, 2); /* this, and what was found */
 }
 END_TEST
 
@@ -569,6 +604,9 @@ START_TEST(the_root_table_has_a_limit)
     ck_assert_uint_eq(acpi_parse_root(b.data, b.size, 8, found), ACPI_TABLE_LIMIT);
     ck_assert_uint_eq(found[ACPI_TABLE_LIMIT - 1], 0x1000 + ACPI_TABLE_LIMIT - 1);
     ck_assert_uint_eq(acpi_parse_root(b.data, 36 + 12, 8, found), 1);
+    put_at(&b.data[36], 0, 8); /* an empty place */
+    ck_assert_uint_eq(acpi_parse_root(b.data, 36 + 16, 8, found), 1);
+    ck_assert_uint_eq(found[0], 0x1001);
     ck_assert_uint_eq(acpi_parse_root(b.data, 20, 8, found), 0);
 }
 END_TEST
@@ -599,6 +637,7 @@ int main(void)
     tcase_add_test(cases, without_one_the_places_a_bios_uses_are_searched);
     tcase_add_test(cases, tables_that_lead_round_or_nowhere_are_left_alone);
     tcase_add_test(cases, a_table_that_claims_gigabytes_is_not_mapped_whole);
+    tcase_add_test(cases, a_length_below_the_headers_is_named);
     tcase_add_test(cases, the_root_table_has_a_limit);
     suite_add_tcase(suite, cases);
     runner = srunner_create(suite);

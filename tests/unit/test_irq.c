@@ -16,10 +16,11 @@
 #include "hypervisor/x86/smp.h"
 #include "tests/fake/fake.h"
 
-#define GSIS  24u
-#define EDGE  4u /* GSIs of the tests */
-#define LEVEL 17u
-#define PORT  33u
+#define GSIS      24u
+#define EDGE      4u /* GSIs of the tests */
+#define LEVEL     17u
+#define LEVEL_ISA 9u /* an ISA interrupt that an override made a level */
+#define PORT      33u
 
 struct cpu cpus[CPU_LIMIT];
 unsigned int cpu_count;
@@ -30,7 +31,7 @@ static struct pin {
     bool masked;
     uint8_t vector;
     uint32_t cpu;
-    unsigned int programmed;
+    unsigned int programmed, opened;
 } pins[GSIS];
 
 static struct message {
@@ -61,6 +62,7 @@ void ioapic_mask(uint32_t gsi)
 void ioapic_unmask(uint32_t gsi)
 {
     pins[gsi].masked = false;
+    pins[gsi].opened++;
 }
 
 void ioapic_program(uint32_t gsi, const struct irq_line *line)
@@ -79,7 +81,7 @@ void ioapic_configure(struct irq_line *line, bool level, bool active_low)
 
 uint32_t ioapic_gsi_of_isa(unsigned int isa_irq)
 {
-    return isa_irq == 0 ? 2 : isa_irq;
+    return isa_irq == 0 ? 2 : isa_irq < 16 ? isa_irq : 5000;
 }
 
 int msi_attach(uint32_t number, const struct msi_request *request)
@@ -135,7 +137,7 @@ static void set_wiring(void)
     irq_setup(GSIS);
     for (uint32_t gsi = 0; gsi < GSIS; gsi++) {
         pins[gsi].masked = true;
-        ioapic_configure(&irq_lines[gsi], gsi >= 16, gsi >= 16);
+        ioapic_configure(&irq_lines[gsi], gsi >= 16 || gsi == LEVEL_ISA, gsi >= 16);
     }
 }
 
@@ -229,7 +231,7 @@ START_TEST(a_level_stays_masked_until_the_guest_has_dealt_with_it)
     ck_assert(!pins[LEVEL].masked);
     ck_assert_uint_eq(unmasked, 0);
     ck_assert_int_eq(pirq_eoi(control, LEVEL), 0); /* once more does nothing */
-    ck_assert(!pins[LEVEL].masked);
+    ck_assert_uint_eq(pins[LEVEL].opened, 1);
 }
 END_TEST
 
@@ -282,6 +284,7 @@ START_TEST(an_unbound_line_is_masked_and_its_vector_free)
     irq_interrupt(vector); /* was on its way */
     ck_assert_uint_eq(sent, 0);
     ck_assert_uint_eq(eois, 1);
+    ck_assert_uint_eq(irq_lines[EDGE].count, 0);
     pirq_guest_unbind(control, EDGE);
 
     ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT, false), 0);
@@ -309,10 +312,11 @@ START_TEST(a_line_of_the_core_is_not_for_guests)
     ck_assert_int_eq(pirq_setup_gsi(EDGE, true, true), -XEN_EEXIST);
     ck_assert_int_eq(irq_lines[EDGE].kind, IRQ_EDGE);
 
-    ck_assert(irq_request_isa(LEVEL, core_handler)); /* an override made it a level */
-    irq_interrupt(pins[LEVEL].vector);
+    ck_assert(irq_request_isa(LEVEL_ISA, core_handler));
+    irq_interrupt(pins[LEVEL_ISA].vector);
     ck_assert_uint_eq(core_calls, 2);
-    ck_assert(!pins[LEVEL].masked);
+    ck_assert(!pins[LEVEL_ISA].masked);
+    ck_assert(!irq_lines[LEVEL_ISA].masked);
 
     bind_gsi(5);
     ck_assert(!irq_request_isa(5, core_handler));
@@ -387,6 +391,8 @@ START_TEST(unmapping_takes_everything_back)
     ck_assert_ptr_null(irq_lines[line].domain);
     irq_interrupt(vector);
     ck_assert_uint_eq(sent, 0);
+    ck_assert_uint_eq(irq_lines[line].count, 0);
+    ck_assert_int_eq(irq_lines[line].vector, 0);
     ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq), -XEN_EINVAL);
     ck_assert_int_eq(pirq_unmap(control, -1), -XEN_EINVAL);
     ck_assert_int_eq(pirq_unmap(control, IRQ_LINE_LIMIT), -XEN_EINVAL);
@@ -418,7 +424,7 @@ END_TEST
 START_TEST(vectors_run_out_without_harm)
 {
     struct msi_request request = { .msix = true };
-    int mapped = 0, pirq;
+    int mapped = 0, attached = 0, pirq;
 
     while ((pirq = pirq_map_message(control, &request, PIRQ_ANY)) >= 0) {
         mapped++;
@@ -426,10 +432,12 @@ START_TEST(vectors_run_out_without_harm)
     ck_assert_int_eq(pirq, -XEN_ENOSPC);
     ck_assert_int_eq(mapped, VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1);
     for (uint32_t i = 0; i < IRQ_LINE_LIMIT; i++) {
+        attached += messages[i].attached ? 1 : 0;
         for (uint32_t j = 0; j < i && messages[i].attached; j++) {
             ck_assert(!messages[j].attached || messages[j].vector != messages[i].vector);
         }
     }
+    ck_assert_int_eq(attached, mapped);
     fake_cpu_use(1, control->vcpu[1]); /* another CPU has vectors of its own */
     ck_assert_int_ge(pirq_map_message(control, &request, PIRQ_ANY), 0);
     fake_cpu_use(0, control->vcpu[0]);
@@ -480,11 +488,12 @@ START_TEST(a_line_moves_with_its_vector_and_loses_nothing)
     ck_assert_uint_eq(sent, 2);
 
     pirq_guest_unbind(control, EDGE);
+    irq_lines[EDGE].count = 0;
     for (unsigned int cpu = 0; cpu < 4; cpu++) {
         fake_cpu_use(cpu, control->vcpu[0]);
         irq_interrupt(vector);
     }
-    ck_assert_uint_eq(sent, 2);
+    ck_assert_uint_eq(irq_lines[EDGE].count, 0); /* no table leads there any more */
     fake_cpu_use(0, control->vcpu[0]);
 }
 END_TEST
@@ -496,8 +505,9 @@ START_TEST(a_move_that_cannot_be_leaves_the_line_where_it_is)
     pirq_guest_set_affinity(control, LEVEL, 0);   /* is there */
     pirq_guest_set_affinity(control, LEVEL, 9);   /* not online */
     pirq_guest_set_affinity(control, LEVEL, 999); /* no such CPU */
-    pirq_guest_set_affinity(other, LEVEL, 1);     /* not its own */
-    cpus[3].apic_id = 0x103;                      /* cannot be named */
+    ck_assert_int_eq(pirq_map_gsi(other, LEVEL, LEVEL), LEVEL);
+    pirq_guest_set_affinity(other, LEVEL, 1); /* not bound by it */
+    cpus[3].apic_id = 0x103;                  /* cannot be named */
     pirq_guest_set_affinity(control, LEVEL, 3);
     ck_assert_uint_eq(pins[LEVEL].cpu, 0);
     ck_assert_uint_eq(pins[LEVEL].programmed, 1);
@@ -523,6 +533,56 @@ START_TEST(a_vector_in_use_there_stops_a_move)
     pirq_guest_set_affinity(control, pirq, 2);
     ck_assert_uint_eq(messages[line].cpu, 2);
     ck_assert_uint_eq(messages[line].vector, vector);
+    fake_cpu_use(0, control->vcpu[0]);
+}
+END_TEST
+
+START_TEST(lines_of_different_cpus_have_different_vectors_while_there_are)
+{
+    uint32_t first = map_message(), line = the_message(), second;
+
+    fake_cpu_use(1, control->vcpu[1]);
+    second = map_message();
+    ck_assert_uint_ne(first, second);
+    for (uint32_t i = 0; i < IRQ_LINE_LIMIT; i++) {
+        ck_assert(i == line || !messages[i].attached ||
+                  messages[i].vector != messages[line].vector);
+    }
+    fake_cpu_use(0, control->vcpu[0]);
+}
+END_TEST
+
+START_TEST(a_line_used_again_forgets_where_it_was)
+{
+    struct msi_request request = { .msix = true };
+    uint32_t pirq = map_message(), line = the_message(), there = IRQ_NONE;
+    uint8_t vector = messages[line].vector;
+
+    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT, false), 0);
+    pirq_guest_set_affinity(control, pirq, 2);
+    pirq_guest_set_affinity(control, pirq, 3); /* was on 2 before */
+    ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq), 0);
+
+    fake_cpu_use(2, control->vcpu[1]);                /* every vector of CPU 2 gets another line */
+    ck_assert_uint_ne(irq_message_alloc(), IRQ_NONE); /* keep this one */
+    while (pirq_map_message(control, &request, PIRQ_ANY) >= 0) {
+    }
+    for (uint32_t i = 0; i < IRQ_LINE_LIMIT; i++) {
+        there = messages[i].attached && messages[i].vector == vector ? i : there;
+    }
+    ck_assert_uint_ne(there, IRQ_NONE);
+    irq_message_free(line);
+    fake_cpu_use(0, control->vcpu[0]);
+    ck_assert_int_ge(pirq_map_message(control, &request, (int32_t)pirq - 500), 0);
+    ck_assert(messages[line].attached);
+    ck_assert_uint_eq(messages[line].vector, vector);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq - 500, PORT, false), 0);
+    pirq_guest_set_affinity(control, pirq - 500, 1);
+    ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq - 500), 0);
+
+    fake_cpu_use(2, control->vcpu[1]);
+    irq_interrupt(vector);
+    ck_assert_uint_eq(irq_lines[there].count, 1); /* its place was left alone */
     fake_cpu_use(0, control->vcpu[0]);
 }
 END_TEST
@@ -554,7 +614,8 @@ START_TEST(the_eoi_page_shows_what_needs_one)
 
     bind_gsi(LEVEL);
     ck_assert_int_eq(pirq_set_eoi_page(control, page_frame(page), false), 0);
-    ck_assert(bit_test(map, LEVEL)); /* bound before */
+    ck_assert(bit_test(map, LEVEL));   /* bound before */
+    (void)bit_test_and_set(map, EDGE); /* the guest's page: anything may be in it */
     bind_gsi(EDGE);
     ck_assert(!bit_test(map, EDGE));
     bind_gsi(18);
@@ -662,6 +723,8 @@ static TCase *line_cases(void)
     tcase_add_test(cases, a_line_moves_with_its_vector_and_loses_nothing);
     tcase_add_test(cases, a_move_that_cannot_be_leaves_the_line_where_it_is);
     tcase_add_test(cases, a_vector_in_use_there_stops_a_move);
+    tcase_add_test(cases, lines_of_different_cpus_have_different_vectors_while_there_are);
+    tcase_add_test(cases, a_line_used_again_forgets_where_it_was);
     return cases;
 }
 
