@@ -28,6 +28,7 @@
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page_type.h"
+#include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/sched/sched.h"

@@ -113,32 +113,3 @@ bool hypercall_continued(uint64_t args[6])
     memcpy(args, continuation->args, continuation->count * sizeof(args[0]));
     return true;
 }
-
-static uint8_t *put(uint8_t *to, const uint8_t *bytes, size_t count)
-{
-    memcpy(to, bytes, count);
-    return to + count;
-}
-
-#define PUT(to, ...) \
-    put((to), (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
-
-void hypercall_page_fill(void *page)
-{
-    uint8_t *stubs = page;
-
-    memset(page, 0xcc, PAGE_SIZE);
-    for (unsigned int number = 0; number < PAGE_SIZE / 32; number++) {
-        uint8_t *stub = stubs + number * 32;
-
-        stub = PUT(stub, 0x51, 0x41, 0x53); /* push rcx, r11: SYSCALL overwrites them */
-        if (number == HYPERCALL_IRET) {
-            stub = PUT(stub, 0x50); /* push rax; what follows does not come back */
-            stub = PUT(stub, 0xb8, (uint8_t)number, 0, 0, 0, 0x0f, 0x05);
-            continue;
-        }
-        stub = PUT(stub, 0xb8, (uint8_t)number, 0, 0, 0, 0x0f, 0x05);
-        stub = PUT(stub, 0x41, 0x5b, 0x59, 0xc3);
-        (void)stub;
-    }
-}

@@ -18,9 +18,6 @@ long hypercall_dispatch(uint64_t number, const uint64_t args[6]);
 void hypercall_in_multicall(bool begin);
 bool must_check hypercall_continued(uint64_t args[6]);
 
-/* Fill a guest's hypercall page (4 KiB): one stub of 32 bytes for each number. */
-void hypercall_page_fill(void *page);
-
 long hypercall_multicall(uint64_t calls, uint64_t count);
 long hypercall_memory_op(uint64_t command, uint64_t argument);
 long hypercall_xen_version(uint64_t command, uint64_t argument);

@@ -13,6 +13,7 @@
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
+#include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
@@ -382,7 +383,8 @@ static struct cpuid_regs xen_leaf(const struct domain *domain, uint32_t number, 
     case 1:
         return (struct cpuid_regs){ XEN_VERSION_TOLD, 0, 0, 0 };
     case 2:
-        return (struct cpuid_regs){ 0, 0, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
+        return (struct cpuid_regs){ 1, HYPERCALL_PAGE_MSR,
+                                    XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
     case 3:
         if (subleaf == 0) {
             uint32_t flags = (clock_tsc_stable() ? TSC_TOLD_RELIABLE : 0) |

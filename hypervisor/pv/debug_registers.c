@@ -79,7 +79,7 @@ long pv_debug_register_set(struct vcpu *vcpu, unsigned int number, uint64_t valu
         enabled |= value;
         break;
     default:
-        return -XEN_EINVAL;
+        return -XEN_ENODEV;
     }
     vcpu->pv.debug[number] = value;
     if (live && number != 6 && (enabled & DR7_ENABLED) != 0) {
@@ -100,7 +100,7 @@ bool pv_debug_register_get(const struct vcpu *vcpu, unsigned int number, uint64_
 
 long hypercall_set_debugreg(uint64_t number, uint64_t value)
 {
-    return number > 7 ? -XEN_EINVAL
+    return number > 7 ? -XEN_ENODEV
                       : pv_debug_register_set(current, (unsigned int)number, value, true);
 }
 
@@ -109,7 +109,7 @@ long hypercall_get_debugreg(uint64_t number)
     uint64_t value;
 
     if (number > 7 || !pv_debug_register_get(current, (unsigned int)number, &value)) {
-        return -XEN_EINVAL;
+        return -XEN_ENODEV;
     }
     return (long)value;
 }

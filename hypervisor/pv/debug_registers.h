@@ -16,12 +16,12 @@
 
 /*
  * Hypercall set_debugreg and MOV to DRn; `live` if the vCPU is the one loaded
- * here, and not a context being prepared.  -XEN_EINVAL: no such register, or
+ * here, and not a context being prepared.  -XEN_ENODEV: no such register, or
  * 4 and 5 with CR4.DE.  -XEN_EPERM: a value a guest may not set.
  */
 long pv_debug_register_set(struct vcpu *vcpu, unsigned int number, uint64_t value, bool live);
 
-/* False where the hypercall gives -XEN_EINVAL. */
+/* False where the hypercall gives -XEN_ENODEV. */
 bool must_check pv_debug_register_get(const struct vcpu *vcpu, unsigned int number,
                                       uint64_t *value);
 
@@ -37,7 +37,7 @@ static inline void pv_debug_registers_switch(const struct vcpu *from, const stru
 
 long hypercall_set_debugreg(uint64_t number, uint64_t value);
 
-/* The value; -XEN_EINVAL cannot be told from one, as the ABI has it. */
+/* The value; -XEN_ENODEV cannot be told from one, as the ABI has it. */
 long hypercall_get_debugreg(uint64_t number);
 
 #endif

@@ -45,7 +45,7 @@ static const uint8_t one_byte[256] = {
 static const uint8_t two_byte[256] = {
     [0x01] = K_M, /* xsetbv, rdtscp, invlpg, smsw, lmsw */
     [0x06] = KNOWN, /* clts */
-    [0x08] = KNOWN, [0x09] = KNOWN, /* invd, wbinvd */
+    [0x09] = KNOWN, /* wbinvd */
     [0x20] = K_M | REGS, [0x21] = K_M | REGS, /* mov from crN, drN */
     [0x22] = K_M | REGS, [0x23] = K_M | REGS, /* mov to crN, drN */
     [0x30] = KNOWN, [0x31] = KNOWN, [0x32] = KNOWN, /* wrmsr, rdtsc, rdmsr */

@@ -9,12 +9,15 @@
  */
 #include "hypervisor/pv/emulate_privileged.h"
 
+#include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/guest_code.h"
 #include "hypervisor/pv/io.h"
+#include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/msr.h"
+#include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/x86/cpu.h"
@@ -85,6 +88,17 @@ static enum outcome read_control(const struct vcpu *vcpu, struct cpu_regs *regs,
     return EMULATED;
 }
 
+/* What cannot be finished in one go is gone on with when the guest comes back to it. */
+static enum outcome load_cr3(struct vcpu *vcpu, mfn_t table)
+{
+    int error = pt_finish(vcpu);
+
+    if (error == 0) {
+        error = mmu_new_kernel_base(vcpu, table);
+    }
+    return error == 0 ? EMULATED : error == -XEN_ERESTART ? PENDING : REFUSED;
+}
+
 static enum outcome write_control(struct vcpu *vcpu, const struct cpu_regs *regs,
                                   const struct instruction *insn)
 {
@@ -101,6 +115,8 @@ static enum outcome write_control(struct vcpu *vcpu, const struct cpu_regs *regs
         vcpu->pv.cr2 = value;
         vcpu->info->arch.cr2 = value;
         return EMULATED;
+    case 3:
+        return load_cr3(vcpu, mfn(xen_cr3_to_pfn(value)));
     case 4:
         /* Bits it may not have stay as they are, silently: kernels do not expect this to fail. */
         changed = value ^ vcpu->pv.cr4;
@@ -224,8 +240,7 @@ static enum outcome emulate_system(struct vcpu *vcpu, struct cpu_regs *regs,
     case 0x0f06:
         pv_set_task_switched(vcpu, false);
         return EMULATED;
-    case 0x0f08: /* invd, wbinvd: who has devices may need it; never without writing back */
-    case 0x0f09:
+    case 0x0f09: /* wbinvd: who has devices may need it */
         if (vcpu->domain->privileged) {
             __asm__ volatile("wbinvd" : : : "memory");
         }

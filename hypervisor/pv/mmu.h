@@ -16,6 +16,9 @@ long hypercall_update_va_mapping(uint64_t address, uint64_t entry, uint64_t flag
 long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, uint64_t flags,
                                              uint64_t domain);
 
+/* Load another top-level table for the current vCPU's kernel: 0, -XEN_EINVAL, -XEN_ERESTART. */
+int must_check mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame);
+
 /* The CPUs on which the vCPUs of a guest's bitmap run now; -XEN_EFAULT. */
 int must_check mmu_vcpus_to_cpus(const struct domain *domain, const uint64_t __guest *bitmap,
                                  struct cpumask *out);

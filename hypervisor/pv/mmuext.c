@@ -81,7 +81,7 @@ static int unpin(struct domain *owner, mfn_t frame)
     return 0;
 }
 
-static int new_kernel_base(struct vcpu *vcpu, mfn_t frame)
+int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
 {
     mfn_t old = vcpu->pv.kernel_l4;
     int error;
@@ -219,7 +219,7 @@ static int page_operation(const struct mmuext_op *op, struct domain *owner)
     case MMUEXT_UNPIN_TABLE:
         return unpin(owner, frame);
     case MMUEXT_NEW_BASEPTR:
-        return owner == vcpu->domain ? new_kernel_base(vcpu, frame) : -XEN_EPERM;
+        return owner == vcpu->domain ? mmu_new_kernel_base(vcpu, frame) : -XEN_EPERM;
     case MMUEXT_NEW_USER_BASEPTR:
         return owner == vcpu->domain ? new_user_base(vcpu, frame) : -XEN_EPERM;
     case MMUEXT_SET_LDT:

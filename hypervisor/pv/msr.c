@@ -6,6 +6,7 @@
  */
 #include "hypervisor/pv/msr.h"
 
+#include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 
@@ -24,6 +25,7 @@ enum writing {
     WRITE_SAME, /* ignored if it is the row's value, else a fault */
     WRITE_BASE, /* the hardware's, if canonical */
     WRITE_TSC_AUX,
+    WRITE_HYPERCALL_PAGE,
 };
 
 enum maker { ANY_MAKER, INTEL_ONLY, AMD_ONLY };
@@ -51,6 +53,7 @@ static const struct msr_rule rules[] = {
     { ONE(0x0000001b),          ANY_MAKER,  READ_APIC_BASE, WRITE_FAULT,   0 }, /* APIC_BASE */
     { ONE(0x00000277),          ANY_MAKER,  READ_VALUE,     WRITE_SAME,    XEN_MSR_PAT },
     { ONE(0x0000008b),          ANY_MAKER,  READ_HOST,      WRITE_IGNORE,  0 }, /* microcode level */
+    { ONE(HYPERCALL_PAGE_MSR),  ANY_MAKER,  READ_VALUE,     WRITE_HYPERCALL_PAGE, 0 },
     /* Machine checks: two banks that never report anything. */
     { ONE(0x00000179),          ANY_MAKER,  READ_VALUE,     WRITE_FAULT,   2 }, /* MCG_CAP */
     { ONE(0x0000017a),          ANY_MAKER,  READ_VALUE,     WRITE_SAME,    0 }, /* MCG_STATUS */
@@ -143,6 +146,8 @@ bool pv_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         }
         write_msr(msr, value);
         return true;
+    case WRITE_HYPERCALL_PAGE:
+        return hypercall_page_write(vcpu->domain, value) == 0;
     case WRITE_TSC_AUX:
         if (value > UINT32_MAX) {
             return false;

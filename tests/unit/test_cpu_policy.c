@@ -172,8 +172,7 @@ START_TEST(the_answers_are_those_of_debians_xen)
     EXPECT(0x80000001, 0, 0x00060fb1, 0x00000000, 0x00000063, 0xe9d1cbf5);
     EXPECT(0x80000008, 0, 0x00003028, 0x00000000, 0x00001001, 0x00000000);
     EXPECT(0x8000000a, 0, 0, 0, 0, 0);
-    /* Xen offers to write a hypercall page by an MSR; here the ELF note is the way. */
-    EXPECT(0x40000002, 0, 0, 0, 1, 0);
+    EXPECT(0x40000002, 0, 1, 0x40000000, 1, 0);
     /* Xen claims leaves up to 0x80000021 on any CPU. */
     EXPECT(0x80000000, 0, 0x8000000a, 0x68747541, 0x444d4163, 0x69746e65);
 }
