@@ -217,7 +217,8 @@ END_TEST
 
 START_TEST(frame_numbers_of_64_bits_do_not_wrap)
 {
-    static const uint64_t frames[] = { 1ULL << 32 | 5, UINT32_MAX, 1ULL << 40, UINT64_MAX };
+    uint64_t good = rig_frame(rig_page(granter));
+    const uint64_t frames[] = { 1ULL << 32 | good, UINT32_MAX, 1ULL << 40 | good, UINT64_MAX };
     struct grant_extent extent;
 
     rig_use_version(granter, 2);

@@ -154,6 +154,8 @@ START_TEST(copies_need_the_rights_of_both_ends)
     pointer.domid = 5;
     ck_assert_int_eq(copy(0, by_frame(own, 0), pointer, 10), GNTST_bad_domain);
     ck_assert_int_eq(copy(FROM, pointer, by_frame(own, 0), 10), GNTST_bad_domain);
+    rig_grant(11, GTF_permit_access, MAPPER, FAKE_FRAMES);
+    ck_assert_int_eq(copy(FROM, by_ref(11, 0), by_frame(own, 0), 10), GNTST_bad_page);
     pointer = by_frame(own, 0);
     pointer.u.gmfn = UINT64_MAX;
     ck_assert_int_eq(copy(0, by_frame(own, 0), pointer, 10), GNTST_bad_page);
@@ -227,6 +229,38 @@ START_TEST(a_batch_is_done_completely_however_often_interrupted)
     ck_assert_int_eq(rig_op_calls(GNTTABOP_copy, ops, MANY, &calls), 0);
     ck_assert_uint_eq(calls, _i == 0 ? 1 : (MANY + (unsigned int)_i - 1) / (unsigned int)_i);
     expect_batch(ops, MANY, before);
+}
+END_TEST
+
+START_TEST(an_end_is_used_again_only_for_the_same_page)
+{
+    struct page *third = rig_page(control), *fourth = rig_page(mapper);
+    uint64_t name = rig_frame(fourth); /* a frame's number and a reference, alike */
+    struct gnttab_copy ops[4];
+    uint8_t before[PAGE_SIZE];
+
+    fill(third, 50);
+    fill(fourth, 60);
+    memcpy(before, page_address(own), PAGE_SIZE);
+    ck_assert_uint_lt(name, GRANT_V1_ENTRIES);
+    *grant_v1_word(control->grants, 9) = GTF_permit_access | MAPPER << 16 | rig_frame(third) << 32;
+    *grant_v1_word(mapper->grants, (grant_ref_t)name) =
+        GTF_permit_access | MAPPER << 16 | rig_frame(own) << 32;
+    ops[0] = (struct gnttab_copy){ by_ref(9, 0), by_frame(own, 0), 10, FROM, 99, 0 };
+    ops[1] = (struct gnttab_copy){ by_ref(9, 0), by_frame(own, 10), 10, FROM, 99, 0 };
+    ops[1].source.domid = 0;
+    ops[2] = (struct gnttab_copy){ by_frame(fourth, 30), by_frame(own, 20), 10, 0, 99, 0 };
+    ops[3] = (struct gnttab_copy){ by_frame(fourth, 30), by_frame(own, 30), 10, FROM, 99, 0 };
+    ck_assert_int_eq(rig_op(GNTTABOP_copy, ops, 4), 0);
+    for (unsigned int i = 0; i < 4; i++) {
+        ck_assert_int_eq(ops[i].status, 0);
+    }
+    ck_assert_mem_eq(page_address(own), page_address(granted), 10);
+    ck_assert_mem_eq((uint8_t *)page_address(own) + 10, page_address(third), 10);
+    ck_assert_mem_eq((uint8_t *)page_address(own) + 20, (uint8_t *)page_address(fourth) + 30, 10);
+    ck_assert_mem_eq((uint8_t *)page_address(own) + 30, before + 30, 10);
+    ck_assert_uint_eq(fake_page_refs(third), 1);
+    ck_assert_uint_eq(fake_page_refs(fourth), 1);
 }
 END_TEST
 
@@ -322,6 +356,7 @@ int main(void)
     tcase_add_test(tests, copies_need_the_rights_of_both_ends);
     tcase_add_test(tests, a_part_of_a_page_is_all_that_can_be_reached);
     tcase_add_loop_test(tests, a_batch_is_done_completely_however_often_interrupted, 0, 5);
+    tcase_add_test(tests, an_end_is_used_again_only_for_the_same_page);
     tcase_add_test(tests, nothing_is_held_where_a_batch_is_interrupted);
     tcase_add_test(tests, an_unreachable_request_ends_the_batch_with_those_before_it_done);
     tcase_add_test(tests, a_target_that_takes_long_to_become_writable_is_asked_for_again);

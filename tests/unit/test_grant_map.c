@@ -160,6 +160,9 @@ START_TEST(what_is_unmapped_is_checked_completely)
     op = (struct gnttab_unmap_grant_ref){ PT_ADDRESS(7), PAGE_SIZE, map.handle, 99, 0 };
     ck_assert_int_eq(rig_op(GNTTABOP_unmap_grant_ref, &op, 1), 0);
     ck_assert_int_eq(op.status, GNTST_bad_dev_addr);
+    op = (struct gnttab_unmap_grant_ref){ PT_ADDRESS(9), map.dev_bus_addr, map.handle, 99, 0 };
+    ck_assert_int_eq(rig_op(GNTTABOP_unmap_grant_ref, &op, 1), 0);
+    ck_assert_int_eq(op.status, GNTST_general_error); /* both halves or none */
     op = (struct gnttab_unmap_grant_ref){ PT_ADDRESS(8), 0, map.handle, 99, 0 };
     ck_assert_int_eq(rig_op(GNTTABOP_unmap_grant_ref, &op, 1), 0);
     ck_assert_int_eq(op.status, GNTST_general_error); /* a read-only entry is not this one */

@@ -273,7 +273,10 @@ START_TEST(the_version_is_one_or_two)
     ck_assert_int_eq(set_version(2, 2), 0);
     ck_assert_int_eq(set_version(3, 2), -XEN_EINVAL);
     ck_assert_int_eq(set_version(2, 2), 0);
+    *grant_v2_status(table, 100) = 0xffff;
     ck_assert_int_eq(set_version(1, 1), 0);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_uint_eq(*grant_v2_status(table, 100), 0);
 }
 END_TEST
 
@@ -387,6 +390,10 @@ START_TEST(two_unused_entries_can_be_exchanged)
     ck_assert_uint_eq(rig_users(last), 1);
     ck_assert_uint_eq(rig_flags(9), GTF_permit_access | GTF_readonly);
     grant_unpin(table, last, GRANT_READ);
+    rig_grant(9, GTF_permit_access | GTF_readonly, MAPPER, 6);
+    ck_assert_int_eq(grant_pin(table, 9, reads, &extent), 0);
+    ck_assert_int_eq(swap(9, last), GNTST_eagain);
+    grant_unpin(table, 9, GRANT_READ);
     ck_assert_int_eq(swap(last, 9), 0);
     ck_assert_uint_eq(rig_flags(9), GTF_permit_access);
 
