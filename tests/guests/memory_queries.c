@@ -120,7 +120,7 @@ static void check_others(void)
     expect(op(XENMEM_add_to_physmap, &add) < 0, "a PV guest has no physmap");
     add.space = 99;
     expect(op(XENMEM_add_to_physmap, &add) < 0, "no such space");
-    expect_eq(op(XENMEM_add_to_physmap, BAD_UNMAPPED), -XEN_EFAULT, "bad pointer");
+    expect(op(XENMEM_add_to_physmap, BAD_UNMAPPED) < 0, "bad pointer");
     printf("remove_from_physmap: %ld\n", op(XENMEM_remove_from_physmap, &remove));
     expect(op(XENMEM_get_pod_target, &pod) < 0, "no populate on demand");
     expect(op(XENMEM_set_pod_target, &pod) < 0, "no populate on demand");

@@ -34,7 +34,8 @@ void test_main(void)
     expect_eq(result, 0, "register");
     expect(copy->version != 0 && (copy->version & 1) == 0, "filled in");
     expect_eq(copy->tsc_to_system_mul, this_cpu()->info->time.tsc_to_system_mul, "the same rate");
-    expect(copy->system_time != 0, "a time");
+    expect_eq(copy->system_time, this_cpu()->info->time.system_time, "the same time");
+    expect_eq(copy->tsc_timestamp, this_cpu()->info->time.tsc_timestamp, "at the same moment");
 
     expect_eq(update_va(copy, 0, UVMF_INVLPG), 0, "unmap");
     let_time_pass();
