@@ -48,6 +48,8 @@
 #define LVT_TSC_DEADLINE 0x40000u
 #define DIVIDE_BY_1      0xbu
 
+#define CALIBRATIONS_PER_SECOND 50 /* one takes this part of a second */
+
 #define CPUID_1_ECX_X2APIC   (1u << 21)
 #define CPUID_1_ECX_DEADLINE (1u << 24)
 #define CPUID_1_EDX_APIC     (1u << 9)
@@ -199,9 +201,29 @@ void apic_send_startup(uint32_t target_id, uint8_t page)
     send_command(target_id, ICR_ASSERT | ICR_STARTUP | page);
 }
 
+/* The timer's count and the TSC at one instant: of several tries the one that was quickest. */
+static uint32_t read_both(uint64_t *tsc)
+{
+    uint64_t best = UINT64_MAX;
+    uint32_t count = 0;
+
+    for (unsigned int i = 0; i < 10; i++) {
+        uint64_t before = read_tsc_ordered();
+        uint32_t now = read_register(APIC_TIMER_CURRENT);
+        uint64_t took = read_tsc_ordered() - before;
+
+        if (took < best) {
+            best = took;
+            *tsc = before + took / 2;
+            count = now;
+        }
+    }
+    return count;
+}
+
 void apic_timer_calibrate(uint64_t tsc_hz)
 {
-    uint64_t start, now, span = tsc_hz / 100;
+    uint64_t start, end;
     uint32_t first, last;
 
     if (tsc_deadline) {
@@ -209,20 +231,19 @@ void apic_timer_calibrate(uint64_t tsc_hz)
     }
     write_register(APIC_LVT_TIMER, LVT_MASKED | VECTOR_APIC_TIMER);
     write_register(APIC_TIMER_COUNT, UINT32_MAX);
-    first = read_register(APIC_TIMER_CURRENT);
-    start = read_tsc_ordered();
-    do {
-        now = read_tsc_ordered();
-    } while (now - start < span);
-    last = read_register(APIC_TIMER_CURRENT);
+    first = read_both(&start);
+    while (read_tsc_ordered() - start < tsc_hz / CALIBRATIONS_PER_SECOND) {
+        cpu_pause();
+    }
+    last = read_both(&end);
     write_register(APIC_TIMER_COUNT, 0);
     write_register(APIC_LVT_TIMER, VECTOR_APIC_TIMER);
 
     if (first == last) {
         panic("the local APIC's timer does not count");
     }
-    timer_mul = ((uint64_t)(first - last) << 32) / (now - start);
-    timer_max_tsc = (((uint64_t)UINT32_MAX << 32) / timer_mul);
+    timer_mul = ((uint64_t)(first - last) << 32) / (end - start);
+    timer_max_tsc = ((uint64_t)UINT32_MAX << 32) / timer_mul;
     log_info("apic: timer runs at %lu kHz\n", (timer_mul * (tsc_hz / 1000)) >> 32);
 }
 
