@@ -27,8 +27,10 @@ int vcpu_info_register(struct vcpu *vcpu, uint64_t mfn_number, uint32_t offset)
     bool moved;
     int error;
 
-    if (offset > PAGE_SIZE - sizeof(*place) || offset % _Alignof(struct vcpu_info) != 0 ||
-        !frame_get(mfn(mfn_number), domain->id)) {
+    if (offset > PAGE_SIZE - sizeof(*place) || offset % _Alignof(struct vcpu_info) != 0) {
+        return -XEN_ENXIO;
+    }
+    if (!frame_get(mfn(mfn_number), domain->id)) {
         return -XEN_EINVAL;
     }
     page = page_of(mfn(mfn_number));

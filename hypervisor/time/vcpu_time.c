@@ -20,8 +20,11 @@
 #include "hypervisor/x86/tlb.h"
 
 #define PERIOD_LEAST_NS UINT64_C(1000000)
-#define PERIOD_MOST_NS  (UINT64_C(1) << 60)
-#define BASE_UNKNOWN    UINT64_MAX
+#define PERIOD_START_NS \
+    UINT64_C(10000000) /* a vCPU ticks from the start, until it says otherwise */
+#define PERIOD_MOST_NS (UINT64_C(1) << 60)
+#define ABSURD_SHIFT   50
+#define BASE_UNKNOWN   UINT64_MAX
 
 struct vcpu_time {
     uint32_t version;        /* of the clock as published, even; the guest's copy is never read */
@@ -214,6 +217,7 @@ static void periodic_expired(void *argument)
 
 long vcpu_time_set_singleshot(struct vcpu *vcpu, uint64_t deadline_ns, uint32_t flags)
 {
+    deadline_ns = (int64_t)deadline_ns < 0 ? 0 : deadline_ns; /* the ABI's times are signed */
     if ((flags & VCPU_SSHOTTMR_future) != 0 && deadline_ns < clock_now()) {
         return -XEN_ETIME;
     }
@@ -257,9 +261,14 @@ long hypercall_set_timer_op(uint64_t deadline_ns)
         timer_stop(&time->singleshot);
         return 0;
     }
-    if (unlikely((deadline_ns >> 60) != 0)) {
-        /* Decades away or negative: a guest whose arithmetic overflowed.  Soon, as Xen does. */
-        deadline_ns = clock_now() + NANOSECONDS / 10;
+    if (unlikely((deadline_ns >> ABSURD_SHIFT) != 0)) {
+        uint64_t now = clock_now();
+
+        /* Weeks away or negative: a guest whose arithmetic overflowed.  Soon, as Xen does. */
+        if ((int64_t)deadline_ns < 0 ||
+            (deadline_ns > now && (deadline_ns - now) >> ABSURD_SHIFT != 0)) {
+            deadline_ns = now + NANOSECONDS / 10;
+        }
     }
     timer_set(&time->singleshot, deadline_ns);
     return 0;
@@ -296,8 +305,10 @@ void vcpu_time_unloaded(struct vcpu *vcpu)
 
 static bool area_ok(uint64_t address, size_t size)
 {
-    return address + size >= address && guest_address_ok(address) &&
-           guest_address_ok(address + size - 1);
+    uint64_t last = address + size - 1;
+
+    return last >= address && address_canonical(address) && address_canonical(last) &&
+           guest_address_ok(address) && guest_address_ok(last);
 }
 
 long vcpu_time_register_runstate(struct vcpu *vcpu, uint64_t guest_address)
@@ -378,6 +389,8 @@ int vcpu_time_create(struct vcpu *vcpu)
     timer_init(&time->periodic, periodic_expired, vcpu);
     time->runstate.state = RUNSTATE_offline;
     time->runstate.state_entry_time = clock_now();
+    time->period_ns = PERIOD_START_NS;
+    time->last_tick_ns = time->runstate.state_entry_time;
     time->published_base = BASE_UNKNOWN; /* published when it is loaded, at the latest */
     vcpu->time = time;
     return 0;
