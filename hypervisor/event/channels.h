@@ -139,13 +139,16 @@ static inline uint32_t channel_queue_last(uint32_t queue)
     return (queue >> CHANNEL_QUEUE_SHIFT) & CHANNEL_QUEUE;
 }
 
+/* A port that has a channel, as those have that the core itself noted. */
+static inline struct channel *channel_at(const struct event_channels *events, uint32_t port)
+{
+    return &load_acquire(&events->groups)[port / GROUP_CHANNELS][port % GROUP_CHANNELS];
+}
+
 /* NULL if the port is beyond all that were ever in use. */
 static inline struct channel *channel_find(const struct event_channels *events, uint32_t port)
 {
-    if (unlikely(port >= load_acquire(&events->limit))) {
-        return NULL;
-    }
-    return &load_acquire(&events->groups)[port / GROUP_CHANNELS][port % GROUP_CHANNELS];
+    return likely(port < load_acquire(&events->limit)) ? channel_at(events, port) : NULL;
 }
 
 static inline struct fifo *events_fifo(const struct event_channels *events)
@@ -157,17 +160,13 @@ static inline struct fifo *events_fifo(const struct event_channels *events)
  * A CPU that sends is counted: its number is odd from senders_enter() to
  * senders_leave().  Between the two it takes only locks ranked below RANK_EVENT.
  * Sends nest when one makes something worth a VIRQ.
+ *
+ * Entering is a full barrier: what the sender reads next is not older than its
+ * being seen here.
  */
-struct sender_count {
-    _Alignas(64) _Atomic uint32_t number;
-};
-
-extern struct sender_count sender_counts[CPU_LIMIT];
-
-/* A full barrier: what the sender reads next is not older than its being seen here. */
 static inline uint32_t senders_enter(void)
 {
-    _Atomic uint32_t *number = &sender_counts[cpu_id()].number;
+    _Atomic uint32_t *number = &this_cpu()->event_sends;
     uint32_t before = atomic_load_explicit(number, memory_order_relaxed);
 
     atomic_exchange(number, before | 1);
@@ -178,7 +177,22 @@ static inline void senders_leave(uint32_t before)
 {
     uint32_t after = (before & 1) != 0 ? before : before + 2;
 
-    atomic_store_explicit(&sender_counts[cpu_id()].number, after, memory_order_release);
+    atomic_store_explicit(&this_cpu()->event_sends, after, memory_order_release);
+}
+
+/* The same pair for a hypercall, which is never within another send. */
+static inline uint32_t senders_enter_first(void)
+{
+    _Atomic uint32_t *number = &this_cpu()->event_sends;
+    uint32_t before = atomic_load_explicit(number, memory_order_relaxed);
+
+    atomic_exchange(number, before + 1);
+    return before;
+}
+
+static inline void senders_leave_last(uint32_t before)
+{
+    atomic_store_explicit(&this_cpu()->event_sends, before + 2, memory_order_release);
 }
 
 /* Return when every send that may have seen what was before this call is over. */
@@ -194,17 +208,58 @@ static inline void pollers_check(struct domain *domain, uint32_t port)
     }
 }
 
-/* The 2-level scheme, for ports in use.  The caller is counted as a sender or holds the event lock.
+/* The vCPU that a port in use notifies. */
+static inline struct vcpu *port_vcpu(const struct domain *domain, uint32_t port)
+{
+    return domain->vcpu[binding_vcpu(channel_binding(channel_at(domain->events, port)))];
+}
+
+/* As vcpu_mark_events_pending(), inline for who sends to the vCPU that runs here. */
+static inline void vcpu_tell(struct vcpu *vcpu)
+{
+    struct vcpu_info *info = read_once(vcpu->info);
+
+    if (atomic_swap(&info->evtchn_upcall_pending, 1) == 0 &&
+        (vcpu != current || atomic_load(&vcpu->blocked) != 0)) {
+        vcpu_unblock(vcpu);
+    }
+}
+
+/*
+ * The 2-level scheme (two_level.c), for ports in use.  The caller is counted as
+ * a sender or holds the event lock.
  */
-void two_level_raise(struct domain *domain, struct vcpu *vcpu, uint32_t port);
-void two_level_unmask(struct domain *domain, struct vcpu *vcpu, uint32_t port);
+void two_level_unmask(struct domain *domain, uint32_t port);
 bool two_level_pending(const struct domain *domain, uint32_t port);
 bool two_level_masked(const struct domain *domain, uint32_t port);
 void two_level_clear(struct domain *domain, uint32_t port);
 
-/* The FIFO scheme; `fifo` is the domain's, not NULL.  The caller as above. */
-void fifo_raise(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port);
-void fifo_unmask(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port);
+/* The port became pending and is not masked: the selector, then the vCPU. */
+static inline void two_level_select(struct vcpu *vcpu, uint32_t port)
+{
+    struct vcpu_info *info = read_once(vcpu->info);
+
+    if (!bit_test_and_set(&info->evtchn_pending_sel, port / 64)) {
+        vcpu_tell(vcpu);
+    }
+}
+
+static inline void two_level_raise(struct domain *domain, uint32_t port)
+{
+    struct shared_info *shared = domain->shared_info;
+
+    if (bit_test_and_set(shared->evtchn_pending, port)) {
+        return;
+    }
+    if (!bit_test(shared->evtchn_mask, port)) {
+        two_level_select(port_vcpu(domain, port), port);
+    }
+    pollers_check(domain, port);
+}
+
+/* The FIFO scheme (fifo.c); `fifo` is the domain's, not NULL.  The caller as above. */
+void fifo_raise(struct domain *domain, struct fifo *fifo, uint32_t port);
+void fifo_unmask(struct domain *domain, struct fifo *fifo, uint32_t port);
 bool fifo_pending(const struct fifo *fifo, const struct channel *channel, uint32_t port);
 bool fifo_masked(const struct fifo *fifo, uint32_t port);
 bool fifo_linked(const struct fifo *fifo, uint32_t port);
@@ -221,19 +276,16 @@ long fifo_init_control(struct evtchn_init_control *args);
 long fifo_expand_array(struct evtchn_expand_array *args);
 long fifo_set_priority(struct evtchn_set_priority *args);
 
-/*
- * Set a port pending.  The caller is counted as a sender, or holds the event
- * lock; `vcpu` is the one to notify.
+/* Set a port in use pending and notify.  The caller is counted as a sender or holds the event lock.
  */
-static inline void channel_raise(struct vcpu *vcpu, struct channel *channel, uint32_t port)
+static inline void port_raise(struct domain *domain, uint32_t port)
 {
-    struct domain *domain = vcpu->domain;
     struct fifo *fifo = events_fifo(domain->events);
 
     if (fifo == NULL) {
-        two_level_raise(domain, vcpu, port);
+        two_level_raise(domain, port);
     } else {
-        fifo_raise(fifo, vcpu, channel, port);
+        fifo_raise(domain, fifo, port);
     }
 }
 

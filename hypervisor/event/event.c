@@ -20,8 +20,6 @@
 
 #define CLOSE_BATCH 64u /* ports closed before a preemption is looked for */
 
-struct sender_count sender_counts[CPU_LIMIT];
-
 /* Who gets a global VIRQ, with a reference; NULL: dom0. */
 static struct domain *_Atomic virq_handlers[NR_VIRQS];
 
@@ -34,21 +32,29 @@ void senders_wait(void)
 
     memory_barrier();
     for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
-        uint32_t seen = atomic_load_explicit(&sender_counts[cpu].number, memory_order_acquire);
+        _Atomic uint32_t *number = &cpu_info_of(cpu)->event_sends;
+        uint32_t seen = atomic_load_explicit(number, memory_order_acquire);
 
         if (cpu == self || (seen & 1) == 0) {
             continue;
         }
-        while (atomic_load_explicit(&sender_counts[cpu].number, memory_order_acquire) == seen) {
+        while (atomic_load_explicit(number, memory_order_acquire) == seen) {
             spin_wait();
         }
     }
 }
 
+/*
+ * A poll that is only about to begin is left alone: VCPU_BLOCKED comes after it,
+ * and after that the vCPU looks at its ports and at the upcall flag.
+ *
+ * The upcall mask is not looked at before a kick: the guest clears it with a
+ * plain write and then reads upcall_pending, and both sides could miss.
+ */
 void vcpu_unblock(struct vcpu *vcpu)
 {
-    (void)vcpu_poll_end(vcpu);
     if ((atomic_load(&vcpu->blocked) & VCPU_BLOCKED) != 0) {
+        (void)vcpu_poll_end(vcpu);
         if ((atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
             sched_wake(vcpu);
         }
@@ -57,17 +63,9 @@ void vcpu_unblock(struct vcpu *vcpu)
     }
 }
 
-/*
- * The upcall mask is not looked at: the guest clears it with a plain write and
- * then reads upcall_pending, and without a barrier both sides could miss.
- */
 void vcpu_mark_events_pending(struct vcpu *vcpu)
 {
-    struct vcpu_info *info = read_once(vcpu->info);
-
-    if (atomic_swap(&info->evtchn_upcall_pending, 1) == 0) {
-        vcpu_unblock(vcpu);
-    }
+    vcpu_tell(vcpu);
 }
 
 cold_path void pollers_wake(struct domain *domain, uint32_t port)
@@ -302,7 +300,7 @@ static void close_locked(struct domain *domain, uint32_t port,
     struct channel *other = NULL;
 
     if (binding_state(binding) == CHANNEL_INTERDOMAIN) {
-        other = channel_find(binding_domain(binding)->events, channel->value);
+        other = channel_at(binding_domain(binding)->events, channel->value);
         channel_set_state(other, CHANNEL_UNBOUND);
     } else if (binding_state(binding) == CHANNEL_VIRQ) {
         atomic_store(virq_slot(domain, channel->value, binding_vcpu(binding)), 0);
@@ -492,9 +490,7 @@ static void send_virq(struct domain *domain, const struct vcpu_events *events, u
     uint32_t port = atomic_load_explicit(&events->virq_port[virq], memory_order_acquire);
 
     if (port != 0) {
-        struct channel *channel = channel_find(domain->events, port);
-
-        channel_raise(domain->vcpu[binding_vcpu(channel_binding(channel))], channel, port);
+        port_raise(domain, port);
     }
 }
 
@@ -548,7 +544,7 @@ void event_send_pirq(struct domain *domain, evtchn_port_t port)
     uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
 
     if (binding_state(binding) == CHANNEL_PIRQ || binding_state(binding) == CHANNEL_PIRQ_BUSY) {
-        channel_raise(domain->vcpu[binding_vcpu(binding)], channel, port);
+        port_raise(domain, port);
     }
     senders_leave(before);
 }
@@ -566,12 +562,10 @@ int event_unmask(struct domain *domain, evtchn_port_t port)
     uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
 
     if (binding_state(binding) > CHANNEL_RESERVED) {
-        struct vcpu *vcpu = domain->vcpu[binding_vcpu(binding)];
-
         if (fifo == NULL) {
-            two_level_unmask(domain, vcpu, port);
+            two_level_unmask(domain, port);
         } else {
-            fifo_unmask(fifo, vcpu, channel, port);
+            fifo_unmask(domain, fifo, port);
         }
     }
     senders_leave(before);
@@ -664,7 +658,7 @@ static int must_check pair_locked(struct domain *domain, struct domain *remote,
     channel_set(ours, CHANNEL_INTERDOMAIN, remote, 0);
 
     /* They may have sent before we were there. */
-    channel_raise(domain->vcpu[0], ours, (uint32_t)port);
+    port_raise(domain, (uint32_t)port);
     return port;
 }
 
@@ -753,27 +747,33 @@ static long op_close(struct evtchn_close *args)
     return port_close(current->domain, args->port);
 }
 
-/* The hot one.  All between enter and leave is without a lock: see senders_wait(). */
+/*
+ * The hot one.  All between enter and leave is without a lock: see senders_wait().
+ * A send to nobody is no error: the peer may be about to bind.
+ */
 static inline long send(struct domain *domain, uint32_t port)
 {
-    uint32_t before = senders_enter();
+    uint32_t before = senders_enter_first();
     struct channel *channel = channel_find(domain->events, port);
-    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
-    long error = 0;
+    enum channel_state state = CHANNEL_FREE;
 
-    if (likely(binding_state(binding) == CHANNEL_INTERDOMAIN)) {
-        struct domain *remote = binding_domain(binding);
-        uint32_t remote_port = channel->value;
-        struct channel *theirs = channel_find(remote->events, remote_port);
+    if (likely(channel != NULL)) {
+        uint64_t binding = channel_binding(channel);
 
-        channel_raise(remote->vcpu[binding_vcpu(channel_binding(theirs))], theirs, remote_port);
-    } else if (binding_state(binding) == CHANNEL_IPI) {
-        channel_raise(domain->vcpu[binding_vcpu(binding)], channel, port);
-    } else if (binding_state(binding) != CHANNEL_UNBOUND) {
-        error = -XEN_EINVAL;
+        state = binding_state(binding);
+        if (likely(state == CHANNEL_INTERDOMAIN)) {
+            domain = binding_domain(binding);
+            port = channel->value;
+        } else if (state != CHANNEL_IPI) {
+            goto leave;
+        }
+        port_raise(domain, port);
+        senders_leave_last(before);
+        return 0;
     }
-    senders_leave(before);
-    return error;
+leave:
+    senders_leave_last(before);
+    return state == CHANNEL_UNBOUND ? 0 : -XEN_EINVAL;
 }
 
 static long op_send(struct evtchn_send *args)
@@ -996,29 +996,27 @@ static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t a
 
 long hypercall_event_channel_op(uint64_t operation, uint64_t argument)
 {
-    uint32_t port;
+    int64_t port;
 
     if (unlikely((uint32_t)operation != EVTCHNOP_send)) {
         return run_operation((uint32_t)operation, argument);
     }
-    if (guest_read_u32(argument, &port) != 0) {
-        return -XEN_EFAULT;
-    }
-    return send(current->domain, port);
+    port = guest_read_u32(argument);
+    return likely(port >= 0) ? send(current->domain, (uint32_t)port) : port;
 }
 
 /* The older form has the command in front of the same structures, and not the newest of them. */
 long hypercall_event_channel_op_compat(uint64_t argument)
 {
-    uint32_t command;
+    int64_t command = guest_read_u32(argument);
 
-    if (guest_read_u32(argument, &command) != 0) {
-        return -XEN_EFAULT;
+    if (command < 0) {
+        return command;
     }
     if (command > EVTCHNOP_unmask) {
         return -XEN_ENOSYS;
     }
-    return hypercall_event_channel_op(command, argument + offsetof(struct evtchn_op, u));
+    return hypercall_event_channel_op((uint64_t)command, argument + offsetof(struct evtchn_op, u));
 }
 
 /* ---- Debugging --------------------------------------------------------------------------------

@@ -20,9 +20,26 @@
 #define WORD_LINKED  ((event_word_t)1 << EVTCHN_FIFO_LINKED)
 #define WORD_LINK    ((event_word_t)EVTCHN_FIFO_LINK_MASK)
 
-/* On a word of the guest; returns what was there.  A full barrier. */
-#define word_set(word, bits)   __atomic_fetch_or((word), (bits), __ATOMIC_SEQ_CST)
-#define word_clear(word, bits) __atomic_fetch_and((word), ~(bits), __ATOMIC_SEQ_CST)
+/*
+ * Set one bit (0 to 31) of a word the guest can write to; the bit as it was.  A
+ * full barrier, one instruction: compilers may make a loop of a fetch-and-or.
+ */
+static inline bool word_test_and_set(event_word_t *word, unsigned int bit)
+{
+    bool old;
+
+    __asm__ volatile("lock btsl %[bit], %[word]"
+                     : [word] "+m"(*word), "=@ccc"(old)
+                     : [bit] "Ir"(bit)
+                     : "memory");
+    return old;
+}
+
+/* Clear bits; a full barrier. */
+static inline void word_clear(event_word_t *word, event_word_t bits)
+{
+    (void)__atomic_and_fetch(word, ~bits, __ATOMIC_SEQ_CST);
+}
 
 static inline event_word_t *event_word(const struct fifo *fifo, uint32_t port)
 {
@@ -32,15 +49,16 @@ static inline event_word_t *event_word(const struct fifo *fifo, uint32_t port)
 }
 
 /*
- * Let the queue's last port point to the next.  False if the guest has taken the
- * last one off: then the link must not stay, for the word is in no queue.  Only
- * who holds the lock of the queue it was in can put it into another meanwhile.
+ * Let the queue's last port point to the next: its link is 0, so that adding is
+ * setting (what a guest did to it can only carry into bits nobody uses).  False if the guest has
+ * taken the last one off: then the link must not stay, for the word is in no queue.  Only who holds
+ * the lock of the queue it was in can put it into another meanwhile.
  */
 static bool append(const struct fifo *fifo, uint32_t tail, uint32_t port)
 {
     event_word_t *word = event_word(fifo, tail);
 
-    if ((word_set(word, port) & WORD_LINKED) != 0) {
+    if ((__atomic_fetch_add(word, port, __ATOMIC_SEQ_CST) & WORD_LINKED) != 0) {
         return true;
     }
     word_clear(word, WORD_LINK);
@@ -70,14 +88,13 @@ static bool enqueue_locked(const struct fifo *fifo, struct vcpu_events *to, unsi
                            uint32_t port)
 {
     uint32_t tail = to->tail[priority];
-    uint32_t bit = 1u << priority;
 
     to->tail[priority] = port;
     if (tail != 0 && append(fifo, tail, port)) {
         return false;
     }
     write_once(to->control->head[priority], port);
-    return (__atomic_fetch_or(&to->control->ready, bit, __ATOMIC_SEQ_CST) & bit) == 0;
+    return !word_test_and_set(&to->control->ready, priority);
 }
 
 /*
@@ -85,24 +102,23 @@ static bool enqueue_locked(const struct fifo *fifo, struct vcpu_events *to, unsi
  * queue.  If somebody else has put it on any queue since then, that will do: the
  * guest finds it there and sees the pending bit.
  */
-static void enqueue(const struct fifo *fifo, struct vcpu *vcpu, struct channel *channel,
-                    uint32_t port, event_word_t *word)
+static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t port,
+                    event_word_t *word)
 {
+    struct channel *channel = channel_at(domain->events, port);
+    struct vcpu *vcpu = domain->vcpu[binding_vcpu(channel_binding(channel))];
+
     uint32_t queue = atomic_load_explicit(&channel->queue, memory_order_acquire);
     uint32_t last = channel_queue_last(queue);
     uint32_t wanted = queue_of(vcpu->id, queue & CHANNEL_PRIORITY);
     struct vcpu_events *to = vcpu->events;
-    struct vcpu_events *from =
-        likely(last >> 4 == vcpu->id) ? to : vcpu->domain->vcpu[last >> 4]->events;
-    event_word_t old = WORD_LINKED;
+    struct vcpu_events *from = likely(last >> 4 == vcpu->id) ? to : domain->vcpu[last >> 4]->events;
     bool tell = false;
 
     queues_lock(from, to);
-    if (channel_queue_last(atomic_load(&channel->queue)) == last) {
-        old = word_set(word, WORD_LINKED);
-    }
-    if ((old & WORD_LINKED) == 0) {
-        if (unlikely((old & WORD_LINK) != 0)) {
+    if (channel_queue_last(atomic_load(&channel->queue)) == last &&
+        !word_test_and_set(word, EVTCHN_FIFO_LINKED)) {
+        if (unlikely((read_once(*word) & WORD_LINK) != 0)) {
             word_clear(word, WORD_LINK);
         }
         /* As the last of a queue it was taken off: that queue is empty. */
@@ -116,7 +132,7 @@ static void enqueue(const struct fifo *fifo, struct vcpu *vcpu, struct channel *
     }
     queues_unlock(from, to);
     if (tell) {
-        vcpu_mark_events_pending(vcpu);
+        vcpu_tell(vcpu);
     }
 }
 
@@ -128,34 +144,41 @@ static cold_path bool defer(const struct fifo *fifo, struct channel *channel, ui
            (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) == 0;
 }
 
-void fifo_raise(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port)
+/*
+ * Mask and link are read after pending was set.  Who clears one of them after
+ * that finds the port pending.
+ */
+void fifo_raise(struct domain *domain, struct fifo *fifo, uint32_t port)
 {
     event_word_t *word = event_word(fifo, port);
-    event_word_t old;
+    bool was_pending;
 
     if (unlikely(word == NULL)) {
-        if (defer(fifo, channel, port)) {
-            pollers_check(vcpu->domain, port);
+        if (defer(fifo, channel_at(domain->events, port), port)) {
+            pollers_check(domain, port);
             return;
         }
         word = event_word(fifo, port);
     }
-    old = word_set(word, WORD_PENDING);
-    if ((old & (WORD_MASKED | WORD_LINKED)) == 0) {
-        enqueue(fifo, vcpu, channel, port, word);
+    was_pending = word_test_and_set(word, EVTCHN_FIFO_PENDING);
+    if ((read_once(*word) & (WORD_MASKED | WORD_LINKED)) == 0) {
+        enqueue(domain, fifo, port, word);
     }
-    if ((old & WORD_PENDING) == 0) {
-        pollers_check(vcpu->domain, port);
+    if (!was_pending) {
+        pollers_check(domain, port);
     }
 }
 
-void fifo_unmask(struct fifo *fifo, struct vcpu *vcpu, struct channel *channel, uint32_t port)
+void fifo_unmask(struct domain *domain, struct fifo *fifo, uint32_t port)
 {
     event_word_t *word = event_word(fifo, port);
 
-    if (word != NULL &&
-        (word_clear(word, WORD_MASKED) & (WORD_PENDING | WORD_LINKED)) == WORD_PENDING) {
-        enqueue(fifo, vcpu, channel, port, word);
+    if (word == NULL) {
+        return;
+    }
+    word_clear(word, WORD_MASKED);
+    if ((read_once(*word) & (WORD_PENDING | WORD_LINKED)) == WORD_PENDING) {
+        enqueue(domain, fifo, port, word);
     }
 }
 
@@ -349,9 +372,7 @@ static void raise_deferred(struct domain *domain, uint32_t first)
 
         if ((atomic_load(&channel->queue) & CHANNEL_DEFERRED) != 0 &&
             (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) != 0) {
-            uint32_t id = binding_vcpu(channel_binding(channel));
-
-            fifo_raise(events->fifo, domain->vcpu[id], channel, port);
+            fifo_raise(domain, events->fifo, port);
         }
     }
 }

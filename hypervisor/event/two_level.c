@@ -5,40 +5,18 @@
  * word of 64 ports.
  *
  * Whoever turns a bit from 0 to 1 goes on to the next level; who finds it set
- * leaves the rest to the one who set it.  All steps are full barriers.  Open
+ * leaves the rest to the one who set it.  All steps are full barriers; raising is
+ * inline (channels.h), the rest is here.  Open
  * ports of a domain without a fifo are below 4,096: no range checks here.
  */
 #include "hypervisor/event/channels.h"
 
-/* The port became pending and is not masked: the selector, then the vCPU. */
-static inline void select_port(struct vcpu *vcpu, uint32_t port)
-{
-    struct vcpu_info *info = read_once(vcpu->info);
-
-    if (!bit_test_and_set(&info->evtchn_pending_sel, port / 64)) {
-        vcpu_mark_events_pending(vcpu);
-    }
-}
-
-void two_level_raise(struct domain *domain, struct vcpu *vcpu, uint32_t port)
-{
-    struct shared_info *shared = domain->shared_info;
-
-    if (bit_test_and_set(shared->evtchn_pending, port)) {
-        return;
-    }
-    if (!bit_test(shared->evtchn_mask, port)) {
-        select_port(vcpu, port);
-    }
-    pollers_check(domain, port);
-}
-
-void two_level_unmask(struct domain *domain, struct vcpu *vcpu, uint32_t port)
+void two_level_unmask(struct domain *domain, uint32_t port)
 {
     struct shared_info *shared = domain->shared_info;
 
     if (bit_test_and_clear(shared->evtchn_mask, port) && bit_test(shared->evtchn_pending, port)) {
-        select_port(vcpu, port);
+        two_level_select(port_vcpu(domain, port), port);
     }
 }
 

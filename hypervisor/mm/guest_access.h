@@ -94,29 +94,31 @@ static inline int must_check guest_fault(size_t left)
         (into) = word_;                                                     \
     } while (0)
 
-/* The same as a function for 4 bytes: 0 or -XEN_EFAULT. */
-static always_inline int must_check guest_read_u32(uint64_t address, uint32_t *into)
+/* 4 bytes, as a function that checks the address: the value, or -XEN_EFAULT. */
+static always_inline int64_t guest_read_u32(uint64_t address)
 {
-    uint32_t value = 0;
-    int error = -XEN_EFAULT;
+    int64_t value = -XEN_EFAULT;
 
     if (unlikely(!guest_address_ok(address))) {
-        return error;
+        return value;
     }
     guest_access_begin();
-    __asm__ volatile("1: movl (%[address]), %[value]\n\t"
-                     "xorl %[error], %[error]\n2:\n\t" EXTABLE("1b", "2b")
-                     : [value] "+r"(value), [error] "+r"(error)
+    /* A load of 32 bits clears the upper half. */
+    __asm__ volatile("1: movl (%[address]), %k[value]\n"
+                     "2:\n\t" EXTABLE("1b", "2b")
+                     : [value] "+r"(value)
                      : [address] "r"(address)
-                     : "memory", "cc");
+                     : "memory");
     guest_access_end();
-    *into = value;
-    return error;
+    return value;
 }
 #else
-static inline int must_check guest_read_u32(uint64_t address, uint32_t *into)
+static inline int64_t guest_read_u32(uint64_t address)
 {
-    return copy_from_guest(into, guest_pointer(const uint32_t, address));
+    uint32_t value;
+
+    return copy_from_guest(&value, guest_pointer(const uint32_t, address)) == 0 ? (int64_t)value
+                                                                              : -XEN_EFAULT;
 }
 #endif
 

@@ -25,7 +25,7 @@ struct vcpu;
 enum softirq {
     SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
     SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run      */
-    SOFTIRQ_RCU,      /* reserved for deferred frees         */
+    SOFTIRQ_GUEST,    /* pv/pending.c: what the current vCPU is owed */
     SOFTIRQ_LIMIT,
 };
 
@@ -35,6 +35,8 @@ struct cpu_info {
     _Atomic uint32_t softirq_pending; /* bits of enum softirq */
     uint32_t id;                      /* 0 is the boot CPU; dense */
     uint64_t scratch[2];              /* the entry code's */
+    _Atomic uint32_t event_sends;     /* odd while this CPU sends an event: event/channels.h */
+    uint32_t unused[3];
 };
 
 _Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_regs)) % 16 == 0,
