@@ -18,6 +18,7 @@
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/pv/cpu_policy.h"
+#include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/time/timer.h"
@@ -96,6 +97,7 @@ static void boot_on_own_stack(void)
     ioapic_setup();
     console_start_interrupts();
     cpu_policy_detect();
+    pv_traps_setup();
     smp_start(options.maxcpus);
     dom0_build();
     memory_free_modules();

@@ -120,7 +120,7 @@ struct vcpu {
         bool syscall32_masks_events;
         bool sysenter_masks_events;
         bool nmi_pending, nmi_masked;
-        bool mce_pending;
+        bool selectors_failed;         /* at the last load; the failsafe callback is due */
         mfn_t kernel_l4, user_l4;      /* references and types held; user_l4 0 if none */
         uint64_t kernel_cr3, user_cr3; /* as loaded */
         uint64_t kernel_sp, kernel_ss; /* stack_switch */

@@ -24,6 +24,7 @@ struct xen_memory_map_copy {
 /* What the firmware reported, in order of address, and the core's own devices (boot/memory.c). */
 extern struct xen_memory_map_copy machine_memory_map;
 
+/* In order of address; what overlaps an entry that is there already is left out. */
 void memory_map_add(struct xen_memory_map_copy *map, uint64_t address, uint64_t size,
                     uint32_t type);
 

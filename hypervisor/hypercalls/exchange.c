@@ -17,7 +17,6 @@
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/softirq.h"
-#include "hypervisor/x86/tlb.h"
 
 #define ORDER_LIMIT_GUEST   9u
 #define ORDER_LIMIT_CONTROL 12u
@@ -107,9 +106,7 @@ static int hand_over(struct domain *domain, const struct xen_memory_exchange *re
     }
     for (uint32_t i = 0; i < chunk->old_count; i++) {
         m2p_set(page_frame(chunk->old[i]), pfn(M2P_NONE));
-        page_clear(page_address(chunk->old[i]));
-        chunk->old[i]->tlb_stamp = tlb_clock();
-        heap_free_clean(chunk->old[i]);
+        heap_free_frames(chunk->old[i], 0);
     }
     return error;
 }

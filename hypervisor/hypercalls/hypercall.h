@@ -22,6 +22,9 @@ long hypercall_multicall(uint64_t calls, uint64_t count);
 long hypercall_memory_op(uint64_t command, uint64_t argument);
 long hypercall_xen_version(uint64_t command, uint64_t argument);
 long hypercall_vm_assist(uint64_t command, uint64_t type);
+
+/* The form old kernels use: command and argument in one structure. */
+long hypercall_physdev_op_compat(uint64_t argument);
 long hypercall_xenpmu_op(uint64_t operation, uint64_t argument);
 
 /* The core's command line, for dom0 (boot/main.c). */

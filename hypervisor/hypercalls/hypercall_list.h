@@ -29,8 +29,10 @@
     X(13, multicall,                    hypercall_multicall,                    2, ANY)          \
     X(14, update_va_mapping,            hypercall_update_va_mapping,            3, ANY)          \
     X(15, set_timer_op,                 hypercall_set_timer_op,                 1, ANY)          \
+    X(16, event_channel_op_compat,      hypercall_event_channel_op_compat,      1, ANY)          \
     X(17, xen_version,                  hypercall_xen_version,                  2, ANY)          \
     X(18, console_io,                   hypercall_console_io,                   3, ANY)          \
+    X(19, physdev_op_compat,            hypercall_physdev_op_compat,            1, ANY)          \
     X(20, grant_table_op,               hypercall_grant_table_op,               3, ANY)          \
     X(21, vm_assist,                    hypercall_vm_assist,                    2, ANY)          \
     X(22, update_va_mapping_otherdomain, hypercall_update_va_mapping_otherdomain, 4, ANY)        \

@@ -355,6 +355,8 @@ static long acquire_resource(uint64_t argument)
 
 long hypercall_memory_op(uint64_t command, uint64_t argument)
 {
+    domid_t id;
+
     /* Only the first three and exchange are ever continued. */
     switch (command & COMMAND_MASK) {
     case XENMEM_populate_physmap:
@@ -391,7 +393,9 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     case XENMEM_add_to_physmap:
     case XENMEM_add_to_physmap_batch:
     case XENMEM_remove_from_physmap:
-        return -XEN_EACCES; /* a PV guest keeps its own physical map */
+        /* A PV guest keeps its own physical map. */
+        return copy_from_guest(&id, guest_pointer(const domid_t, argument)) != 0 ? -XEN_EFAULT
+                                                                                 : -XEN_EACCES;
     case XENMEM_get_vnumainfo:
         return -XEN_EOPNOTSUPP;
     default:

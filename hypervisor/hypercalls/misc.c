@@ -4,11 +4,13 @@
  */
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/features.h"
+#include "guest-pv-headers/physdev.h"
 #include "guest-pv-headers/version.h"
 #include "guest-pv-headers/xen.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/hypercalls/hypercall.h"
+#include "hypervisor/hypercalls/physdev_op.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/panic_dump.h"
@@ -169,7 +171,7 @@ long hypercall_xen_version(uint64_t command, uint64_t argument)
 {
     static const struct xen_platform_parameters parameters = { .virt_start = CORE_START };
 
-    switch (command) {
+    switch ((uint32_t)command) { /* an int in the ABI */
     case XENVER_version:
         return ABI_VERSION;
     case XENVER_extraversion:
@@ -219,6 +221,20 @@ long hypercall_vm_assist(uint64_t command, uint64_t type)
     default:
         return -XEN_ENOSYS;
     }
+}
+
+long hypercall_physdev_op_compat(uint64_t argument)
+{
+    uint32_t command;
+    int error = copy_from_guest(&command, guest_pointer(const uint32_t, argument));
+
+    if (error != 0) {
+        return error;
+    }
+    /* Only the commands that existed then; the argument lies behind the command. */
+    return command > PHYSDEVOP_free_irq_vector
+               ? -XEN_ENOSYS
+               : hypercall_physdev_op(command, argument + offsetof(struct physdev_op, u));
 }
 
 /* Performance counters are not virtualised: the answer guests get where they are switched off. */

@@ -8,6 +8,7 @@
 #include "hypervisor/hypercalls/vcpu_op.h"
 
 #include "hypervisor/pv/context.h"
+#include "hypervisor/pv/traps.h"
 
 #include "guest-pv-headers/sched.h"
 #include "hypervisor/domain/continuation.h"
@@ -170,8 +171,7 @@ static long send_nmi(struct vcpu *vcpu, uint64_t argument)
     if (argument != 0) {
         return -XEN_EINVAL;
     }
-    vcpu->pv.nmi_pending = true;
-    memory_barrier();
+    pv_send_nmi(vcpu);
     vcpu_unblock(vcpu);
     return 0;
 }

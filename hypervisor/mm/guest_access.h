@@ -118,7 +118,7 @@ static inline int64_t guest_read_u32(uint64_t address)
     uint32_t value;
 
     return copy_from_guest(&value, guest_pointer(const uint32_t, address)) == 0 ? (int64_t)value
-                                                                              : -XEN_EFAULT;
+                                                                                : -XEN_EFAULT;
 }
 #endif
 

@@ -3,8 +3,7 @@
  * The buddy allocator, and objects of up to half a page cut from its frames.
  *
  * Three zones by machine address keep what devices with short addresses need:
- * a request without a limit is served from the highest zone that can.  A block
- * that was not scrubbed since boot is scrubbed when it is given out.
+ * a request without a limit is served from the highest zone that can.
  */
 #include "hypervisor/mm/heap.h"
 
@@ -46,14 +45,14 @@ static uint64_t number_of(const struct page *page)
     return page_frame(page).number;
 }
 
-static void block_insert(struct page *block, unsigned int order, bool dirty)
+static void block_insert(struct page *block, unsigned int order)
 {
     uint64_t number = number_of(block);
     uint32_t *head = &free_blocks[zone_of(number)][order];
 
     atomic_store_explicit(&block->refs, PAGE_REF_FREE | page_ref_owner_bits(OWNER_NONE),
                           memory_order_relaxed);
-    atomic_store_explicit(&block->use, order | (dirty ? FREE_DIRTY : 0), memory_order_relaxed);
+    atomic_store_explicit(&block->use, order, memory_order_relaxed);
     block->prev = NO_FRAME;
     block->next = *head;
     if (*head != NO_FRAME) {
@@ -86,13 +85,13 @@ static struct page *free_buddy(uint64_t number, unsigned int order)
     }
     page = page_at(other);
     if ((atomic_load_explicit(&page->refs, memory_order_relaxed) & PAGE_REF_FREE) == 0 ||
-        (page->use & ~(uint64_t)FREE_DIRTY) != order) {
+        page->use != order) {
         return NULL;
     }
     return page;
 }
 
-static void free_block(struct page *block, unsigned int order, bool dirty) REQUIRES(heap_lock)
+static void free_block(struct page *block, unsigned int order) REQUIRES(heap_lock)
 {
     uint64_t number = number_of(block);
     uint32_t stamp = block->tlb_stamp;
@@ -100,7 +99,6 @@ static void free_block(struct page *block, unsigned int order, bool dirty) REQUI
 
     free_count += UINT64_C(1) << order;
     while (order + 1 < HEAP_ORDER_LIMIT && (buddy = free_buddy(number, order)) != NULL) {
-        dirty = dirty || (buddy->use & FREE_DIRTY) != 0;
         /* The younger stamp stands for both: a flush too many is harmless. */
         if ((int32_t)(buddy->tlb_stamp - stamp) > 0) {
             stamp = buddy->tlb_stamp;
@@ -110,7 +108,7 @@ static void free_block(struct page *block, unsigned int order, bool dirty) REQUI
         order++;
     }
     page_at(number)->tlb_stamp = stamp;
-    block_insert(page_at(number), order, dirty);
+    block_insert(page_at(number), order);
 }
 
 /* A block of at least 2^order frames that ends below `end`; its order in *found. */
@@ -128,7 +126,7 @@ static struct page *find_block(unsigned int zone, unsigned int order, uint64_t e
     return NULL;
 }
 
-static struct page *take_block(unsigned int order, uint64_t end, bool *dirty, uint32_t *stamp)
+static struct page *take_block(unsigned int order, uint64_t end, uint32_t *stamp)
     REQUIRES(heap_lock)
 {
     for (unsigned int zone = ZONES; zone-- > 0;) {
@@ -142,7 +140,6 @@ static struct page *take_block(unsigned int order, uint64_t end, bool *dirty, ui
         if (block == NULL) {
             continue;
         }
-        *dirty = (block->use & FREE_DIRTY) != 0;
         *stamp = block->tlb_stamp;
         block_remove(block, size);
         while (size > order) {
@@ -151,7 +148,7 @@ static struct page *take_block(unsigned int order, uint64_t end, bool *dirty, ui
             size--;
             upper = block + (UINT64_C(1) << size);
             upper->tlb_stamp = *stamp;
-            block_insert(upper, size, *dirty);
+            block_insert(upper, size);
         }
         free_count -= UINT64_C(1) << order;
         return block;
@@ -164,13 +161,12 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
     uint64_t end = address_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << address_bits) >> PAGE_SHIFT;
     struct page *block;
     uint32_t stamp = 0;
-    bool dirty = false;
 
     if (order >= HEAP_ORDER_LIMIT) {
         return NULL;
     }
     spin_lock(&heap_lock);
-    block = take_block(order, end, &dirty, &stamp);
+    block = take_block(order, end, &stamp);
     spin_unlock(&heap_lock);
     if (block == NULL) {
         return NULL;
@@ -180,7 +176,7 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
     for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
         struct page *page = block + i;
 
-        if (dirty && scrub) {
+        if (scrub) {
             page_clear(page_address(page));
         }
         atomic_store_explicit(&page->use, 0, memory_order_relaxed);
@@ -210,15 +206,7 @@ void heap_free_frames(struct page *first, unsigned int order)
     }
     first->tlb_stamp = tlb_clock();
     spin_lock(&heap_lock);
-    free_block(first, order, true);
-    spin_unlock(&heap_lock);
-}
-
-void heap_free_clean(struct page *page)
-{
-    atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
-    spin_lock(&heap_lock);
-    free_block(page, 0, false);
+    free_block(first, order);
     spin_unlock(&heap_lock);
 }
 
@@ -237,7 +225,7 @@ void heap_add(mfn_t first, uint64_t count)
         }
         page_at(number)->tlb_stamp = 0;
         total_count += UINT64_C(1) << order;
-        free_block(page_at(number), order, true);
+        free_block(page_at(number), order);
         number += UINT64_C(1) << order;
     }
     spin_unlock(&heap_lock);

@@ -2,8 +2,9 @@
 /*
  * Free memory: a buddy allocator of frames, and small objects cut from them.
  *
- * Frames come zeroed (scrubbed when they were freed) and with no stale
- * translation on any CPU.
+ * A free frame may still be in some CPU's TLB.  Before it is given out those CPUs
+ * flush, and only then is it zeroed: in this order, or its last owner could still
+ * write to it.
  */
 #ifndef HYPERVISOR_MM_HEAP_H
 #define HYPERVISOR_MM_HEAP_H
@@ -24,9 +25,8 @@ struct page;
 struct page *heap_frames(unsigned int order, unsigned int address_bits);
 struct page *heap_frames_unscrubbed(unsigned int order, unsigned int address_bits);
 
-/* Frames no one refers to; heap_free_clean() for one that was scrubbed already. */
+/* Frames no one refers to. */
 void heap_free_frames(struct page *first, unsigned int order);
-void heap_free_clean(struct page *page);
 
 /* Objects of the core: zeroed, aligned to 16 (page aligned from 4 KiB). NULL if out of memory. */
 void *heap_alloc(size_t size);

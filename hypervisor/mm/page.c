@@ -5,11 +5,9 @@
 #include "hypervisor/mm/page.h"
 
 #include "hypervisor/lib/panic.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page_type.h"
-#include "hypervisor/x86/tlb.h"
 
 uint64_t frame_limit;
 
@@ -21,14 +19,12 @@ void page_release(struct page *page)
     if (page_use_state(atomic_load_explicit(&page->use, memory_order_relaxed)) != PAGE_FREE) {
         panic("frame " PRI_MFN ": freed while in use (%lx)", frame.number, page->use);
     }
-    page->tlb_stamp = tlb_clock();
     if ((refs & PAGE_REF_CORE) == 0) {
         domain_page_gone((domid_t)(refs >> 32), page);
     }
     m2p_set(frame, pfn(M2P_NONE));
     atomic_store_explicit(&page->use, 0, memory_order_relaxed);
-    page_clear(page_address(page));
-    heap_free_clean(page);
+    heap_free_frames(page, 0);
 }
 
 bool page_disown(struct page *page)

@@ -30,7 +30,7 @@ enum page_step page_use_get(uint64_t now, enum page_type wanted, uint64_t *next)
     case PAGE_FREE:
         return get_unused(page_use_make(type, PAGE_FREE, 0, 0), wanted, next);
     case PAGE_BUSY:
-        return PAGE_WAIT;
+        return wanted == type ? PAGE_WAIT : PAGE_REFUSED;
     case PAGE_PARTIAL:
         if (wanted == type) {
             return get_unused(now, wanted, next);
@@ -163,7 +163,7 @@ int page_type_get(struct page *page, enum page_type type)
         if (!page_type_has_entries(type) && page_use_state(now) == PAGE_FREE &&
             page_use_type(now) != type) {
             /* A change of type is seen by others only after the flush. */
-            next = page_use_make(page_use_type(now), PAGE_BUSY, 0, 0);
+            next = page_use_make(type, PAGE_BUSY, 0, 0);
         }
         if (!atomic_compare_exchange_weak_explicit(&page->use, &now, next, memory_order_acquire,
                                                    memory_order_relaxed)) {

@@ -16,14 +16,15 @@
  *   state      count  cursor   (same)     (other)      (last)         the cursor held
  *   ---------  -----  ------   ---------  ----------   ------------   ---------------
  *   FREE       0      0        BUSY       BUSY         bug            none
- *   BUSY       0      any      wait       wait         bug            below it
+ *   BUSY       0      any      wait       refused      bug            below it
  *   PARTIAL    0      any      BUSY, up   BUSY, down   bug            below it
  *   IN_USE     >= 1   512      count+1    refused      BUSY, down     all
  *
  * BUSY belongs to one CPU, which leaves it upwards to IN_USE (all entries hold),
- * downwards to FREE (none does), or to PARTIAL.  Types without entries go from
- * FREE straight to IN_USE and back.  FREE remembers the last type: changing it
- * flushes the translations that may be left of it.
+ * downwards to FREE (none does), or to PARTIAL.  To wait for one that becomes
+ * something else would be to wait for oneself where tables form a loop.  Types without entries go
+ * from FREE straight to IN_USE and back.  FREE remembers the last type: changing it flushes the
+ * translations that may be left of it.
  *
  * page_use_get() and page_use_put() are that table: no side effects, so that
  * tests/unit/test_page_type.c can try every state with every event.

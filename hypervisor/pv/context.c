@@ -23,17 +23,23 @@
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/selectors.h"
+#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
+/* load_xs() is false, and the selector null, if the guest's tables have no such segment. */
 #define DEFINE_LOAD_SELECTOR(name)                                 \
-    static inline void load_##name(uint16_t selector)              \
+    static inline bool load_##name(uint16_t selector)              \
     {                                                              \
-        __asm__ volatile("1: movl %k0, %%" #name "\n\t"            \
+        bool ok = true;                                            \
+                                                                   \
+        __asm__ volatile("1: movl %k1, %%" #name "\n\t"            \
                          "jmp 3f\n\t"                              \
-                         "2: movl %k1, %%" #name "\n\t"            \
+                         "2: movl %k2, %%" #name "\n\t"            \
+                         "movb $0, %b0\n\t"                        \
                          "3:\n\t" EXTABLE("1b", "2b")              \
-                         :                                         \
+                         : "+r"(ok)                                \
                          : "r"((uint32_t)selector), "r"(0));       \
+        return ok;                                                 \
     }                                                              \
     static inline uint16_t save_##name(void)                       \
     {                                                              \
@@ -54,25 +60,28 @@ static void swap_gs(void)
 }
 
 /* Loading a selector changes the base: selectors first, bases after. */
-static void load_segments(const struct pv_vcpu *pv)
+static bool load_segments(const struct pv_vcpu *pv)
 {
+    bool ok = true;
+
     if ((pv->ds | save_ds()) != 0) {
-        load_ds(pv->ds);
+        ok = load_ds(pv->ds);
     }
     if ((pv->es | save_es()) != 0) {
-        load_es(pv->es);
+        ok = load_es(pv->es) && ok;
     }
     if ((pv->fs | save_fs()) != 0) {
-        load_fs(pv->fs);
+        ok = load_fs(pv->fs) && ok;
     }
     segment_set_fs_base(pv->fs_base);
     /* gs twice: the set that is swapped out, then the one in use. */
     if ((pv->gs | save_gs()) != 0) {
-        load_gs(pv->gs);
+        ok = load_gs(pv->gs) && ok;
     }
     segment_set_gs_base(pv->kernel_mode ? pv->gs_base_user : pv->gs_base_kernel);
     swap_gs();
     segment_set_gs_base(pv->kernel_mode ? pv->gs_base_kernel : pv->gs_base_user);
+    return ok;
 }
 
 static void save_segments(struct pv_vcpu *pv)
@@ -107,7 +116,12 @@ static void load(struct vcpu *vcpu)
     cpumask_add(&vcpu->domain->dirty_cpus, cpu_id());
     tlb_load_cr3(vcpu->pv.kernel_mode ? vcpu->pv.kernel_cr3 : vcpu->pv.user_cr3);
     segments_load(vcpu);
-    load_segments(&vcpu->pv);
+    if (unlikely(!load_segments(&vcpu->pv))) {
+        pv_selectors_failed(vcpu);
+    }
+    if (unlikely(vcpu->pv.nmi_pending)) {
+        softirq_raise(SOFTIRQ_GUEST);
+    }
     fpu_load(vcpu->fpu);
     if (vcpu->pv.cr0_ts != 0) {
         write_cr0(read_cr0() | CR0_TS);
@@ -138,7 +152,7 @@ static int check_context(const struct vcpu_guest_context *context)
         !address_canonical(context->failsafe_callback_eip) ||
         !address_canonical(context->syscall_callback_eip) || !address_canonical(context->fs_base) ||
         !address_canonical(context->gs_base_kernel) || !address_canonical(context->gs_base_user) ||
-        !guest_address_ok(context->user_regs.rip)) {
+        !address_canonical(context->user_regs.rip) || !guest_address_ok(context->user_regs.rip)) {
         return -XEN_EINVAL;
     }
     for (unsigned int i = 0; i < ARRAY_SIZE(context->trap_ctxt); i++) {

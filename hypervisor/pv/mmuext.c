@@ -94,6 +94,7 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         vcpu->pv.kernel_l4 = frame;
         vcpu->pv.kernel_cr3 = maddr_of_mfn(frame).byte;
     }
+    pt_show_m2p(vcpu->domain, frame, true);
     tlb_load_cr3(vcpu->pv.kernel_cr3);
     if (!mfn_equal(frame, old)) {
         pt_table_put(vcpu, page_of(old));
@@ -107,14 +108,17 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
     mfn_t old = vcpu->pv.user_l4;
     int error;
 
-    if (mfn_equal(frame, old)) {
-        return 0;
-    }
-    if (frame.number != 0) {
+    if (frame.number != 0 && !mfn_equal(frame, old)) {
         error = pt_table_get(vcpu->domain->id, frame, 4);
         if (error != 0) {
             return error;
         }
+    }
+    if (frame.number != 0) {
+        pt_show_m2p(vcpu->domain, frame, false);
+    }
+    if (mfn_equal(frame, old)) {
+        return 0;
     }
     vcpu->pv.user_l4 = frame;
     vcpu->pv.user_cr3 = maddr_of_mfn(frame).byte;
@@ -200,8 +204,11 @@ static int flush_operation(const struct mmuext_op *op, struct domain *caller)
         }
         flush_caches();
         return 0;
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+        return -XEN_EOPNOTSUPP; /* guests have no superpages */
     default:
-        return -XEN_EOPNOTSUPP;
+        return -XEN_ENOSYS;
     }
 }
 

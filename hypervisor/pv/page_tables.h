@@ -54,6 +54,12 @@ int must_check pt_exchange_l1(struct domain *domain, struct page *table, unsigne
 /* Release what an entry that pt_swap_l1() returned holds. */
 void pt_release_l1_entry(pte_t old);
 
+/*
+ * With VMASST_TYPE_m2p_strict, a table in use by a kernel shows the
+ * machine-to-physical table and one in use by a user program does not.
+ */
+void pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel);
+
 /* Finish what a preempted call of this vCPU left: 0 or -XEN_ERESTART. */
 int must_check pt_finish(struct vcpu *vcpu);
 

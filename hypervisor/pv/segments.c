@@ -60,6 +60,9 @@ int segments_adjust(uint64_t *descriptors)
 
 static void drop_frame(mfn_t frame)
 {
+    if (mfn_equal(frame, MFN_INVALID)) {
+        return;
+    }
     page_type_put(page_of(frame));
     page_put(page_of(frame));
 }
@@ -104,7 +107,7 @@ static void show_ldt(const struct vcpu *vcpu)
     uint8_t *pages_before = &shown[cpu_id()].ldt;
 
     for (unsigned int i = 0; i < MAX(*pages_before, ldt_pages(vcpu)); i++) {
-        ldt_window_set(i, vcpu->pv.ldt_frames[i], i < ldt_pages(vcpu));
+        ldt_window_set(i, i < ldt_pages(vcpu) ? vcpu->pv.ldt_frames[i] : MFN_INVALID);
         invlpg(ldt_window() + i * PAGE_SIZE);
     }
     *pages_before = (uint8_t)ldt_pages(vcpu);
@@ -163,15 +166,16 @@ int segments_set_ldt(struct vcpu *vcpu, uint64_t base, uint64_t entries)
     mfn_t frames[LDT_PAGES], old[LDT_PAGES];
 
     if (entries > LDT_ENTRIES_LIMIT || base % PAGE_SIZE != 0 ||
-        (entries > 0 && !guest_address_ok(base))) {
+        (entries > 0 && (!guest_address_ok(base) || !address_canonical(base)))) {
         return -XEN_EINVAL;
     }
     for (taken = 0; taken < pages; taken++) {
         pte_t entry = pt_read_l1(vcpu, base + taken * PAGE_SIZE);
 
+        /* A page that is not fit is as if it held no descriptors: using one faults. */
         frames[taken] = pte_frame(entry);
         if ((entry & PTE_PRESENT) == 0 || take_frame(vcpu->domain->id, frames[taken]) != 0) {
-            goto drop;
+            frames[taken] = MFN_INVALID;
         }
     }
 
@@ -190,12 +194,6 @@ int segments_set_ldt(struct vcpu *vcpu, uint64_t base, uint64_t entries)
         drop_frame(old[i]);
     }
     return 0;
-
-drop:
-    while (taken-- > 0) {
-        drop_frame(frames[taken]);
-    }
-    return -XEN_EINVAL;
 }
 
 void segments_drop(struct vcpu *vcpu)

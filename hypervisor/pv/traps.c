@@ -17,14 +17,16 @@
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/selectors.h"
+#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 #define HAS_ERROR_CODE                                                               \
     ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) | \
      (1u << VECTOR_GP) | (1u << VECTOR_PF) | (1u << VECTOR_AC))
-#define ERROR_CODE_IDT 2u /* the code names a gate of the interrupt table */
-#define SELECTOR_RPL   UINT64_C(3)
-#define FLAGS_CLEARED  (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+#define ERROR_CODE_IDT   2u /* the code names a gate of the interrupt table */
+#define SYSTEM_CALL_GATE 0x80
+#define SELECTOR_RPL     UINT64_C(3)
+#define FLAGS_CLEARED    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
 void pv_to_kernel(struct vcpu *vcpu)
 {
@@ -41,12 +43,12 @@ void pv_to_user(struct vcpu *vcpu)
 }
 
 #define DEFINE_SELECTOR(name)                                      \
-    static inline uint64_t selector_##name(void)                   \
+    static inline uint16_t selector_##name(void)                   \
     {                                                              \
         uint32_t selector;                                         \
                                                                    \
         __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
-        return selector & 0xffff;                                  \
+        return (uint16_t)selector;                                 \
     }
 
 DEFINE_SELECTOR(ds)
@@ -105,10 +107,10 @@ static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const str
         guest_write_word(sp - 48, bounce->error_code, fault);
     }
     if (unlikely(bounce->failsafe)) {
-        guest_write_word(sp - 48, selector_gs(), fault);
-        guest_write_word(sp - 56, selector_fs(), fault);
-        guest_write_word(sp - 64, selector_es(), fault);
-        guest_write_word(sp - 72, selector_ds(), fault);
+        guest_write_word(sp - 48, vcpu->pv.gs, fault);
+        guest_write_word(sp - 56, vcpu->pv.fs, fault);
+        guest_write_word(sp - 64, vcpu->pv.es, fault);
+        guest_write_word(sp - 72, vcpu->pv.ds, fault);
     }
     guest_write_word(frame + 8, regs->r11, fault);
     guest_write_word(frame, regs->rcx, fault);
@@ -188,7 +190,7 @@ static void page_fault(struct cpu_regs *regs, struct vcpu *vcpu)
 static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
 {
     uint8_t code[2];
-    unsigned int allowed = vcpu->pv.kernel_mode ? 0 : 3;
+    unsigned int level = vcpu->pv.kernel_mode ? 1 : 3;
     const struct trap_info *trap;
 
     if ((regs->error_code & ERROR_CODE_IDT) == 0 ||
@@ -199,12 +201,25 @@ static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
     trap = &vcpu->pv.traps[code[1]];
     /* The number the CPU reports is the instruction's; some emulators scale it wrongly. */
     regs->error_code = (uint32_t)code[1] << 3 | ERROR_CODE_IDT;
-    if (trap->address == 0 || (allowed == 3 && TI_GET_DPL(trap) < 3)) {
+    if (trap->address == 0 || TI_GET_DPL(trap) < level) {
         return false;
     }
     regs->rip += 2;
     bounce_trap(regs, vcpu, code[1], 0);
     return true;
+}
+
+/* INT 0x80 has a gate of the core's own that lets it through, whatever the guest's says. */
+static void system_call_gate(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    const struct trap_info *trap = &vcpu->pv.traps[SYSTEM_CALL_GATE];
+
+    if (likely(trap->address != 0 && TI_GET_DPL(trap) >= (vcpu->pv.kernel_mode ? 1 : 3))) {
+        bounce_trap(regs, vcpu, SYSTEM_CALL_GATE, 0);
+        return;
+    }
+    regs->rip -= 2;
+    bounce_trap(regs, vcpu, VECTOR_GP, SYSTEM_CALL_GATE << 3 | ERROR_CODE_IDT);
 }
 
 static void general_protection(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -255,9 +270,64 @@ void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu)
             bounce_trap(regs, vcpu, VECTOR_UD, 0);
         }
         break;
+    case SYSTEM_CALL_GATE:
+        system_call_gate(regs, vcpu);
+        break;
     default:
         bounce_trap(regs, vcpu, regs->vector, regs->error_code);
     }
+}
+
+/* One a time: the other is raised again by the iret of the first, or waits for the next entry. */
+static void deliver_owed(void)
+{
+    struct vcpu *vcpu = current;
+    struct cpu_regs *regs = &this_cpu()->regs;
+    struct bounce bounce = { .mask_events = true };
+
+    if (vcpu->is_idle) {
+        return;
+    }
+    if (vcpu->pv.selectors_failed) {
+        vcpu->pv.selectors_failed = false;
+        bounce.handler = vcpu->pv.failsafe_callback;
+        bounce.mask_events = vcpu->pv.failsafe_masks_events;
+        bounce.failsafe = true;
+    } else if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked && vcpu->pv.nmi_callback != 0) {
+        vcpu->pv.nmi_pending = false;
+        vcpu->pv.nmi_masked = true;
+        bounce.handler = vcpu->pv.nmi_callback;
+    } else {
+        return;
+    }
+    if (bounce.handler == 0) {
+        domain_crash(vcpu->domain,
+                     "vCPU %u: selectors cannot be loaded and there is no failsafe "
+                     "callback (ds %x es %x fs %x gs %x)",
+                     vcpu->id, vcpu->pv.ds, vcpu->pv.es, vcpu->pv.fs, vcpu->pv.gs);
+        return;
+    }
+    bounce_to(regs, vcpu, &bounce);
+}
+
+void pv_selectors_failed(struct vcpu *vcpu)
+{
+    vcpu->pv.selectors_failed = true;
+    softirq_raise(SOFTIRQ_GUEST);
+}
+
+void pv_send_nmi(struct vcpu *vcpu)
+{
+    vcpu->pv.nmi_pending = true;
+    memory_barrier();
+    if (atomic_load(&vcpu->running)) {
+        softirq_raise_on(vcpu->cpu, SOFTIRQ_GUEST);
+    }
+}
+
+void pv_traps_setup(void)
+{
+    softirq_register(SOFTIRQ_GUEST, deliver_owed);
 }
 
 void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -358,7 +428,10 @@ long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
         regs->rcx = rcx;
     }
     write_once(vcpu->info->evtchn_upcall_mask, (rflags & RFLAGS_IF) == 0);
-    vcpu->pv.nmi_masked = false;
+    if (unlikely(vcpu->pv.nmi_masked)) {
+        vcpu->pv.nmi_masked = false;
+        softirq_raise(SOFTIRQ_GUEST);
+    }
     return (long)rax;
 
 fault:
@@ -389,6 +462,10 @@ void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu)
     guest.rsp = regs->rsp;
     guest.ss = regs->ss;
     *regs = guest;
+    vcpu->pv.ds = selector_ds();
+    vcpu->pv.es = selector_es();
+    vcpu->pv.fs = selector_fs();
+    vcpu->pv.gs = selector_gs();
     if (bounce.handler == 0) {
         domain_crash(vcpu->domain, "vCPU %u: cannot return to cs:rip %04lx:%lx, ss:rsp %04lx:%lx",
                      vcpu->id, regs->cs, regs->rip, regs->ss, regs->rsp);

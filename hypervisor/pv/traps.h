@@ -17,6 +17,15 @@ void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t er
 /* A page fault at an address. */
 void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t error_code);
 
+/* Have a vCPU take an NMI as soon as it may; from any CPU. */
+void pv_send_nmi(struct vcpu *vcpu);
+
+/* Its selectors could not be loaded (context switch): its kernel is told by its failsafe callback. */
+void pv_selectors_failed(struct vcpu *vcpu);
+
+/* Boot: register the soft interrupt that delivers both. */
+void pv_traps_setup(void);
+
 /* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
 void pv_to_kernel(struct vcpu *vcpu);
 void pv_to_user(struct vcpu *vcpu);

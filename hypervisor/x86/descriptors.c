@@ -63,6 +63,19 @@ struct cpu_info *cpu_info_of(unsigned int cpu)
     return (struct cpu_info *)(stack_of(cpu) + CPU_STACK_SIZE) - 1;
 }
 
+/* What a window shows where there is nothing: null descriptors, so that a selector faults as it
+ * should. */
+static const uint8_t no_descriptors[PAGE_SIZE] __attribute__((aligned(4096)));
+
+static pte_t window_entry(mfn_t frame)
+{
+    if (mfn_equal(frame, MFN_INVALID)) {
+        return pte_make(mfn(((uint64_t)no_descriptors - CORE_IMAGE) >> PAGE_SHIFT),
+                        CORE_RO & ~(uint64_t)PTE_GLOBAL);
+    }
+    return pte_make(frame, CORE_RW & ~(uint64_t)PTE_GLOBAL);
+}
+
 static void gate_set(unsigned int vector, unsigned int dpl, enum ist ist)
 {
     uint64_t handler = (uint64_t)&entry_stubs[vector];
@@ -185,6 +198,11 @@ bool descriptors_create_cpu(unsigned int cpu)
         !paging_map(gdt_page, page_frame(gdt), 1, CORE_RW & ~(uint64_t)PTE_GLOBAL)) {
         return false;
     }
+    for (unsigned int i = 0; i < WINDOW_SIZE / PAGE_SIZE; i++) {
+        if (i != GDT_GUEST_PAGES) {
+            *paging_entry(window_of(cpu) + i * PAGE_SIZE) = window_entry(MFN_INVALID);
+        }
+    }
     core_gdt[cpu] = page_address(gdt);
     fill_core_gdt(core_gdt[cpu], cpu);
     fill_tss(cpu);
@@ -233,18 +251,12 @@ void descriptors_load(void)
 
 void gdt_window_set(unsigned int page, mfn_t frame)
 {
-    pte_t *entry = paging_entry(gdt_window() + page * PAGE_SIZE);
-
-    write_once(*entry, mfn_equal(frame, MFN_INVALID)
-                           ? 0
-                           : pte_make(frame, CORE_RW & ~(uint64_t)PTE_GLOBAL));
+    write_once(*paging_entry(gdt_window() + page * PAGE_SIZE), window_entry(frame));
 }
 
-void ldt_window_set(unsigned int page, mfn_t frame, bool present)
+void ldt_window_set(unsigned int page, mfn_t frame)
 {
-    pte_t *entry = paging_entry(ldt_window() + page * PAGE_SIZE);
-
-    write_once(*entry, present ? pte_make(frame, CORE_RW & ~(uint64_t)PTE_GLOBAL) : 0);
+    write_once(*paging_entry(ldt_window() + page * PAGE_SIZE), window_entry(frame));
 }
 
 uint64_t gdt_window(void)

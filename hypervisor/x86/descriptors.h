@@ -25,7 +25,7 @@ void descriptors_load(void);
 
 /* What this CPU's window shows; MFN_INVALID for nothing.  No flush. */
 void gdt_window_set(unsigned int page, mfn_t frame);
-void ldt_window_set(unsigned int page, mfn_t frame, bool present);
+void ldt_window_set(unsigned int page, mfn_t frame);
 
 /* Addresses of this CPU's window. */
 uint64_t gdt_window(void);
