@@ -100,7 +100,8 @@ static void check_cache_and_tlb(void)
 /* HLT waits for an event like SCHEDOP_block, if it is emulated at all. */
 static void check_halt(void)
 {
-    struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = now() + 10 * MILLISECOND };
+    /* Late enough that it does not come before the halt. */
+    struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = now() + 300 * MILLISECOND };
     unsigned int port;
     struct trap trap;
 

@@ -46,7 +46,9 @@ static void check_machine_map(void)
     expect_eq(op(XENMEM_machine_memory_map, &request), 0, "the machine's map");
     expect(request.nr_entries >= 3 && request.nr_entries <= 64, "entries");
     for (unsigned int i = 0; i < request.nr_entries; i++) {
-        expect(map[i].start >= last, "in order, not overlapping");
+        if (!expect(map[i].start >= last, "in order, not overlapping")) {
+            printf("entry %u: %lx, before it to %lx\n", i, map[i].start, last);
+        }
         expect(map[i].length != 0, "not empty");
         last = map[i].start + map[i].length;
         ram += map[i].type == 1 ? map[i].length : 0;

@@ -2,6 +2,8 @@
 /*
  * The periodic timer: ticks at its rate, stops, and cannot be set to flood the hypervisor.
  *
+ * It ticks while the vCPU runs; one that is blocked is not woken by it (so in Debian's Xen, and old
+ * kernels cope), only told when it runs again.
  * Attack: a period of a nanosecond keeps the CPU in the timer interrupt.
  * Source: public vcpu.h (at least a millisecond); errors watched on Debian's Xen.
  */
