@@ -15,8 +15,8 @@
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/irq.h"
+#include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
@@ -118,13 +118,15 @@ static void key_registers(void)
 {
     unsigned int cpu;
 
-    log_error("cpu %u: d%u v%u, interrupted for this key\n", cpu_id(), current->domain->id,
-              current->id);
+    log_error("CPU %u, domain %u vCPU %u, which this key interrupted:\n", cpu_id(),
+              current->domain->id, current->id);
+    if (!current->is_idle) {
+        registers_dump(&this_cpu()->regs);
+    }
     FOR_EACH_CPU(cpu, &cpus_online)
     {
         if (cpu != cpu_id()) {
-            apic_send_nmi(cpus[cpu].apic_id);
-            clock_delay_us(20000); /* its turn to print */
+            registers_request(cpu);
         }
     }
 }

@@ -300,8 +300,8 @@ static void console_interrupt(void)
 
     for (unsigned int i = 0; i < count; i++) {
         if (keys[i] == CTRL_A) {
-            log_print(LOG_ERROR, "input goes to %s now (Ctrl-A three times to switch)\n",
-                      input.to_core ? "the core: h for help" : "dom0");
+            log_print(LOG_ERROR, "input goes to %s; Ctrl-A three times to switch\n",
+                      input.to_core ? "the core, h for help" : "dom0");
         } else {
             debug_key(keys[i]);
         }

@@ -202,8 +202,24 @@ void panic_registers(const struct cpu_regs *regs)
     end();
 }
 
+/* CPUs that are asked for their registers. */
+static struct cpumask dump_wanted;
+
+void registers_request(unsigned int cpu)
+{
+    cpumask_add(&dump_wanted, cpu);
+    apic_send_nmi(cpus[cpu].apic_id);
+    for (unsigned int i = 0; i < 50000000 && cpumask_has(&dump_wanted, cpu); i++) {
+        cpu_pause();
+    }
+}
+
 void nmi_received(const struct cpu_regs *regs)
 {
-    (void)regs;
+    if (cpumask_has(&dump_wanted, cpu_id())) {
+        describe_cpu(regs);
+        cpumask_remove(&dump_wanted, cpu_id());
+        return;
+    }
     log_guest("CPU %u: NMI without a known reason\n", cpu_id());
 }

@@ -18,7 +18,10 @@ void never_returns panic_registers(const struct cpu_regs *regs);
 bool panic_in_progress(void);
 void never_returns panic_stop_here(const struct cpu_regs *regs);
 
-/* An NMI from hardware or from a debug key. */
+/* Have another CPU print its registers, by NMI; returns when it has, or after a moment. */
+void registers_request(unsigned int cpu);
+
+/* An NMI from hardware or for registers_request(). */
 void nmi_received(const struct cpu_regs *regs);
 
 /* "name+0x12/0x40" of an address in the core; the bare number otherwise. */

@@ -51,8 +51,7 @@ static void interrupt(uint32_t vector)
     case VECTOR_SPURIOUS:
         break;
     case VECTOR_APIC_ERROR:
-        apic_end_of_interrupt();
-        log_guest("CPU %u: local APIC error %x\n", cpu_id(), apic_read(0x280));
+        apic_error_interrupt();
         break;
     default:
         if (vector < VECTOR_DEVICE_FIRST) {
