@@ -631,6 +631,30 @@ START_TEST(reset_closes_everything_and_all_can_be_had_again)
 }
 END_TEST
 
+/* Another vCPU opens a port while a reset looks for work of higher urgency. */
+static bool open_while_asked;
+
+bool preempt_pending(void)
+{
+    if (open_while_asked) {
+        open_while_asked = false;
+        ck_assert_int_eq(alloc_unbound(DOMID_SELF, 2), 1);
+    }
+    fake.preempt_asked++;
+    return fake_answers.preempt_after != 0 && fake.preempt_asked >= fake_answers.preempt_after;
+}
+
+START_TEST(reset_says_so_when_a_port_was_opened_behind_its_back)
+{
+    ck_assert_int_eq(alloc_unbound(DOMID_SELF, 2), 1);
+    open_while_asked = true;
+    ck_assert_int_eq(reset(DOMID_SELF), -XEN_EAGAIN);
+    ck_assert_uint_eq(dom[1]->events->open, 1);
+    ck_assert_int_eq(reset(DOMID_SELF), 0);
+    ck_assert_uint_eq(dom[1]->events->open, 0);
+}
+END_TEST
+
 START_TEST(reset_goes_on_where_it_was_interrupted)
 {
     unsigned int rounds = 0;
@@ -653,6 +677,12 @@ START_TEST(reset_goes_on_where_it_was_interrupted)
     ck_assert_uint_eq(fake.continued_number, __HYPERVISOR_event_channel_op);
     ck_assert_uint_eq(fake.continued[0], EVTCHNOP_reset);
     ck_assert_uint_eq(dom[1]->events->open, 0);
+
+    /* The next one begins at the beginning. */
+    fake_answers.preempt_after = 0;
+    ck_assert_int_eq(alloc_unbound(DOMID_SELF, 2), 1);
+    ck_assert_int_eq(reset(DOMID_SELF), 0);
+    ck_assert_uint_eq(status_of(DOMID_SELF, 1).status, EVTCHNSTAT_closed);
 }
 END_TEST
 
@@ -739,6 +769,7 @@ int main(void)
     tcase_add_test(cases, a_domain_is_made_whole_or_not_at_all);
     tcase_add_test(cases, a_domain_without_vcpus_gets_no_ports);
     tcase_add_test(cases, reset_closes_everything_and_all_can_be_had_again);
+    tcase_add_test(cases, reset_says_so_when_a_port_was_opened_behind_its_back);
     tcase_add_test(cases, reset_goes_on_where_it_was_interrupted);
     tcase_add_test(cases, the_ports_of_a_dying_domain_are_closed_and_no_more_are_made);
     tcase_add_test(cases, the_older_form_of_the_call_knows_the_older_operations);

@@ -37,6 +37,19 @@ static bool too_late(time_t end)
     return time(NULL) > end;
 }
 
+static atomic_bool slow_get;
+
+/* In place of the fake: called when a closer has found its peer and not yet locked it. */
+void domain_get(struct domain *domain)
+{
+    const struct timespec pause = { .tv_nsec = 20000000 };
+
+    domain->references++;
+    if (atomic_load(&slow_get)) {
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* ---- Closing against sending ---------------------------------------------------------------- */
 
 static void *send_for_ever(void *unused)
@@ -149,6 +162,83 @@ START_TEST(no_virq_arrives_at_a_closed_port)
 }
 END_TEST
 
+/* ---- Changes that wait for senders under way ------------------------------------------------ */
+
+static atomic_bool entered, leaving;
+
+static void *send_slowly(void *unused)
+{
+    const struct timespec pause = { .tv_nsec = 30000000 };
+    uint32_t before;
+
+    (void)unused;
+    fake_cpu_use(1, dom[1]->vcpu[0]);
+    before = senders_enter();
+    atomic_store(&entered, true);
+    nanosleep(&pause, NULL);
+    atomic_store(&leaving, true);
+    senders_leave(before);
+    return NULL;
+}
+
+/* Begin a send on another CPU; the change that is made next must not return before its end. */
+static pthread_t slow_send(void)
+{
+    pthread_t sender;
+
+    cpu_count = 2;
+    atomic_store(&entered, false);
+    atomic_store(&leaving, false);
+    ck_assert_int_eq(pthread_create(&sender, NULL, send_slowly, NULL), 0);
+    while (!atomic_load(&entered)) {
+        give_way();
+    }
+    return sender;
+}
+
+static void slow_send_is_over(pthread_t sender)
+{
+    ck_assert(atomic_load(&leaving));
+    ck_assert_int_eq(pthread_join(sender, NULL), 0);
+}
+
+START_TEST(what_senders_use_changes_only_when_they_are_through)
+{
+    struct page *page = fake_page_new(dom[2]);
+    pthread_t sender;
+
+    as(2, 0);
+    sender = slow_send();
+    events_vcpu_info_moved(dom[2]->vcpu[0]);
+    slow_send_is_over(sender);
+
+    sender = slow_send();
+    ck_assert_int_eq(init_control(page, 0, 0), 0); /* the first: to FIFO */
+    slow_send_is_over(sender);
+
+    sender = slow_send();
+    ck_assert_int_eq(reset(DOMID_SELF), 0); /* no port, but pages */
+    slow_send_is_over(sender);
+
+    ck_assert_int_eq(event_set_virq_handler(dom[2], VIRQ_DOM_EXC), 0);
+    sender = slow_send();
+    ck_assert_int_eq(event_set_virq_handler(dom[1], VIRQ_DOM_EXC), 0);
+    slow_send_is_over(sender);
+    sender = slow_send();
+    world_close(1);
+    slow_send_is_over(sender);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_himself)
+{
+    uint32_t before = senders_enter();
+
+    senders_wait();
+    senders_leave(before);
+}
+END_TEST
+
 /* ---- Both ends closed at once --------------------------------------------------------------- */
 
 static void *close_other_end(void *unused)
@@ -190,6 +280,33 @@ START_TEST(both_ends_may_be_closed_at_once)
     fake_cpu_use(0, dom[1]->vcpu[0]);
     ck_assert_uint_eq(dom[1]->events->open, 0);
     ck_assert_uint_eq(dom[2]->events->open, 0);
+}
+END_TEST
+
+static void *close_first(void *unused)
+{
+    (void)unused;
+    fake_cpu_use(1, dom[1]->vcpu[0]);
+    return port_close(there[0]) == 0 ? NULL : &stop;
+}
+
+START_TEST(of_two_closers_one_finds_that_the_other_was_faster)
+{
+    pthread_t other;
+    void *wrong;
+
+    cpu_count = 2;
+    connect_ports(1, 2, &there[0], &here[0]);
+    atomic_store(&slow_get, true);
+    ck_assert_int_eq(pthread_create(&other, NULL, close_first, NULL), 0);
+    ck_assert_int_eq(port_close(here[0]), 0);
+    ck_assert_int_eq(pthread_join(other, &wrong), 0);
+    atomic_store(&slow_get, false);
+    ck_assert_ptr_null(wrong);
+    ck_assert_uint_eq(dom[1]->events->open, 0);
+    ck_assert_uint_eq(dom[2]->events->open, 0);
+    ck_assert_uint_eq(dom[1]->references, references_before[1]);
+    ck_assert_uint_eq(dom[2]->references, references_before[2]);
 }
 END_TEST
 
@@ -358,6 +475,9 @@ int main(void)
     tcase_add_test(cases, nothing_arrives_at_a_closed_port);
     tcase_add_test(cases, nothing_arrives_at_a_closed_port_with_fifo);
     tcase_add_test(cases, no_virq_arrives_at_a_closed_port);
+    tcase_add_test(cases, what_senders_use_changes_only_when_they_are_through);
+    tcase_add_test(cases, nobody_waits_for_himself);
+    tcase_add_test(cases, of_two_closers_one_finds_that_the_other_was_faster);
     tcase_add_test(cases, both_ends_may_be_closed_at_once);
     tcase_add_test(cases, every_send_wakes_a_blocked_vcpu);
     tcase_add_test(cases, every_send_wakes_with_fifo_while_ports_change_queues);
