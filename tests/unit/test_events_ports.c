@@ -3,6 +3,7 @@
  * hypervisor/event/event.c: how ports come, what they are, and how they go.
  * Error numbers are those Debian's Xen 4.17 gives.
  */
+#include "hypervisor/x86/softirq.h"
 #include "tests/unit/events_world.h"
 
 START_TEST(ports_are_given_out_from_1_and_the_lowest_first)
@@ -413,6 +414,16 @@ START_TEST(a_global_virq_goes_to_dom0_or_to_its_handler)
 }
 END_TEST
 
+START_TEST(a_global_virq_that_was_moved_can_be_closed_and_bound_again)
+{
+    long port = bind_virq(VIRQ_CONSOLE, 0);
+
+    ck_assert_int_eq(bind_vcpu(port, 1), 0);
+    ck_assert_int_eq(port_close(port), 0);
+    ck_assert_int_eq(bind_virq(VIRQ_CONSOLE, 0), port);
+}
+END_TEST
+
 START_TEST(an_ipi_port_raises_itself_on_its_vcpu)
 {
     long port = bind_ipi(1);
@@ -759,6 +770,7 @@ int main(void)
     tcase_add_test(cases, a_virq_is_bound_once_where_it_belongs);
     tcase_add_test(cases, a_vcpus_virq_goes_to_the_vcpu_that_bound_it);
     tcase_add_test(cases, a_global_virq_goes_to_dom0_or_to_its_handler);
+    tcase_add_test(cases, a_global_virq_that_was_moved_can_be_closed_and_bound_again);
     tcase_add_test(cases, an_ipi_port_raises_itself_on_its_vcpu);
     tcase_add_test(cases, a_pirq_is_bound_with_its_owner_and_let_go);
     tcase_add_test(cases, a_pirq_its_owner_refuses_takes_no_port);
