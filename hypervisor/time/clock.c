@@ -20,20 +20,22 @@
 
 #include <stdatomic.h>
 
-#define FAR_NS (UINT64_C(1) << 50)
 #define PIT_HZ 1193182u
 
 /* Long enough for 50 ppm when a reading takes a microsecond. */
 #define CALIBRATION_PARTS_OF_SECOND 50u
 
+/* Who waits longer, 36 years, is asked again after that. */
+#define FAR_NS (UINT64_C(1) << 60)
+
 static struct {
     uint64_t hz;
     struct clock_scale to_ns;
-    struct clock_scale to_ticks;
-    uint64_t margin; /* ticks: to_ticks' result is at most so much too small */
-    bool warped;     /* some CPU's TSC is not the boot CPU's */
-    bool unchecked;  /* some CPU could not be compared */
-    bool invariant;  /* CPUID says the rate never changes */
+    uint64_t whole, fraction; /* ticks in a nanosecond; the latter in 2^-64 */
+    uint64_t margin;          /* what these two make is at most so much too little */
+    bool warped;              /* some CPU's TSC is not the boot CPU's */
+    bool unchecked;           /* some CPU could not be compared */
+    bool invariant;           /* CPUID says the rate never changes */
     uint64_t base[CPU_LIMIT];
 } clock;
 
@@ -58,19 +60,6 @@ struct clock_scale clock_scale_of(uint64_t hz)
     return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
 }
 
-/* The way back, rounded up: of clock_scale_of(), not of the rate itself. */
-static struct clock_scale inverse(struct clock_scale scale)
-{
-    uint64_t quotient = ((UINT64_C(1) << 63) - 1) / scale.mul + 1;
-    int shift = 1 - scale.shift;
-
-    if (quotient > UINT32_MAX) {
-        quotient /= 2;
-        shift++;
-    }
-    return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
-}
-
 uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks)
 {
     uint64_t shifted = scale.shift < 0 ? ticks >> -scale.shift : ticks << scale.shift;
@@ -80,17 +69,29 @@ uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks)
 
 void clock_set_rate(uint64_t hz)
 {
+    uint64_t power, rest;
+
     clock.hz = hz;
     clock.to_ns = clock_scale_of(hz);
-    clock.to_ticks = inverse(clock.to_ns);
-    /* What shifting to the right loses, here and on the way back. */
-    clock.margin = 2 + (clock.to_ns.shift < 0 ? 2u << -clock.to_ns.shift : 0);
+    /* Ticks in a nanosecond: the inverse of the scale, not of the rate itself. */
+    power = UINT64_C(1) << (32 - clock.to_ns.shift);
+    clock.whole = power / clock.to_ns.mul;
+    clock.fraction = 0;
+    rest = power % clock.to_ns.mul;
+    for (unsigned int bit = 0; bit < 64; bit++) {
+        rest *= 2;
+        clock.fraction = clock.fraction * 2 + (rest >= clock.to_ns.mul);
+        rest -= rest >= clock.to_ns.mul ? clock.to_ns.mul : 0;
+    }
+    /* What rounding loses here, and shifting to the right on the way back. */
+    clock.margin = 2 + (clock.to_ns.shift < 0 ? UINT64_C(1) << -clock.to_ns.shift : 0);
 }
 
 uint64_t clock_ticks_of(uint64_t ns)
 {
-    /* Years would not fit; who waits for them is asked again after 13 days. */
-    return clock_scale_apply(clock.to_ticks, MIN(ns, FAR_NS)) + clock.margin;
+    ns = MIN(ns, FAR_NS);
+    return ns * clock.whole + (uint64_t)(((unsigned __int128)ns * clock.fraction) >> 64) +
+           clock.margin;
 }
 
 uint64_t clock_system_of(uint64_t tsc)
@@ -105,12 +106,7 @@ uint64_t clock_now(void)
 
 uint64_t clock_tsc_of(uint64_t system_ns)
 {
-    uint64_t tsc = read_tsc();
-    uint64_t now = clock_system_of(tsc);
-
-    /* Relative to now: the scale's 32 bits are not enough for years. */
-    return system_ns >= now ? tsc + clock_ticks_of(system_ns - now)
-                            : tsc - clock_scale_apply(clock.to_ticks, now - system_ns);
+    return clock.base[cpu_id()] + clock_ticks_of(system_ns);
 }
 
 uint64_t clock_tsc_hz(void)

@@ -104,7 +104,7 @@ START_TEST(ticks_of_a_time_are_never_too_few_nor_many_too_many)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(rates); i++) {
         clock_set_rate(rates[i]);
-        for (uint64_t ns = 0; ns < UINT64_C(1) << 50; ns = ns * 3 + 1) {
+        for (uint64_t ns = 0; ns < UINT64_C(1) << 56; ns = ns * 3 + 1) {
             uint64_t ticks = clock_ticks_of(ns);
             uint64_t exact = (uint64_t)((unsigned __int128)ns * rates[i] / NANOSECONDS);
 
@@ -118,8 +118,8 @@ END_TEST
 START_TEST(a_time_beyond_all_reason_is_bounded)
 {
     clock_set_rate(2000000000);
-    ck_assert_uint_eq(clock_ticks_of(UINT64_MAX), clock_ticks_of(UINT64_C(1) << 50));
-    ck_assert_uint_gt(clock_ticks_of(UINT64_MAX), UINT64_C(1) << 50);
+    ck_assert_uint_eq(clock_ticks_of(UINT64_MAX), clock_ticks_of(UINT64_C(1) << 60));
+    ck_assert_uint_gt(clock_ticks_of(UINT64_MAX), UINT64_C(1) << 60);
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(the_tsc_of_a_system_time_is_that_time_or_just_after)
         ck_assert_uint_ge(system, then);
         ck_assert_uint_le(system - then, 32 + (ahead >> 30));
     }
-    ck_assert_uint_le(clock_tsc_of(0), clock_tsc_base() + 200000000); /* long ago */
+    ck_assert_uint_le(clock_tsc_of(0), clock_tsc_base() + 8); /* long ago */
 }
 END_TEST
 
