@@ -309,7 +309,7 @@ static void fill_start_info(const struct build *b)
     if (length >= sizeof(info->cmd_line)) {
         log_warning("dom0's command line is cut to %lu characters\n", sizeof(info->cmd_line) - 1);
     }
-    if (!boot_info.efi) {
+    if (boot_info.efi_system_table == 0) {
         vga = (struct dom0_vga_console_info *)(void *)(info + 1);
         vga->video_type = XEN_VGATYPE_TEXT_MODE_3;
         vga->u.text_mode_3.rows = 25;

@@ -4,6 +4,7 @@
  */
 #include "hypervisor/boot/loader.h"
 
+#include "hypervisor/control/firmware.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/x86/address_space.h"
 
@@ -38,7 +39,8 @@ enum {
     TAG_MMAP = 6,
     TAG_EFI64 = 12,
     TAG_RSDP1 = 14,
-    TAG_RSDP2
+    TAG_RSDP2,
+    TAG_EFI_MAP = 17,
 };
 
 static const void *at(uint64_t address)
@@ -145,7 +147,15 @@ static void parse_tag2(const uint8_t *tag, const struct tag2 *head)
         parse_memory_map2(tag, head->size);
         break;
     case TAG_EFI64:
-        boot_info.efi = true;
+        if (head->size >= 16) {
+            memcpy(&boot_info.efi_system_table, tag + 8, sizeof(boot_info.efi_system_table));
+        }
+        break;
+    case TAG_EFI_MAP:
+        if (head->size >= 16) {
+            memcpy(bounds, tag + 8, sizeof(bounds)); /* size of a descriptor, its version */
+            firmware_keep_efi_map(tag + 16, head->size - 16, bounds[0]);
+        }
         break;
     case TAG_RSDP1:
     case TAG_RSDP2:

@@ -32,7 +32,7 @@ struct boot_info {
     unsigned int region_count;
     uint8_t rsdp[64]; /* a copy, if the loader had one */
     size_t rsdp_size;
-    bool efi;
+    uint64_t efi_system_table; /* 0 unless UEFI started the machine */
 };
 
 extern struct boot_info boot_info;

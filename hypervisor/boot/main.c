@@ -6,6 +6,7 @@
 #include "hypervisor/boot/loader.h"
 #include "hypervisor/boot/memory.h"
 #include "hypervisor/boot/options.h"
+#include "hypervisor/control/firmware.h"
 #include "hypervisor/domain/memory_map.h"
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/console.h"
@@ -72,6 +73,9 @@ static void read_options(void)
 
 static void find_acpi(void)
 {
+    if (boot_info.efi_system_table != 0) {
+        firmware_setup_efi(boot_info.efi_system_table);
+    }
     acpi_setup(boot_info.rsdp_size != 0 ? boot_info.rsdp : NULL, boot_info.rsdp_size);
 }
 

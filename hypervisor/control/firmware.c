@@ -56,22 +56,22 @@ static struct {
     unsigned int map_count;
 } efi;
 
-static void copy_map(const uint8_t *map, size_t size, size_t descriptor_size)
+void firmware_keep_efi_map(const void *map, size_t size, size_t descriptor_size)
 {
+    const uint8_t *from = map;
+
     if (descriptor_size < sizeof(efi.map[0])) {
         return;
     }
-    for (size_t at = 0; map != NULL && at + descriptor_size <= size; at += descriptor_size) {
+    for (size_t at = 0; at + descriptor_size <= size; at += descriptor_size) {
         if (efi.map_count == MAP_LIMIT) {
-            log_warning("efi: more than %u pieces of memory, dom0 is told no more\n", MAP_LIMIT);
-            return;
+            return; /* no console yet; dom0 finds the rest unknown */
         }
-        memcpy(&efi.map[efi.map_count++], map + at, sizeof(efi.map[0]));
+        memcpy(&efi.map[efi.map_count++], from + at, sizeof(efi.map[0]));
     }
 }
 
-void firmware_setup_efi(uint64_t system_table, const void *map, size_t map_size,
-                        size_t descriptor_size)
+void firmware_setup_efi(uint64_t system_table)
 {
     const struct efi_system_table *table = map_firmware(maddr(system_table), sizeof(*table));
     const struct efi_table_header *runtime;
@@ -92,7 +92,6 @@ void firmware_setup_efi(uint64_t system_table, const void *map, size_t map_size,
     for (unsigned int i = 0; vendor != NULL && i + 1 < VENDOR_LIMIT && vendor[i] != 0; i++) {
         efi.vendor[i] = vendor[i];
     }
-    copy_map(map, map_size, descriptor_size);
     efi.present = true;
 }
 

@@ -8,11 +8,12 @@
 #include "guest-pv-headers/platform.h"
 
 /*
- * Boot, on a machine started by UEFI: the address of its system table, and its
- * memory map as the boot loader gave it (copied; NULL if there is none).
+ * Boot, on a machine started by UEFI.  Its memory map, copied from where the boot
+ * loader left it, as long as it is there; then, when firmware can be mapped, the
+ * address of its system table.
  */
-void firmware_setup_efi(uint64_t system_table, const void *map, size_t map_size,
-                        size_t descriptor_size);
+void firmware_keep_efi_map(const void *map, size_t size, size_t descriptor_size);
+void firmware_setup_efi(uint64_t system_table);
 
 /* Answers into *info; -XEN_ENOSYS, -XEN_ESRCH, -XEN_EINVAL, -XEN_EFAULT. */
 long firmware_info(struct xenpf_firmware_info *info);
