@@ -495,6 +495,37 @@ START_TEST(reset_goes_back_to_2_levels_and_gives_the_pages_back)
 }
 END_TEST
 
+START_TEST(queues_forget_their_tails_with_the_array)
+{
+    as(2, 0);
+    ck_assert_int_eq(expand_array(array_page[1]), 0);
+    for (long port = 1; port <= WORDS_PER_PAGE;) {
+        port = bind_ipi(0);
+        ck_assert_int_gt(port, 0);
+    }
+    ck_assert_int_eq(port_send(WORDS_PER_PAGE), 0); /* the first in the second page is last now */
+    ck_assert_int_eq(reset(DOMID_SELF), 0);
+    memset(words, 0, PAGE_SIZE);
+    control_blocks();
+    ck_assert_int_eq(expand_array(array_page[0]), 0);
+    ck_assert_int_eq(bind_ipi(0), 1);
+    ck_assert_int_eq(port_send(1), 0);
+    ck_assert_uint_eq(consumers[0].control->head[EVTCHN_FIFO_PRIORITY_DEFAULT], 1);
+}
+END_TEST
+
+START_TEST(a_link_left_in_a_word_is_not_believed)
+{
+    words[here[0]] = (uint32_t)here[5];
+    ck_assert_int_eq(port_send(there[0]), 0);
+    ck_assert_uint_eq(words[here[0]], PENDING | LINKED);
+    ck_assert_int_eq(port_send(there[1]), 0);
+    take_all(0);
+    ck_assert_uint_eq(order_count, 2);
+    ck_assert_uint_eq(order[1], (uint32_t)here[1]);
+}
+END_TEST
+
 START_TEST(a_dying_domain_gives_its_pages_back)
 {
     world_close(2);
@@ -642,6 +673,8 @@ int main(void)
     tcase_add_test(running, priorities_are_checked);
     tcase_add_test(running, a_port_still_in_a_queue_is_not_given_out_again);
     tcase_add_test(running, reset_goes_back_to_2_levels_and_gives_the_pages_back);
+    tcase_add_test(running, queues_forget_their_tails_with_the_array);
+    tcase_add_test(running, a_link_left_in_a_word_is_not_believed);
     tcase_add_test(running, a_dying_domain_gives_its_pages_back);
     tcase_add_test(running, no_event_is_lost_whatever_the_order_of_things);
     tcase_add_test(running, a_guest_that_writes_nonsense_hurts_nobody_else);

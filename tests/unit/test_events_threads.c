@@ -26,9 +26,12 @@ static void give_way(void)
     (void)syscall(SYS_sched_yield);
 }
 
+static atomic_bool somebody_waits;
+
 /* In place of the fake: the other thread may need this thread's host CPU. */
 void spin_wait(void)
 {
+    atomic_store(&somebody_waits, true);
     give_way();
 }
 
@@ -310,6 +313,46 @@ START_TEST(of_two_closers_one_finds_that_the_other_was_faster)
 }
 END_TEST
 
+static void *send_once(void *unused)
+{
+    (void)unused;
+    fake_cpu_use(1, dom[1]->vcpu[0]);
+    return port_send(there[0]) == 0 ? NULL : &stop;
+}
+
+/* Between its look at the port's queue and its lock, others queue the port elsewhere. */
+START_TEST(who_comes_too_late_to_queue_a_port_leaves_it)
+{
+    struct vcpu_events *first, *second;
+    struct channel *channel;
+    pthread_t sender;
+    void *wrong;
+
+    fifo_start();
+    connect_ports(1, 2, &there[0], &here[0]);
+    first = dom[2]->vcpu[0]->events;
+    second = dom[2]->vcpu[1]->events;
+    channel = channel_find(dom[2]->events, (uint32_t)here[0]);
+    words[here[0]] = 0;
+
+    spin_lock(&first->lock);
+    atomic_store(&somebody_waits, false);
+    ck_assert_int_eq(pthread_create(&sender, NULL, send_once, NULL), 0);
+    while (!atomic_load(&somebody_waits)) {
+        give_way();
+    }
+    /* It was put on the other vCPU's queue, and taken off there. */
+    first->tail[EVTCHN_FIFO_PRIORITY_DEFAULT] = 0;
+    second->tail[3] = (uint32_t)here[0];
+    channel->queue = queue_of(1, 3) << CHANNEL_QUEUE_SHIFT | EVTCHN_FIFO_PRIORITY_DEFAULT;
+    spin_unlock(&first->lock);
+    ck_assert_int_eq(pthread_join(sender, &wrong), 0);
+    ck_assert_ptr_null(wrong);
+    ck_assert_uint_eq(words[here[0]], PENDING);
+    ck_assert_uint_eq(first->tail[EVTCHN_FIFO_PRIORITY_DEFAULT], 0);
+}
+END_TEST
+
 /* ---- Waking -------------------------------------------------------------------------------- */
 
 /* Block as SCHEDOP_block does: say so, then look, then sleep until unblocked. */
@@ -478,6 +521,7 @@ int main(void)
     tcase_add_test(cases, what_senders_use_changes_only_when_they_are_through);
     tcase_add_test(cases, nobody_waits_for_himself);
     tcase_add_test(cases, of_two_closers_one_finds_that_the_other_was_faster);
+    tcase_add_test(cases, who_comes_too_late_to_queue_a_port_leaves_it);
     tcase_add_test(cases, both_ends_may_be_closed_at_once);
     tcase_add_test(cases, every_send_wakes_a_blocked_vcpu);
     tcase_add_test(cases, every_send_wakes_with_fifo_while_ports_change_queues);
