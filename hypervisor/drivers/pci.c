@@ -79,7 +79,8 @@ static volatile void *window_register(struct pci_function function, unsigned int
     return NULL;
 }
 
-void pci_bus_found(struct pci_function function)
+/* The bus of a function is mapped if it has to be and can be. */
+static void map_bus(struct pci_function function)
 {
     const struct acpi_mcfg *window = window_of(function);
     struct mapped_bus *next = &mapped[mapped_count];
@@ -96,6 +97,28 @@ void pci_bus_found(struct pci_function function)
     next->segment = function.segment;
     next->bus = function.bus;
     store_release(&mapped_count, mapped_count + 1);
+}
+
+/* Of segment 0, by bus and devfn.  Elsewhere what answers is known. */
+static uint64_t known[65536 / 64];
+
+static unsigned int known_bit(struct pci_function function)
+{
+    return (unsigned int)function.bus << 8 | function.devfn;
+}
+
+void pci_found(struct pci_function function)
+{
+    map_bus(function);
+    if (function.segment == 0) {
+        (void)bit_test_and_set(known, known_bit(function));
+    }
+}
+
+bool pci_forget(struct pci_function function)
+{
+    return function.segment == 0 ? bit_test_and_clear(known, known_bit(function))
+                                 : pci_present(function);
 }
 
 static bool by_ports(struct pci_function function, unsigned int reg)

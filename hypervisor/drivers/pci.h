@@ -52,7 +52,11 @@ uint64_t pci_bar(struct pci_function function, unsigned int index);
 bool must_check pci_window_reserved(uint64_t address, uint16_t segment, uint8_t first_bus,
                                     bool reserved);
 
-/* There is something on this bus: make it reachable.  One caller at a time (dom0's lock). */
-void pci_bus_found(struct pci_function function);
+/*
+ * dom0 found a function: it is known, and its bus made reachable.  One caller at a
+ * time (dom0's lock).  pci_forget: false if it was not known.
+ */
+void pci_found(struct pci_function function);
+bool must_check pci_forget(struct pci_function function);
 
 #endif

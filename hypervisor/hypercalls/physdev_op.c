@@ -17,9 +17,10 @@
 #include "hypervisor/pv/pirq.h"
 #include "hypervisor/x86/percpu.h"
 
-#define PIN_REGISTERS  0x10u /* of an I/O APIC */
-#define PIN_ACTIVE_LOW 0x02000u
-#define PIN_LEVEL      0x08000u
+#define VERSION_REGISTER 0x01u /* of an I/O APIC */
+#define PIN_REGISTERS    0x10u
+#define PIN_ACTIVE_LOW   0x02000u
+#define PIN_LEVEL        0x08000u
 
 /* Every argument there is, copied into one place. */
 union argument {
@@ -94,8 +95,12 @@ static long op_apic_read(struct domain *domain, union argument *a)
 static long op_apic_write(struct domain *domain, union argument *a)
 {
     uint32_t gsi = ioapic_gsi_of_register(a->apic.apic_physbase, a->apic.reg);
+    uint32_t version;
 
     (void)domain;
+    if (!ioapic_read_register(a->apic.apic_physbase, VERSION_REGISTER, &version)) {
+        return -XEN_EINVAL; /* no I/O APIC there */
+    }
     if (gsi != IRQ_NONE && (a->apic.reg - PIN_REGISTERS) % 2 == 0) {
         /* Said before, or in use already: the first word counts, as with setup_gsi. */
         int ignored = pirq_setup_gsi((int32_t)gsi, (a->apic.value & PIN_LEVEL) != 0,
@@ -232,7 +237,7 @@ static long op_setup_gsi(struct domain *domain, union argument *a)
 static long device_found(struct domain *domain, struct pci_function function)
 {
     spin_lock(&domain->lock);
-    pci_bus_found(function);
+    pci_found(function);
     spin_unlock(&domain->lock);
     return 0;
 }
@@ -263,6 +268,20 @@ static long restore(struct pci_function function)
     }
     msi_restore(function);
     return 0;
+}
+
+static long op_device_remove(struct domain *domain, union argument *a)
+{
+    (void)domain;
+    return pci_forget((struct pci_function){ a->device.seg, a->device.bus, a->device.devfn })
+               ? 0
+               : -XEN_ENODEV;
+}
+
+static long op_manage_remove(struct domain *domain, union argument *a)
+{
+    (void)domain;
+    return pci_forget((struct pci_function){ 0, a->manage.bus, a->manage.devfn }) ? 0 : -XEN_ENODEV;
 }
 
 static long op_restore_msi(struct domain *domain, union argument *a)
@@ -327,7 +346,7 @@ static const struct row {
     ROW(map_pirq, op_map, struct physdev_map_pirq, CONTROL | OUT),
     ROW(unmap_pirq, op_unmap, struct physdev_unmap_pirq, CONTROL),
     ROW(manage_pci_add, op_manage_add, struct physdev_manage_pci, CONTROL),
-    ROW(manage_pci_remove, op_nothing, struct physdev_manage_pci, CONTROL),
+    ROW(manage_pci_remove, op_manage_remove, struct physdev_manage_pci, CONTROL),
     ROW(pirq_eoi_gmfn_v1, op_eoi_page_v1, struct physdev_pirq_eoi_gmfn, ANY),
     ROW(restore_msi, op_restore_msi, struct physdev_restore_msi, CONTROL),
     ROW(manage_pci_add_ext, op_manage_add_ext, struct physdev_manage_pci_ext, CONTROL),
@@ -336,7 +355,7 @@ static const struct row {
     ROW(pci_mmcfg_reserved, op_window, struct physdev_pci_mmcfg_reserved, CONTROL),
     ROW(pci_device_add, op_device_add, uint8_t[offsetof(struct physdev_pci_device_add, optarr)],
         CONTROL),
-    ROW(pci_device_remove, op_nothing, struct physdev_pci_device, CONTROL),
+    ROW(pci_device_remove, op_device_remove, struct physdev_pci_device, CONTROL),
     ROW(restore_msi_ext, op_restore_msi_ext, struct physdev_pci_device, CONTROL),
     ROW(pirq_eoi_gmfn_v2, op_eoi_page_v2, struct physdev_pirq_eoi_gmfn, ANY),
     ROW(dbgp_op, op_debug_port, struct physdev_dbgp_op, CONTROL),
