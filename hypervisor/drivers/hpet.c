@@ -32,7 +32,7 @@ static uint64_t frequency;
 
 static uint32_t read32(uint32_t offset)
 {
-    return *(volatile uint32_t *)(uintptr_t)(registers + offset);
+    return *(volatile uint32_t *)(volatile void *)(registers + offset);
 }
 
 /* In halves: not every HPET takes 64 bits in one piece. */
@@ -50,7 +50,7 @@ static uint64_t read64(uint32_t offset)
 
 static void write32(uint32_t offset, uint64_t value)
 {
-    *(volatile uint32_t *)(uintptr_t)(registers + offset) = (uint32_t)value;
+    *(volatile uint32_t *)(volatile void *)(registers + offset) = (uint32_t)value;
 }
 
 void hpet_setup(void)

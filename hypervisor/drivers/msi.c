@@ -32,14 +32,14 @@
 #define MESSAGE_ADDRESS 0xfee00000u /* to the APIC id in 19:12, physical */
 
 struct message {
+    volatile uint32_t *slot; /* MSI-X: entry of the table */
+    struct pci_function function;
+    uint16_t entry;
+    uint16_t address, data, mask; /* MSI: registers of configuration space */
+    bool wide;                    /* MSI: the address has a high half */
     bool attached;
     bool msix;
     bool maskable;
-    uint16_t entry;
-    struct pci_function function;
-    uint16_t address, data, mask; /* MSI: registers of configuration space */
-    bool wide;                    /* MSI: the address has a high half */
-    volatile uint32_t *slot;      /* MSI-X: entry of the table */
 };
 
 static struct message messages[IRQ_LINE_LIMIT];
@@ -103,7 +103,8 @@ static int attach_msix(struct message *message, const struct msi_request *reques
     if (place == NULL) {
         return -XEN_ENOMEM;
     }
-    message->slot = (volatile uint32_t *)(uintptr_t)(place + request->entry * ENTRY_SIZE);
+    message->slot =
+        (volatile uint32_t *)(volatile void *)(place + (size_t)request->entry * ENTRY_SIZE);
     message->maskable = true;
     return 0;
 }

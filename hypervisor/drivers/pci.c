@@ -73,7 +73,7 @@ static volatile void *window_register(struct pci_function function, unsigned int
 
     for (unsigned int i = 0; i < count && reg < FUNCTION_SPACE; i++) {
         if (mapped[i].segment == function.segment && mapped[i].bus == function.bus) {
-            return mapped[i].space + function.devfn * FUNCTION_SPACE + reg;
+            return mapped[i].space + (size_t)function.devfn * FUNCTION_SPACE + reg;
         }
     }
     return NULL;
