@@ -11,6 +11,7 @@
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
@@ -94,7 +95,7 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         vcpu->pv.kernel_l4 = frame;
         vcpu->pv.kernel_cr3 = maddr_of_mfn(frame).byte;
     }
-    pt_show_m2p(vcpu->domain, frame, true);
+    (void)pt_show_m2p(vcpu->domain, frame, true);
     tlb_load_cr3(vcpu->pv.kernel_cr3);
     if (!mfn_equal(frame, old)) {
         pt_table_put(vcpu, page_of(old));
@@ -114,8 +115,8 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
             return error;
         }
     }
-    if (frame.number != 0) {
-        pt_show_m2p(vcpu->domain, frame, false);
+    if (frame.number != 0 && pt_show_m2p(vcpu->domain, frame, false)) {
+        tlb_flush_mask(&cpus_online, TLB_FLUSH_ALL); /* its entries are global */
     }
     if (mfn_equal(frame, old)) {
         return 0;

@@ -183,16 +183,18 @@ int pt_finish(struct vcpu *vcpu)
     return 0;
 }
 
-void pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel)
+bool pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel)
 {
     pte_t *slot = (pte_t *)direct_map_mfn(l4) + pte_index(M2P_GUEST_START, 4);
     pte_t wanted = kernel || !vm_assisted(domain, VMASST_TYPE_m2p_strict)
                        ? core_l4[pte_index(M2P_GUEST_START, 4)]
                        : 0;
 
-    if (unlikely(*slot != wanted)) {
-        write_once(*slot, wanted);
+    if (likely(*slot == wanted)) {
+        return false;
     }
+    write_once(*slot, wanted);
+    return true;
 }
 
 static bool core_slot(unsigned int level, unsigned int index)

@@ -56,9 +56,10 @@ void pt_release_l1_entry(pte_t old);
 
 /*
  * With VMASST_TYPE_m2p_strict, a table in use by a kernel shows the
- * machine-to-physical table and one in use by a user program does not.
+ * machine-to-physical table and one in use by a user program does not.  True if
+ * that changed.
  */
-void pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel);
+bool pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel);
 
 /* Finish what a preempted call of this vCPU left: 0 or -XEN_ERESTART. */
 int must_check pt_finish(struct vcpu *vcpu);
