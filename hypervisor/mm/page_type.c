@@ -202,14 +202,18 @@ int page_type_put_preemptible(struct page *page)
             panic("frame " PRI_MFN ": put in state %lx", page_frame(page).number, now);
         }
         if (page_use_state(next) == PAGE_FREE) {
-            /* Before the count goes: a reader that sees FREE sees the stamp. */
-            page->tlb_stamp = tlb_clock();
+            /* The stamp may not be older than a use by others: read when there can be none. */
+            next = page_use_make(page_use_type(now), PAGE_BUSY, 0, 0);
         }
     } while (!atomic_compare_exchange_weak_explicit(&page->use, &now, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
 
     if (step == PAGE_INVALIDATE) {
         return invalidate(page, page_use_type(now), ALL_ENTRIES, false);
+    }
+    if (page_use_state(next) == PAGE_BUSY) {
+        page->tlb_stamp = tlb_clock();
+        settle(page, page_use_type(now), PAGE_FREE, 0);
     }
     return 0;
 }

@@ -22,9 +22,10 @@
  *
  * BUSY belongs to one CPU, which leaves it upwards to IN_USE (all entries hold),
  * downwards to FREE (none does), or to PARTIAL.  To wait for one that becomes
- * something else would be to wait for oneself where tables form a loop.  Types without entries go
- * from FREE straight to IN_USE and back.  FREE remembers the last type: changing it flushes the
- * translations that may be left of it.
+ * something else would be to wait for oneself where tables form a loop.  Types
+ * without entries are BUSY only for the flush before their first use, and for
+ * the stamp after their last.  FREE remembers the last type: changing it flushes
+ * the translations that may be left of it.
  *
  * page_use_get() and page_use_put() are that table: no side effects, so that
  * tests/unit/test_page_type.c can try every state with every event.
