@@ -73,13 +73,17 @@ static struct timer *merge_row(struct timer *row)
     return heap;
 }
 
-static void insert(struct timer_queue *queue, struct timer *timer)
+static always_inline void insert(struct timer_queue *queue, struct timer *timer)
 {
     timer->child = NULL;
-    queue->first = queue->first == NULL ? timer : merge(queue->first, timer);
-    queue->first->next = NULL;
-    queue->first->previous = NULL;
+    timer->next = NULL;
     timer->armed = true;
+    if (queue->first == NULL) {
+        queue->first = timer;
+        return;
+    }
+    queue->first = merge(queue->first, timer);
+    queue->first->next = NULL;
 }
 
 static void take_out(struct timer_queue *queue, struct timer *timer)
@@ -103,27 +107,26 @@ static void take_out(struct timer_queue *queue, struct timer *timer)
     }
     if (queue->first != NULL) {
         queue->first->next = NULL;
-        queue->first->previous = NULL;
     }
     timer->armed = false;
 }
 
 /* Have this CPU interrupted for its first timer. */
-static void program(struct timer_queue *queue)
+static always_inline void program(struct timer_queue *queue)
 {
-    uint64_t tsc, now;
+    uint64_t deadline = queue->first->deadline;
+    uint64_t tsc;
 
-    if (queue->first == NULL || queue->first->deadline == queue->programmed) {
+    if (deadline == queue->programmed) {
         return;
     }
-    tsc = read_tsc();
-    now = clock_system_of(tsc);
-    if (queue->first->deadline <= now) {
+    tsc = clock_tsc_of(deadline);
+    if (unlikely(tsc <= read_tsc())) {
         softirq_raise(SOFTIRQ_TIMER);
         return;
     }
-    queue->programmed = queue->first->deadline;
-    apic_timer_set(tsc + clock_ticks_of(queue->first->deadline - now));
+    queue->programmed = deadline;
+    apic_timer_set(tsc);
 }
 
 static struct timer_queue *lock_queue_of(const struct timer *timer) NO_LOCK_ANALYSIS
@@ -144,21 +147,20 @@ void timer_init(struct timer *timer, void (*handler)(void *argument), void *argu
     *timer = (struct timer){ .handler = handler, .argument = argument, .cpu = cpu_id() };
 }
 
-/* Take a timer out and make it this CPU's; returns with this CPU's queue locked. */
-static struct timer_queue *lock_and_take(struct timer *timer, bool *was_armed) NO_LOCK_ANALYSIS
+/* A timer of another CPU: take it out there and make it this CPU's.  True if it was armed. */
+static cold_path bool fetch(struct timer *timer, unsigned int here) NO_LOCK_ANALYSIS
 {
-    unsigned int here = cpu_id();
-    struct timer_queue *queue;
+    bool was_armed = false;
 
-    *was_armed = false;
-    while ((queue = lock_queue_of(timer)) != &queues[here]) {
+    while (read_once(timer->cpu) != here) {
+        struct timer_queue *queue = lock_queue_of(timer);
         bool busy = queue->running == timer;
 
         /* While its handler runs it stays, so that timer_stop() knows where to look. */
-        if (!busy) {
+        if (!busy && timer->cpu != here) {
             if (timer->armed) {
                 take_out(queue, timer);
-                *was_armed = true;
+                was_armed = true;
             }
             write_once(timer->cpu, here);
         }
@@ -167,46 +169,72 @@ static struct timer_queue *lock_and_take(struct timer *timer, bool *was_armed) N
             spin_wait();
         }
     }
-    if (timer->armed) {
-        take_out(queue, timer);
-        *was_armed = true;
-    }
-    return queue;
+    return was_armed;
 }
 
-static void put(struct timer_queue *queue, struct timer *timer) REQUIRES(queue->lock)
+/* Lock this CPU's queue, with the timer being this CPU's.  True if it was armed elsewhere. */
+static always_inline bool lock_here(struct timer_queue *queue, struct timer *timer) NO_LOCK_ANALYSIS
 {
-    if (queue->round_ns == 0) {
+    unsigned int here = (unsigned int)(queue - queues);
+    bool was_armed = false;
+
+    for (;;) {
+        if (unlikely(read_once(timer->cpu) != here)) {
+            was_armed = fetch(timer, here);
+        }
+        spin_lock(&queue->lock);
+        if (likely(read_once(timer->cpu) == here)) {
+            return was_armed;
+        }
+        spin_unlock(&queue->lock); /* another CPU fetched it in between */
+    }
+}
+
+static always_inline void put(struct timer_queue *queue, struct timer *timer, uint64_t deadline)
+    REQUIRES(queue->lock)
+{
+    if (timer->armed) {
+        if (queue->first == timer && timer->child == NULL) {
+            queue->first = NULL; /* alone: the usual case */
+        } else {
+            take_out(queue, timer);
+        }
+    }
+    timer->deadline = deadline;
+    if (likely(queue->round_ns == 0)) {
         insert(queue, timer);
         program(queue);
     } else {
         /* What a handler arms is for the next round, or rounds might have no end. */
-        timer->deadline = MAX(timer->deadline, queue->round_ns + 1);
+        timer->deadline = MAX(deadline, queue->round_ns + 1);
         insert(queue, timer);
     }
 }
 
 void timer_set(struct timer *timer, uint64_t deadline_ns) NO_LOCK_ANALYSIS
 {
-    bool was_armed;
-    struct timer_queue *queue = lock_and_take(timer, &was_armed);
+    unsigned int here = cpu_id();
+    struct timer_queue *queue = &queues[here];
 
-    timer->deadline = deadline_ns;
-    put(queue, timer);
+    /* Only this CPU fires it, and it is not firing now. */
+    if (timer->armed && timer->deadline == deadline_ns && timer->cpu == here) {
+        return;
+    }
+    (void)lock_here(queue, timer);
+    put(queue, timer, deadline_ns);
     spin_unlock(&queue->lock);
 }
 
 void timer_bring(struct timer *timer) NO_LOCK_ANALYSIS
 {
-    struct timer_queue *queue;
-    bool was_armed;
+    unsigned int here = cpu_id();
+    struct timer_queue *queue = &queues[here];
 
-    if (read_once(timer->cpu) == cpu_id() || !read_once(timer->armed)) {
+    if (read_once(timer->cpu) == here || !read_once(timer->armed)) {
         return;
     }
-    queue = lock_and_take(timer, &was_armed);
-    if (was_armed) {
-        put(queue, timer);
+    if (lock_here(queue, timer)) {
+        put(queue, timer, timer->deadline);
     }
     spin_unlock(&queue->lock);
 }
@@ -253,7 +281,9 @@ static void expire(void)
         queue->running = NULL;
     }
     queue->round_ns = 0;
-    program(queue);
+    if (queue->first != NULL) {
+        program(queue);
+    }
     spin_unlock(&queue->lock);
 }
 

@@ -746,15 +746,10 @@ void weak timer_bring(struct timer *timer)
     (void)timer;
 }
 
-uint64_t weak clock_system_of(uint64_t tsc)
+/* Compared with the host's own TSC: long past, or far away. */
+uint64_t weak clock_tsc_of(uint64_t system_ns)
 {
-    (void)tsc;
-    return fake_now;
-}
-
-uint64_t weak clock_ticks_of(uint64_t ns)
-{
-    return ns;
+    return system_ns <= fake_now ? 0 : UINT64_MAX;
 }
 
 /* ---- helpers for tests ---------------------------------------------------------------------- */
