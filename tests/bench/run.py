@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What Paravane costs, in instructions: one table, against Debian's Xen and bare Linux.
+
+    run.py --build BUILD                       everything: some ten minutes
+    run.py --build BUILD --parts kernel        the core's primitives only: seconds
+    run.py --build BUILD --runs 1 --systems paravane --parts user
+
+QEMU counts: one instruction is one tick of the TSC, waiting costs nothing, and every run gives the
+same figures; --runs 2 sees to that.  A verdict is information; with --check, "missed" is a failure.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import types
+from dataclasses import asdict, dataclass
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+from machine import CPU, Machine, accelerator, boot_arguments  # noqa: E402
+from make_initramfs import Archive  # noqa: E402
+
+SYSTEMS = ("paravane", "peer", "bare")
+PARTS = ("kernel", "user")
+CONTROLS = ("k_empty", "k_rdtsc", "empty")
+BOOT = "boot_to_init"
+
+RESULT = re.compile(r"BENCH (\w+) n=(\d+) min=(\d+) median=(\d+) max=(\d+)$", re.MULTILINE)
+# Nothing more comes after these.
+KERNEL_END = re.compile(r"^TEST bench (PASSED|FAILED|SKIPPED)", re.MULTILINE)
+USER_END = re.compile(r"BENCH-END|bench_user: .*\n|Kernel panic")
+
+# The kernel must not draw addresses by lot: a figure that depends on them is not the same twice.
+KERNEL_OPTIONS = "quiet panic=-1 nokaslr norandmaps rdinit=/bench_user"
+PEER_OPTIONS = "com1=115200,8n1 loglvl=warning guest_loglvl=warning"
+
+
+class Unmeasured(Exception):
+    """A figure could not be had; the text says why."""
+
+
+@dataclass
+class Row:
+    """One line of the table.  Figures are instructions per operation, None where not measured."""
+    name: str
+    paravane: float = None
+    peer: float = None
+    bare: float = None
+    wanted: float = None            # at most
+    verdict: str = ""
+
+    def judge(self):
+        if self.name in CONTROLS:
+            self.verdict = "control"
+            return
+        if self.paravane is None or self.peer is None:
+            self.verdict = "not measured"
+            return
+        if self.name.startswith("k_"):
+            self.wanted = self.peer / 2
+        elif self.name == BOOT:
+            self.wanted = self.peer
+        elif self.bare is None:
+            self.verdict = "not measured"
+            return
+        else:
+            self.wanted = wanted_in_dom0(self.peer, self.bare)
+        over = self.paravane - self.wanted
+        self.verdict = "ok" if over <= 0 else f"missed by {number(over)}"
+
+
+def wanted_in_dom0(peer, bare):
+    """Half of the gap closed; where there is no gap to speak of, as good as the peer."""
+    if peer - bare < 0.01 * bare:
+        return max(peer, bare)
+    return (peer + bare) / 2
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value >= 1e7:
+        return f"{value / 1e6:.1f}M"
+    return f"{value:.0f}" if value >= 1000 else f"{value:.1f}"
+
+
+# --- running ----------------------------------------------------------------------------------
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def make_initramfs(options, folder):
+    """dom0's initramfs with the benchmark behind it; the kernel unpacks one after the other."""
+    archive = Archive()
+    archive.add("dev/zero", 0o020666, device=(1, 5))
+    archive.file("bench_user", (options.build / "tests/bench/bench_user").read_bytes())
+    first = (options.build / "tests/system/initramfs.cpio.gz").read_bytes()
+    result = folder / "initramfs"
+    result.write_bytes(first + bytes(-len(first) % 4) + archive.finish())
+    return result
+
+
+def memory(part, system):
+    """Of the machine, and dom0's options, which the two hypervisors spell differently."""
+    machine, dom0 = (512, "128M") if part == "kernel" else (4096, "1024M")
+    maximum = f",max:{dom0}" if system == "peer" else ""
+    return machine, f"dom0_mem={dom0}{maximum}"
+
+
+def command_line(options, part, system, folder):
+    machine_memory, dom0_memory = memory(part, system)
+    common = [options.qemu, *accelerator(icount=True), "-cpu", CPU, "-smp", "1",
+              "-m", str(machine_memory), "-no-reboot", "-seed", "1",
+              "-rtc", "base=2024-01-01,clock=vm"]
+    kernel = options.build / "tests/system/vmlinux"
+    if system == "bare":
+        return common + ["-kernel", str(kernel), "-initrd", str(make_initramfs(options, folder)),
+                         "-append", f"console=ttyS0 {KERNEL_OPTIONS}"]
+    hypervisor = options.hv if system == "paravane" else options.peer
+    core = f"console=com1 {dom0_memory} {PEER_OPTIONS if system == 'peer' else ''}".strip()
+    if part == "kernel":
+        guest = options.build / "tests/bench/kernel/bench.elf"
+        return common + ["-kernel", str(hypervisor), "-append", core, "-initrd", str(guest)]
+    images = types.SimpleNamespace(core=hypervisor, kernel=kernel,
+                                   initramfs=make_initramfs(options, folder))
+    return common + boot_arguments(folder, "qemu", images, core, f"console=hvc0 {KERNEL_OPTIONS}")
+
+
+def measure(options, part, system):
+    """One boot: {row: instructions per operation}."""
+    end = KERNEL_END if part == "kernel" else USER_END
+    with tempfile.TemporaryDirectory(prefix="paravane.") as folder:
+        arguments = command_line(options, part, system, pathlib.Path(folder))
+        with Machine(arguments) as machine:
+            machine.start()
+            machine.run(options.timeout, until=lambda text: end.search(text) is not None)
+            text, ending = machine.text, machine.ending
+    if options.logs:
+        options.logs.mkdir(parents=True, exist_ok=True)
+        (options.logs / f"{part}-{system}.log").write_text(text, encoding="latin-1")
+    found = end.search(text)
+    good = found is not None and found.group(0) in ("TEST bench PASSED", "BENCH-END")
+    if not good:
+        tail = "\n".join("    | " + line for line in text.rstrip().split("\n")[-15:])
+        raise Unmeasured(f"{part} rows on {system}: QEMU ended with \"{ending}\"; the console:\n"
+                         f"{tail}")
+    return {name: int(median) / int(n) for name, n, _, median, _ in RESULT.findall(text)}
+
+
+def deviation(first, second):
+    """The largest relative difference between two runs, and the row that has it."""
+    worst = 0.0, ""
+    for name in sorted(set(first) | set(second)):
+        if name not in first or name not in second:
+            raise Unmeasured(f"{name} was measured in one of two runs only")
+        worst = max(worst, (abs(first[name] - second[name]) / first[name], name))
+    return worst
+
+
+def measure_all(options, problems):
+    """{system: {row: figure}}, and the largest deviation of all."""
+    figures = {system: {} for system in options.systems}
+    worst = 0.0, ""
+    for part in options.parts:
+        for system in options.systems:
+            if part == "kernel" and system == "bare" or system == "peer" and not options.peer:
+                continue
+            try:
+                runs = []
+                for run in range(options.runs):
+                    note(f"bench: {part} rows on {system}, run {run + 1} of {options.runs}")
+                    runs.append(measure(options, part, system))
+                for other in runs[1:]:
+                    share, name = deviation(runs[0], other)
+                    worst = max(worst, (share, f"{name} on {system}"))
+                figures[system].update(runs[0])
+            except (Unmeasured, OSError, RuntimeError) as problem:
+                problems.append(str(problem))
+    return figures, worst
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def make_rows(figures):
+    names = []
+    for of_system in figures.values():
+        names += [name for name in of_system if name not in names]
+    # Booting is measured first, and read last.
+    names.sort(key=lambda name: name == BOOT)
+    rows = []
+    for name in names:
+        row = Row(name, **{system: figures[system].get(name) for system in figures})
+        row.judge()
+        rows.append(row)
+    return rows
+
+
+def cells(row):
+    ratio = gap = None
+    if row.paravane is not None and row.peer:
+        ratio = f"{row.paravane / row.peer:.3f}"
+        if row.bare is not None and row.peer - row.bare >= 0.01 * row.bare:
+            gap = f"{100 * (row.peer - row.paravane) / (row.peer - row.bare):.0f} %"
+    return [row.name, number(row.paravane), number(row.peer), number(row.bare), ratio or "-",
+            gap or "-", number(row.wanted), row.verdict]
+
+
+def print_table(rows):
+    lines = [["row", "Paravane", "Xen 4.17", "bare", "ratio", "gap closed", "wanted", "verdict"]]
+    lines += [cells(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+
+    def show(line):
+        print("| " + " | ".join(cell.ljust(width) if i in (0, 7) else cell.rjust(width)
+                                for i, (cell, width) in enumerate(zip(line, widths))) + " |")
+
+    show(lines[0])
+    print("|" + "|".join("-" * (width + 1) + ("-" if i in (0, 7) else ":")
+                         for i, width in enumerate(widths)) + "|")
+    for line in lines[1:]:
+        show(line)
+
+
+def fetch_peer():
+    cache = os.environ.get("PARAVANE_CACHE") or \
+        os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "paravane")
+    fetched = subprocess.run(["sh", HERE / "fetch_peer.sh", cache], stdout=subprocess.PIPE,
+                             text=True, check=False)
+    if fetched.returncode != 0:
+        raise Unmeasured("Debian's Xen is not there to compare with (--peer FILE gives one)")
+    return pathlib.Path(fetched.stdout.strip().split("\n")[-1])
+
+
+def names_of(allowed):
+    def parse(text):
+        chosen = text.split(",")
+        if not set(chosen) <= set(allowed):
+            raise argparse.ArgumentTypeError(f"only these are known: {','.join(allowed)}")
+        return [name for name in allowed if name in chosen]
+    return parse
+
+
+def parse_options(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--build", type=pathlib.Path, required=True, help="the build tree")
+    parser.add_argument("--hv", type=pathlib.Path, help="another core than the build tree's")
+    parser.add_argument("--peer", type=pathlib.Path, help="Debian's Xen, if it is at hand")
+    parser.add_argument("--parts", type=names_of(PARTS), default=list(PARTS),
+                        help="of " + ",".join(PARTS))
+    parser.add_argument("--systems", type=names_of(SYSTEMS), default=list(SYSTEMS),
+                        help="of " + ",".join(SYSTEMS))
+    parser.add_argument("--runs", type=int, choices=(1, 2, 3), default=2,
+                        help="boots per figure (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="a missed figure is a failure")
+    parser.add_argument("--json", type=pathlib.Path,
+                        help="where the table goes to be read by programs "
+                             "(BUILD/tests/bench/figures.json)")
+    parser.add_argument("--logs", type=pathlib.Path, help="keep the consoles there")
+    parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds per boot")
+    options = parser.parse_args(argv)
+    options.hv = options.hv or options.build / "hypervisor/paravane.elf"
+    options.json = options.json or options.build / "tests/bench/figures.json"
+    return options
+
+
+def main(argv):
+    options = parse_options(argv)
+    problems = []
+    if "peer" in options.systems and options.peer is None:
+        try:
+            options.peer = fetch_peer()
+        except Unmeasured as problem:
+            problems.append(str(problem))
+    figures, (share, where) = measure_all(options, problems)
+    rows = make_rows(figures)
+    print_table(rows)
+    missed = [row.name for row in rows if row.verdict.startswith("missed")]
+    judged = sum(row.verdict == "ok" for row in rows) + len(missed)
+    print(f"\n{judged - len(missed)} of {judged} as wanted.")
+    if options.runs > 1 and not problems:
+        at = f" ({where})" if share > 0 else ""
+        print(f"Largest difference between {options.runs} runs: {100 * share:.4f} %{at}.")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows], "deviation": share},
+                                       indent=1) + "\n", encoding="ascii")
+    for problem in problems:
+        note(f"bench: not measured: {problem}")
+    return 1 if problems or options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
