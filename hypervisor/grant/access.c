@@ -13,16 +13,16 @@
 /* How often a granter may get in the way of marking its entry before we give up. */
 #define CLAIM_TRIES 4
 
-uint32_t grant_lock(struct grant_table *table, struct grant_active *entry, uint32_t *version)
+uint32_t grant_lock_wait(const struct grant_table *table, struct grant_active *entry,
+                         uint32_t *version)
 {
     for (;;) {
         uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
 
-        if (likely((use & GRANT_LOCKED) == 0) &&
-            likely(atomic_compare_exchange_weak(&entry->use, &use, use | GRANT_LOCKED))) {
-            /* A version change stores 0 first and then looks at each lock: one of us sees. */
+        if ((use & GRANT_LOCKED) == 0 &&
+            atomic_compare_exchange_strong(&entry->use, &use, use | GRANT_LOCKED)) {
             *version = atomic_load(&table->version);
-            if (likely(*version != 0)) {
+            if (*version != 0) {
                 return use;
             }
             grant_unlock(entry, use);
@@ -31,41 +31,21 @@ uint32_t grant_lock(struct grant_table *table, struct grant_active *entry, uint3
     }
 }
 
-/* Does an entry that begins so let the claimant do what it wants? */
-static inline bool permits(uint32_t header, struct grant_claim claim)
-{
-    uint32_t mask = GTF_type_mask;
-
-    if ((claim.wanted & GRANT_WHOLE) != 0) {
-        mask |= GTF_sub_page;
-    }
-    if ((claim.wanted & GRANT_WRITE) != 0) {
-        mask |= GTF_readonly;
-    }
-    return (header & mask) == GTF_permit_access && header >> 16 == claim.user;
-}
-
-static inline uint16_t marks_of(struct grant_claim claim)
-{
-    return (claim.wanted & GRANT_WRITE) != 0 ? GTF_reading | GTF_writing : GTF_reading;
-}
-
 /* Version 1: the entry is one word, and is taken as it was when the marks went in. */
-static int claim_v1(const struct grant_table *table, grant_ref_t ref, struct grant_active *entry,
-                    uint32_t use, struct grant_claim claim)
+static always_inline int claim_v1(uint64_t *word, struct grant_active *entry, uint32_t use,
+                                  struct grant_claim claim)
 {
-    uint64_t *word = grant_v1_word(table, ref);
+    uint32_t mask = claim.mask | GTF_sub_page; /* there are no parts of pages here */
     uint64_t old = read_once(*word);
 
-    claim.wanted |= GRANT_WHOLE; /* there are no parts of pages here */
     for (unsigned int i = 0; i < CLAIM_TRIES; i++) {
-        if (unlikely(!permits((uint32_t)old, claim))) {
+        if (unlikely(((uint32_t)old & mask) != claim.expected)) {
             return GNTST_general_error;
         }
-        if (likely(atomic_compare_swap(word, &old, old | marks_of(claim)))) {
-            if ((use & GRANT_USERS) == 0) {
+        if (likely(atomic_compare_swap(word, &old, old | claim.marks))) {
+            if (likely((use & GRANT_USERS) == 0)) {
                 entry->frame = (uint32_t)(old >> 32);
-                entry->user = claim.user;
+                entry->user = (domid_t)(claim.expected >> 16);
                 entry->start = 0;
                 entry->end = PAGE_SIZE;
                 entry->part = false;
@@ -96,15 +76,15 @@ static int claim_v2(const struct grant_table *table, grant_ref_t ref, struct gra
 {
     const union grant_entry_v2 *shared = grant_v2_entry(table, ref);
     grant_status_t *status = grant_v2_status(table, ref);
+    uint16_t marks = (uint16_t)claim.marks;
     uint32_t header = read_once(shared->__spacer[0]);
-    uint16_t marks = marks_of(claim);
 
-    if (unlikely(!permits(header, claim))) {
+    if (unlikely((header & claim.mask) != claim.expected)) {
         return GNTST_general_error;
     }
     __atomic_fetch_or(status, marks, __ATOMIC_SEQ_CST);
     header = read_once(shared->__spacer[0]);
-    if (unlikely(!permits(header, claim))) {
+    if (unlikely((header & claim.mask) != claim.expected)) {
         if ((use & GRANT_USERS) != 0) {
             marks &= (uint16_t)~GTF_reading;
         }
@@ -113,7 +93,7 @@ static int claim_v2(const struct grant_table *table, grant_ref_t ref, struct gra
     }
     if ((use & GRANT_USERS) == 0) {
         record_v2(shared, (header & GTF_sub_page) != 0, entry);
-        entry->user = claim.user;
+        entry->user = (domid_t)(claim.expected >> 16);
     }
     return 0;
 }
@@ -122,16 +102,16 @@ static int claim_v2(const struct grant_table *table, grant_ref_t ref, struct gra
 static int join(const struct grant_active *entry, uint32_t use, struct grant_claim claim,
                 bool *must_ask)
 {
-    if (entry->user != claim.user || (use & GRANT_USERS) == GRANT_USERS ||
-        (entry->part && (claim.wanted & GRANT_WHOLE) != 0)) {
+    if (entry->user != claim.expected >> 16 || (use & GRANT_USERS) == GRANT_USERS ||
+        (entry->part && (claim.mask & GTF_sub_page) != 0)) {
         return GNTST_general_error;
     }
-    *must_ask = (claim.wanted & GRANT_WRITE) != 0 && (use & GRANT_WRITERS) == 0;
+    *must_ask = claim.count > GRANT_WRITER && (use & GRANT_WRITERS) == 0;
     return 0;
 }
 
-int grant_pin(struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
-              struct grant_extent *extent)
+int grant_pin(const struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
+              const struct grant_active **pinned)
 {
     struct grant_active *entry;
     bool must_ask = true;
@@ -142,46 +122,35 @@ int grant_pin(struct grant_table *table, grant_ref_t ref, struct grant_claim cla
         return GNTST_bad_gntref;
     }
     entry = grant_active_of(table, ref);
+    *pinned = entry;
     use = grant_lock(table, entry, &version);
-    if (unlikely(
-            version == 2 &&
-            ref >= grant_entries(atomic_load_explicit(&table->frames, memory_order_relaxed), 2))) {
+    if (unlikely(version != 1 && ref >= grant_entries(atomic_load(&table->frames), version))) {
         status = GNTST_bad_gntref;
-    } else if ((use & GRANT_USERS) != 0) {
+    } else if (unlikely((use & GRANT_USERS) != 0)) {
         status = join(entry, use, claim, &must_ask);
     }
-    if (status == 0 && must_ask) {
-        status = version == 1 ? claim_v1(table, ref, entry, use, claim)
-                              : claim_v2(table, ref, entry, use, claim);
+    if (likely(status == 0) && likely(must_ask)) {
+        status = likely(version == 1) ? claim_v1(grant_v1_word(table, ref), entry, use, claim)
+                                      : claim_v2(table, ref, entry, use, claim);
     }
-    if (likely(status == 0)) {
-        use += (claim.wanted & GRANT_WRITE) != 0 ? GRANT_USER + GRANT_WRITER : GRANT_USER;
-        extent->frame = mfn(entry->frame);
-        extent->start = entry->start;
-        extent->end = entry->end;
-    }
-    grant_unlock(entry, use);
+    grant_unlock(entry, likely(status == 0) ? use + claim.count : use);
     return status;
 }
 
-void grant_unpin(struct grant_table *table, grant_ref_t ref, unsigned int wanted)
+void grant_unpin(const struct grant_table *table, grant_ref_t ref, uint32_t count)
 {
     struct grant_active *entry = grant_active_of(table, ref);
-    uint16_t marks = 0;
-    uint32_t use, version;
+    uint32_t use, version, marks = 0;
 
-    use = grant_lock(table, entry, &version) - GRANT_USER;
-    if ((wanted & GRANT_WRITE) != 0) {
-        use -= GRANT_WRITER;
-        if ((use & GRANT_WRITERS) == 0) {
-            marks = GTF_writing;
-        }
-    }
+    use = grant_lock(table, entry, &version) - count;
     if ((use & GRANT_USERS) == 0) {
-        marks |= GTF_reading;
+        marks = GTF_reading;
     }
-    if (marks != 0) {
-        if (version == 1) {
+    if (count > GRANT_WRITER && (use & GRANT_WRITERS) == 0) {
+        marks |= GTF_writing;
+    }
+    if (likely(marks != 0)) {
+        if (likely(version == 1)) {
             __atomic_fetch_and(grant_v1_word(table, ref), ~(uint64_t)marks, __ATOMIC_SEQ_CST);
         } else {
             __atomic_fetch_and(grant_v2_status(table, ref), (uint16_t)~marks, __ATOMIC_SEQ_CST);

@@ -3,7 +3,6 @@
  * Cache lines of a page, for a driver domain that hands it to a device which
  * does not snoop.  The page is the caller's own, or one granted and in use.
  */
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/x86/softirq.h"
 

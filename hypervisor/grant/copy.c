@@ -6,98 +6,106 @@
  * names the same page.  Open means: pinned (if a grant), and a reference to the
  * frame, for the destination a writable use.
  */
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/x86/softirq.h"
 
-struct copy_end {
-    bool open;
-    bool granted;          /* by reference; else a frame of the caller's own */
-    bool target;           /* written to */
-    domid_t domid;         /* as the guest named it, as is `name` */
-    uint64_t name;         /* reference or frame */
-    struct domain *domain; /* a reference while open */
-    struct grant_extent extent;
-};
+#define COPIES_BETWEEN_PREEMPTION 8u
 
-static inline unsigned int wanted_for(const struct copy_end *end)
-{
-    return end->target ? GRANT_WRITE : GRANT_READ;
-}
+/* The word with the status; it begins with len and flags. */
+#define ANSWER offsetof(struct gnttab_copy, len)
+_Static_assert(offsetof(struct gnttab_copy, status) == ANSWER + 4, "all in one word");
+
+struct copy_end {
+    struct grant_claim claim; /* how a grant is used at this end */
+    bool target;              /* written to */
+
+    struct domain *domain; /* a reference, kept from page to page; NULL for none yet */
+    domid_t domid;         /* as the guest named it */
+
+    bool open;     /* down to the end */
+    bool granted;  /* by reference; else a frame of the caller's own */
+    uint64_t name; /* reference or frame, as the guest named it */
+    mfn_t frame;
+    uint32_t start, end; /* bytes of it; start may be beyond end: nothing */
+};
 
 static void end_close(struct copy_end *end)
 {
     if (end->open) {
         end->open = false;
-        frame_let_go(end->extent.frame, end->target);
+        frame_let_go(end->frame, end->target);
         if (end->granted) {
-            grant_unpin(end->domain->grants, (grant_ref_t)end->name, wanted_for(end));
+            grant_unpin(end->domain->grants, (grant_ref_t)end->name, end->claim.count);
         }
-        domain_put(end->domain);
     }
 }
 
-static int end_pin(struct copy_end *end)
+static int end_find_domain(struct copy_end *end, domid_t domid)
 {
-    struct grant_claim claim = { current->domain->id, (uint16_t)wanted_for(end) };
-
-    if (end->granted) {
-        return grant_pin(end->domain->grants, (grant_ref_t)end->name, claim, &end->extent);
+    if (end->domain == NULL || end->domid != domid) {
+        domain_put(end->domain);
+        end->domid = domid;
+        end->domain = domain_find_or_self(domid);
     }
-    if (unlikely(end->domid != DOMID_SELF)) {
-        return GNTST_permission_denied; /* others' pages only by a grant */
-    }
-    end->extent = (struct grant_extent){ mfn(end->name), 0, PAGE_SIZE };
-    return 0;
+    return grant_usable(end->domain) ? 0 : GNTST_bad_domain;
 }
 
 /* 0, GNTST_* or GRANT_AGAIN. */
-static int end_open(struct copy_end *end, const struct gnttab_copy_ptr *pointer, bool granted)
+static int end_open(struct copy_end *end, domid_t domid, uint64_t name, bool granted)
 {
-    uint64_t name = granted ? pointer->u.ref : pointer->u.gmfn;
+    const struct grant_active *pinned;
     int status;
 
-    if (end->open) {
-        if (end->name == name && end->domid == pointer->domid && end->granted == granted) {
-            return 0;
-        }
-        end_close(end);
+    end_close(end);
+    status = end_find_domain(end, domid);
+    if (unlikely(status != 0)) {
+        return status;
     }
     end->granted = granted;
-    end->domid = pointer->domid;
     end->name = name;
-    end->domain = domain_find_or_self(pointer->domid);
-    if (unlikely(end->domain == NULL || domain_is_dying(end->domain))) {
-        status = GNTST_bad_domain;
-        goto put;
-    }
-    status = end_pin(end);
-    if (unlikely(status != 0)) {
-        goto put;
-    }
-    status = frame_hold(end->extent.frame, end->domain->id, end->target);
-    if (unlikely(status != 0)) {
-        goto unpin;
-    }
-    end->open = true;
-    return 0;
-
-unpin:
     if (granted) {
-        grant_unpin(end->domain->grants, (grant_ref_t)name, wanted_for(end));
+        status = grant_pin(end->domain->grants, (grant_ref_t)name, end->claim, &pinned);
+        if (unlikely(status != 0)) {
+            return status;
+        }
+        end->frame = mfn(pinned->frame);
+        end->start = pinned->start;
+        end->end = pinned->end;
+    } else {
+        if (unlikely(domid != DOMID_SELF)) {
+            return GNTST_permission_denied; /* others' pages only by a grant */
+        }
+        end->frame = mfn(name);
+        end->start = 0;
+        end->end = PAGE_SIZE;
     }
-put:
-    domain_put(end->domain);
+    status = frame_hold(end->frame, end->domain->id, end->target);
+    end->open = likely(status == 0);
+    if (unlikely(status != 0) && granted) {
+        grant_unpin(end->domain->grants, (grant_ref_t)name, end->claim.count);
+    }
     return status;
 }
 
-static inline bool covers(const struct grant_extent *extent, uint32_t offset, uint32_t length)
+static always_inline int end_use(struct copy_end *end, const struct gnttab_copy_ptr *pointer,
+                                 bool granted)
 {
-    return offset >= extent->start && offset + length <= extent->end;
+    uint64_t name = granted ? pointer->u.ref : pointer->u.gmfn;
+
+    if (end->open && end->name == name && end->domid == pointer->domid && end->granted == granted) {
+        return 0;
+    }
+    return end_open(end, pointer->domid, name, granted);
 }
 
-static int copy_one(struct copy_end *source, struct copy_end *target, const struct gnttab_copy *op)
+static always_inline bool covers(const struct copy_end *end, uint32_t offset, uint32_t length)
+{
+    return offset >= end->start && offset + length <= end->end;
+}
+
+static always_inline int copy_one(struct copy_end *source, struct copy_end *target,
+                                  const struct gnttab_copy *op)
 {
     const uint8_t *from;
     uint8_t *to;
@@ -107,21 +115,21 @@ static int copy_one(struct copy_end *source, struct copy_end *target, const stru
                  (uint32_t)op->dest.offset + op->len > PAGE_SIZE)) {
         return GNTST_bad_copy_arg;
     }
-    status = end_open(source, &op->source, (op->flags & GNTCOPY_source_gref) != 0);
+    status = end_use(source, &op->source, (op->flags & GNTCOPY_source_gref) != 0);
     if (unlikely(status != 0)) {
         return status;
     }
-    status = end_open(target, &op->dest, (op->flags & GNTCOPY_dest_gref) != 0);
+    status = end_use(target, &op->dest, (op->flags & GNTCOPY_dest_gref) != 0);
     if (unlikely(status != 0)) {
         return status;
     }
-    if (unlikely(!covers(&source->extent, op->source.offset, op->len) ||
-                 !covers(&target->extent, op->dest.offset, op->len))) {
+    if (unlikely(!covers(source, op->source.offset, op->len) ||
+                 !covers(target, op->dest.offset, op->len))) {
         return GNTST_general_error;
     }
-    from = (const uint8_t *)direct_map_mfn(source->extent.frame) + op->source.offset;
-    to = (uint8_t *)direct_map_mfn(target->extent.frame) + op->dest.offset;
-    if (unlikely(mfn_equal(source->extent.frame, target->extent.frame))) {
+    from = (const uint8_t *)direct_map_mfn(source->frame) + op->source.offset;
+    to = (uint8_t *)direct_map_mfn(target->frame) + op->dest.offset;
+    if (unlikely(mfn_equal(source->frame, target->frame))) {
         memmove(to, from, op->len);
     } else {
         memcpy(to, from, op->len);
@@ -129,35 +137,41 @@ static int copy_one(struct copy_end *source, struct copy_end *target, const stru
     return 0;
 }
 
-long grant_copy(uint64_t argument, uint32_t count)
+static long copy_all(struct gnttab_copy __guest *ops, uint32_t count, struct copy_end *source,
+                     struct copy_end *target)
 {
-    struct gnttab_copy __guest *ops = guest_pointer(struct gnttab_copy, argument);
-    struct copy_end source = { .target = false }, target = { .target = true };
     struct gnttab_copy op;
-    long result = 0;
     int status;
 
     for (uint32_t i = 0; i < count; i++) {
-        if (i != 0 && preempt_pending()) {
-            result = grant_continue(GNTTABOP_copy, guest_address(&ops[i]), count - i);
-            break;
+        if (i % COPIES_BETWEEN_PREEMPTION == 0 && i != 0 && preempt_pending()) {
+            return grant_continue(GNTTABOP_copy, guest_address(&ops[i]), count - i);
         }
-        result = copy_from_guest(&op, &ops[i]);
-        if (unlikely(result != 0)) {
-            break;
+        if (unlikely(copy_from_guest(&op, &ops[i]) != 0)) {
+            return -XEN_EFAULT;
         }
-        status = copy_one(&source, &target, &op);
+        status = copy_one(source, target, &op);
         if (unlikely(status == GRANT_AGAIN)) {
-            result = grant_continue(GNTTABOP_copy, guest_address(&ops[i]), count - i);
-            break;
+            return grant_continue(GNTTABOP_copy, guest_address(&ops[i]), count - i);
         }
         op.status = (int16_t)status;
-        result = copy_to_guest(&ops[i].status, &op.status);
-        if (unlikely(result != 0)) {
-            break;
+        if (unlikely(answer_word(guest_address(&ops[i]), ANSWER, &op) != 0)) {
+            return -XEN_EFAULT;
         }
     }
+    return 0;
+}
+
+long grant_copy(uint64_t argument, uint32_t count)
+{
+    domid_t caller = current->domain->id;
+    struct copy_end source = { .claim = grant_claim(caller, GRANT_READ) };
+    struct copy_end target = { .claim = grant_claim(caller, GRANT_WRITE), .target = true };
+    long result = copy_all(guest_pointer(struct gnttab_copy, argument), count, &source, &target);
+
     end_close(&target);
     end_close(&source);
+    domain_put(target.domain);
+    domain_put(source.domain);
     return result;
 }

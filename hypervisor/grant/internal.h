@@ -134,15 +134,34 @@ static inline struct grant_active *grant_active_of(const struct grant_table *tab
     return &table->active[ref / GRANT_V1_ENTRIES][ref % GRANT_V1_ENTRIES];
 }
 
-/*
- * Lock one entry; returns its counts.  *version is the table's, which stays as
- * long as the entry is locked.
- */
-uint32_t grant_lock(struct grant_table *table, struct grant_active *entry, uint32_t *version);
+/* The slow half of grant_lock(): somebody is at the entry, or the version changes. */
+uint32_t grant_lock_wait(const struct grant_table *table, struct grant_active *entry,
+                         uint32_t *version);
 
 static inline void grant_unlock(struct grant_active *entry, uint32_t use)
 {
     atomic_store_explicit(&entry->use, use, memory_order_release);
+}
+
+/*
+ * Lock one entry; returns its counts.  *version is the table's, which stays as
+ * long as the entry is locked: a change stores 0 and then looks at each lock,
+ * we lock and then look at the version, so one of us sees the other.
+ */
+static always_inline uint32_t grant_lock(const struct grant_table *table,
+                                         struct grant_active *entry, uint32_t *version)
+{
+    uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
+
+    if (likely((use & GRANT_LOCKED) == 0) &&
+        likely(atomic_compare_exchange_strong(&entry->use, &use, use | GRANT_LOCKED))) {
+        *version = atomic_load(&table->version);
+        if (likely(*version != 0)) {
+            return use;
+        }
+        grant_unlock(entry, use);
+    }
+    return grant_lock_wait(table, entry, version);
 }
 
 /* How a grant is wanted. */
@@ -150,23 +169,39 @@ static inline void grant_unlock(struct grant_active *entry, uint32_t use)
 #define GRANT_WRITE 0x1u
 #define GRANT_WHOLE 0x2u /* to map it: no part of a page */
 
+/* What an entry must look like, and what using it changes. */
 struct grant_claim {
-    domid_t user;
-    uint16_t wanted;
+    uint32_t mask, expected; /* of an entry's first word: flags, and the user above */
+    uint32_t marks;          /* GTF_reading, GTF_writing */
+    uint32_t count;          /* GRANT_USER, GRANT_WRITER */
 };
 
-struct grant_extent {
-    mfn_t frame;
-    uint32_t start, end; /* start may be beyond end: nothing */
-};
+static always_inline struct grant_claim grant_claim(domid_t user, unsigned int wanted)
+{
+    struct grant_claim claim = { .mask = 0xffff0000u | GTF_type_mask,
+                                 .expected = (uint32_t)user << 16 | GTF_permit_access,
+                                 .marks = GTF_reading,
+                                 .count = GRANT_USER };
+
+    if ((wanted & GRANT_WRITE) != 0) {
+        claim.mask |= GTF_readonly;
+        claim.marks |= GTF_writing;
+        claim.count += GRANT_WRITER;
+    }
+    if ((wanted & GRANT_WHOLE) != 0) {
+        claim.mask |= GTF_sub_page;
+    }
+    return claim;
+}
 
 /*
  * Begin to use a grant of `table`: the granter sees it in use until grant_unpin()
- * with the same `wanted`.  Not yet a reference to the frame.  0 or GNTST_*.
+ * with the same claim.  The record in *pinned stays as it is until then; it is
+ * not yet a reference to the frame.  0 or GNTST_*.
  */
-int must_check grant_pin(struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
-                         struct grant_extent *extent);
-void grant_unpin(struct grant_table *table, grant_ref_t ref, unsigned int wanted);
+int must_check grant_pin(const struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
+                         const struct grant_active **pinned);
+void grant_unpin(const struct grant_table *table, grant_ref_t ref, uint32_t count);
 
 /* The frame of a grant the caller has pinned. */
 static inline mfn_t grant_pinned_frame(const struct grant_table *table, grant_ref_t ref)
@@ -204,6 +239,12 @@ static inline struct grant_track *track_of(const struct grant_table *table, uint
 
 void track_destroy(struct grant_table *table);
 
+/* May its grants be used?  Not while it is taken apart. */
+static inline bool grant_usable(const struct domain *granter)
+{
+    return granter != NULL && !domain_is_dying(granter) && granter->grants != NULL;
+}
+
 /* ---- what the commands share ----------------------------------------------------------------- */
 
 /*
@@ -218,6 +259,28 @@ static inline bool array_ok(uint64_t argument, uint32_t count, uint64_t size)
     uint64_t end = argument + count * size;
 
     return end >= argument && (end <= CORE_START || argument >= CORE_END);
+}
+
+/*
+ * Answer a request: write the 8 bytes of it from `at` on, at its address in the
+ * guest's array, for which array_ok() holds.  0 or -XEN_EFAULT.
+ */
+static always_inline int must_check answer_word(uint64_t request, size_t at, const void *answer)
+{
+    uint64_t word;
+
+    __builtin_memcpy(&word, (const uint8_t *)answer + at, sizeof(word));
+#ifdef PARAVANE_CORE
+    guest_access_begin();
+    guest_write_word(request + at, word, fault);
+    guest_access_end();
+    return 0;
+fault:
+    guest_access_end();
+    return -XEN_EFAULT;
+#else
+    return copy_to_guest(guest_pointer(uint64_t, request + at), &word);
+#endif
 }
 
 /* Go on later with the element at `argument`; `count` are left. */

@@ -7,7 +7,6 @@
  * page-table entry.  Unmapping goes in batches: take the entries out, flush the
  * mapper's CPUs once, and only then let the granter see its pages unused.
  */
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/softirq.h"
@@ -49,9 +48,15 @@ static uint64_t entry_for(mfn_t frame, uint32_t flags)
     return (flags & GNTMAP_readonly) != 0 ? entry : entry | PTE_WRITABLE;
 }
 
-static inline unsigned int wanted_for(uint32_t flags)
+static inline struct grant_claim claim_for(uint32_t flags)
 {
-    return (flags & GNTMAP_readonly) != 0 ? GRANT_WHOLE : GRANT_WHOLE | GRANT_WRITE;
+    return grant_claim(current->domain->id,
+                       (flags & GNTMAP_readonly) != 0 ? GRANT_WHOLE : GRANT_WHOLE | GRANT_WRITE);
+}
+
+static inline uint32_t count_for(uint32_t flags)
+{
+    return (flags & GNTMAP_readonly) != 0 ? GRANT_USER : GRANT_USER + GRANT_WRITER;
 }
 
 static inline bool writable(uint32_t flags)
@@ -62,29 +67,30 @@ static inline bool writable(uint32_t flags)
 static int map_one(struct grant_table *table, struct domain *granter,
                    struct gnttab_map_grant_ref *op)
 {
-    struct grant_claim claim = { current->domain->id, (uint16_t)wanted_for(op->flags) };
     unsigned int parts = (op->flags & TRACK_PARTS) == TRACK_PARTS ? 2 : 1;
     uint32_t handle = track_take(table);
-    struct grant_extent extent;
+    const struct grant_active *pinned;
     struct grant_track *track;
     unsigned int held = 0;
+    mfn_t frame;
     int status;
 
     if (unlikely(handle == TRACK_NONE)) {
         return GNTST_no_space;
     }
-    status = grant_pin(granter->grants, op->ref, claim, &extent);
+    status = grant_pin(granter->grants, op->ref, claim_for(op->flags), &pinned);
     if (unlikely(status != 0)) {
         goto give_back;
     }
+    frame = mfn(pinned->frame);
     for (; held < parts; held++) {
-        status = frame_hold(extent.frame, granter->id, writable(op->flags));
+        status = frame_hold(frame, granter->id, writable(op->flags));
         if (unlikely(status != 0)) {
             goto let_go;
         }
     }
     if (likely((op->flags & GNTMAP_host_map) != 0)) {
-        status = pv_grant_map(op->host_addr, op->flags, entry_for(extent.frame, op->flags));
+        status = pv_grant_map(op->host_addr, op->flags, entry_for(frame, op->flags));
         if (unlikely(status != 0)) {
             goto let_go;
         }
@@ -96,14 +102,14 @@ static int map_one(struct grant_table *table, struct domain *granter,
     atomic_store_explicit(&track->ref, op->ref, memory_order_relaxed);
     atomic_store_explicit(&track->state, op->flags & TRACK_FLAGS, memory_order_release);
     op->handle = handle;
-    op->dev_bus_addr = maddr_of_mfn(extent.frame).byte;
+    op->dev_bus_addr = maddr_of_mfn(frame).byte;
     return 0;
 
 let_go:
     while (held-- > 0) {
-        frame_let_go(extent.frame, writable(op->flags));
+        frame_let_go(frame, writable(op->flags));
     }
-    grant_unpin(granter->grants, op->ref, claim.wanted);
+    grant_unpin(granter->grants, op->ref, count_for(op->flags));
 give_back:
     track_give_back(table, handle);
     return status;
@@ -175,7 +181,7 @@ static void unmap_finish(struct grant_table *table, const struct unmapped *done)
         atomic_store_explicit(&track->state, state, memory_order_release);
         return;
     }
-    grant_unpin(granter->grants, ref, wanted_for(state));
+    grant_unpin(granter->grants, ref, count_for(state));
     track->granter = NULL;
     atomic_store_explicit(&track->state, 0, memory_order_relaxed);
     track_give_back(table, done->handle);
@@ -199,28 +205,31 @@ static void map_undo(struct grant_table *table, const struct gnttab_map_grant_re
     }
 }
 
-/* The granter, remembered from one element to the next; NULL if there is none (now). */
-static struct domain *granter_of(domid_t id, struct domain **last)
-{
-    if (*last == NULL || (*last)->id != id) {
-        domain_put(*last);
-        *last = domain_find(id);
-    }
-    return *last == NULL || domain_is_dying(*last) ? NULL : *last;
-}
-
+/* *last is the granter of the element before: a reference, or NULL. */
 static int map_checked(struct gnttab_map_grant_ref *op, struct domain **last)
 {
-    struct domain *granter;
-
     if (unlikely((op->flags & TRACK_PARTS) == 0)) {
         return GNTST_bad_gntref;
     }
-    granter = granter_of(op->dom, last);
-    if (unlikely(granter == NULL)) {
+    if (*last == NULL || (*last)->id != op->dom) {
+        domain_put(*last);
+        *last = domain_find(op->dom);
+    }
+    if (unlikely(!grant_usable(*last))) {
         return GNTST_bad_domain;
     }
-    return map_one(current->domain->grants, granter, op);
+    return map_one(current->domain->grants, *last, op);
+}
+
+/* Status and handle are in one word, the address in the next. */
+static int answer_map(uint64_t request, const struct gnttab_map_grant_ref *op)
+{
+    int error = answer_word(request, offsetof(struct gnttab_map_grant_ref, dom), op);
+
+    if (likely(op->status == 0) && likely(error == 0)) {
+        error = answer_word(request, offsetof(struct gnttab_map_grant_ref, dev_bus_addr), op);
+    }
+    return error;
 }
 
 long grant_map(uint64_t argument, uint32_t count)
@@ -246,7 +255,7 @@ long grant_map(uint64_t argument, uint32_t count)
             break;
         }
         op.status = (int16_t)status;
-        result = copy_to_guest(&ops[i], &op);
+        result = answer_map(guest_address(&ops[i]), &op);
         if (unlikely(result != 0)) {
             if (status == 0) {
                 map_undo(current->domain->grants, &op);
@@ -281,7 +290,8 @@ static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t coun
         op.status = (int16_t)unmap_begin(table, &request, &done[ended]);
         parts |= done[ended].parts;
         ended += done[ended].parts != 0;
-        error = copy_to_guest(&ops[i].status, &op.status);
+        error = answer_word(guest_address(&ops[i]), offsetof(struct gnttab_unmap_grant_ref, handle),
+                            &op);
     }
     if ((parts & GNTMAP_host_map) != 0) {
         flush_mapper();

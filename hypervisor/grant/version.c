@@ -122,11 +122,9 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
 
     if (version == 2) {
         error = grant_add_status(table, owner, frames);
-    } else if (status_mapped(table)) {
-        error = -XEN_EBUSY;
-    }
-    if (error != 0) {
-        return error;
+        if (error != 0) {
+            return error;
+        }
     }
 
     atomic_store(&table->version, 0);
@@ -136,6 +134,9 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
         save_v1(table, saved);
     } else {
         error = save_v2(table, saved);
+        if (error == 0 && status_mapped(table)) {
+            error = -XEN_EBUSY;
+        }
     }
     if (error != 0) {
         atomic_store(&table->version, 3 - version);

@@ -169,6 +169,22 @@ uint32_t rig_users(grant_ref_t ref)
     return grant_active_of(granter->grants, ref)->use & GRANT_USERS;
 }
 
+int rig_pin(domid_t user, grant_ref_t ref, unsigned int wanted, struct rig_extent *extent)
+{
+    const struct grant_active *pinned;
+    int status = grant_pin(granter->grants, ref, grant_claim(user, wanted), &pinned);
+
+    if (status == 0) {
+        *extent = (struct rig_extent){ mfn(pinned->frame), pinned->start, pinned->end };
+    }
+    return status;
+}
+
+void rig_unpin(grant_ref_t ref, unsigned int wanted)
+{
+    grant_unpin(granter->grants, ref, grant_claim(0, wanted).count);
+}
+
 struct page *rig_page(struct domain *domain)
 {
     return fake_page_new(domain);

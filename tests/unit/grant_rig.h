@@ -31,6 +31,14 @@ uint16_t rig_marks(grant_ref_t ref);
 uint16_t rig_flags(grant_ref_t ref);
 uint32_t rig_users(grant_ref_t ref);
 
+/* grant_pin() and grant_unpin() with GRANT_*; what was pinned. */
+struct rig_extent {
+    mfn_t frame;
+    uint32_t start, end;
+};
+int rig_pin(domid_t user, grant_ref_t ref, unsigned int wanted, struct rig_extent *extent);
+void rig_unpin(grant_ref_t ref, unsigned int wanted);
+
 /* A page of the domain's, its frame, its contents. */
 struct page *rig_page(struct domain *domain);
 uint64_t rig_frame(const struct page *page);

@@ -26,16 +26,11 @@ static void teardown(void)
     rig_end();
 }
 
-static int pin_as(domid_t user, grant_ref_t ref, unsigned int wanted, struct grant_extent *extent)
-{
-    return grant_pin(table, ref, (struct grant_claim){ user, (uint16_t)wanted }, extent);
-}
-
 static int pin(grant_ref_t ref, unsigned int wanted)
 {
-    struct grant_extent extent;
+    struct rig_extent extent;
 
-    return pin_as(MAPPER, ref, wanted, &extent);
+    return rig_pin(MAPPER, ref, wanted, &extent);
 }
 
 /* The ABI's rules once more, in other words. */
@@ -59,7 +54,7 @@ static bool flags_decide(uint32_t version, uint32_t flags, domid_t user, unsigne
     good = pin(9, wanted) == (allow ? 0 : GNTST_general_error) && rig_users(9) == allow;
     if (good && allow) {
         good = (rig_marks(9) & marks) == marks;
-        grant_unpin(table, 9, wanted);
+        rig_unpin(9, wanted);
     }
     return good && rig_flags(9) == after && rig_users(9) == 0 &&
            (version == 1 || rig_marks(9) == 0);
@@ -93,12 +88,12 @@ START_TEST(marks_go_with_the_last_user_of_their_kind)
     ck_assert_int_eq(pin(9, GRANT_WRITE), 0);
     ck_assert_int_eq(pin(9, GRANT_WRITE | GRANT_WHOLE), 0);
     ck_assert_uint_eq(rig_marks(9), GTF_reading | GTF_writing);
-    grant_unpin(table, 9, GRANT_WRITE);
+    rig_unpin(9, GRANT_WRITE);
     ck_assert_uint_eq(rig_marks(9), GTF_reading | GTF_writing);
-    grant_unpin(table, 9, GRANT_WRITE | GRANT_WHOLE);
+    rig_unpin(9, GRANT_WRITE | GRANT_WHOLE);
     ck_assert_uint_eq(rig_marks(9), GTF_reading);
     ck_assert_uint_eq(rig_users(9), 1);
-    grant_unpin(table, 9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
     ck_assert_uint_eq(rig_marks(9), 0);
     ck_assert_uint_eq(rig_users(9), 0);
 }
@@ -106,26 +101,26 @@ END_TEST
 
 START_TEST(an_entry_in_use_is_what_it_was_whatever_the_granter_writes)
 {
-    struct grant_extent extent;
+    struct rig_extent extent;
 
     rig_use_version(granter, VERSION(_i));
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pin(9, GRANT_READ), 0);
 
     rig_grant(9, GTF_permit_access, MAPPER, 6);
-    ck_assert_int_eq(pin_as(MAPPER, 9, GRANT_WRITE, &extent), 0);
+    ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_WRITE, &extent), 0);
     ck_assert_uint_eq(extent.frame.number, 5);
     rig_grant(9, GTF_permit_access, 0, 6);
-    ck_assert_int_eq(pin_as(0, 9, GRANT_READ, &extent), GNTST_general_error);
+    ck_assert_int_eq(rig_pin(0, 9, GRANT_READ, &extent), GNTST_general_error);
     rig_grant(9, GTF_invalid, 0, 0);
-    ck_assert_int_eq(pin_as(MAPPER, 9, GRANT_WRITE, &extent), 0);
+    ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_WRITE, &extent), 0);
     ck_assert_uint_eq(extent.frame.number, 5);
     ck_assert_uint_eq(grant_pinned_frame(table, 9).number, 5);
 
     for (unsigned int i = 0; i < 2; i++) {
-        grant_unpin(table, 9, GRANT_WRITE);
+        rig_unpin(9, GRANT_WRITE);
     }
-    grant_unpin(table, 9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
     ck_assert_int_eq(pin(9, GRANT_READ), GNTST_general_error);
 }
 END_TEST
@@ -140,8 +135,8 @@ START_TEST(who_begins_to_write_must_be_permitted_now)
     ck_assert_int_eq(pin(9, GRANT_READ), 0);
     ck_assert_uint_eq(rig_marks(9), GTF_reading);
     ck_assert_uint_eq(rig_users(9), 2);
-    grant_unpin(table, 9, GRANT_READ);
-    grant_unpin(table, 9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
     ck_assert_uint_eq(rig_marks(9), 0);
 }
 END_TEST
@@ -160,7 +155,7 @@ START_TEST(users_are_counted_up_to_the_limit_and_no_further)
     ck_assert_uint_eq(rig_users(9), GRANT_USERS);
     for (uint32_t i = 0; i < GRANT_USERS; i++) {
         failed += rig_marks(9) != (GTF_reading | GTF_writing);
-        grant_unpin(table, 9, GRANT_WRITE);
+        rig_unpin(9, GRANT_WRITE);
     }
     ck_assert_uint_eq(failed, 0);
     ck_assert_uint_eq(rig_marks(9), 0);
@@ -179,13 +174,13 @@ START_TEST(references_beyond_the_table_are_refused)
     if (VERSION(_i) == 1) {
         rig_grant(511, GTF_permit_access, MAPPER, 5);
         ck_assert_int_eq(pin(511, GRANT_READ), 0);
-        grant_unpin(table, 511, GRANT_READ);
+        rig_unpin(511, GRANT_READ);
     } else {
         ck_assert_int_eq(pin(256, GRANT_READ), GNTST_bad_gntref);
         ck_assert_int_eq(pin(511, GRANT_READ), GNTST_bad_gntref);
         rig_grant(255, GTF_permit_access, MAPPER, 5);
         ck_assert_int_eq(pin(255, GRANT_READ), 0);
-        grant_unpin(table, 255, GRANT_READ);
+        rig_unpin(255, GRANT_READ);
     }
 }
 END_TEST
@@ -198,18 +193,18 @@ START_TEST(a_part_of_a_page_has_the_bounds_the_granter_wrote_within_the_page)
     for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
         for (unsigned int j = 0; j < ARRAY_SIZE(values); j++) {
             uint32_t end = (uint32_t)values[i] + values[j];
-            struct grant_extent extent;
+            struct rig_extent extent;
 
             rig_grant_part(9, GTF_permit_access | GTF_sub_page, MAPPER, 5,
                            values[i] | (uint32_t)values[j] << 16);
-            ck_assert_int_eq(pin_as(MAPPER, 9, GRANT_READ, &extent), 0);
+            ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_READ, &extent), 0);
             ck_assert_uint_eq(extent.start, values[i]);
             ck_assert_uint_eq(extent.end, end < 4096 ? end : 4096);
             ck_assert_int_eq(pin(9, GRANT_READ | GRANT_WHOLE), GNTST_general_error);
             /* Nor after the granter made it a whole page meanwhile. */
             rig_grant(9, GTF_permit_access, MAPPER, 5);
             ck_assert_int_eq(pin(9, GRANT_READ | GRANT_WHOLE), GNTST_general_error);
-            grant_unpin(table, 9, GRANT_READ);
+            rig_unpin(9, GRANT_READ);
         }
     }
 }
@@ -219,14 +214,14 @@ START_TEST(frame_numbers_of_64_bits_do_not_wrap)
 {
     uint64_t good = rig_frame(rig_page(granter));
     const uint64_t frames[] = { 1ULL << 32 | good, UINT32_MAX, 1ULL << 40 | good, UINT64_MAX };
-    struct grant_extent extent;
+    struct rig_extent extent;
 
     rig_use_version(granter, 2);
     for (unsigned int i = 0; i < ARRAY_SIZE(frames); i++) {
         rig_grant(9, GTF_permit_access, MAPPER, frames[i]);
-        ck_assert_int_eq(pin_as(MAPPER, 9, GRANT_READ, &extent), 0);
+        ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_READ, &extent), 0);
         ck_assert_int_eq(frame_hold(extent.frame, GRANTER, false), GNTST_bad_page);
-        grant_unpin(table, 9, GRANT_READ);
+        rig_unpin(9, GRANT_READ);
     }
 }
 END_TEST
@@ -295,21 +290,21 @@ static void *scribble(void *unused)
 START_TEST(a_granter_that_scribbles_cannot_hold_us_up_or_mix_two_entries)
 {
     unsigned int worked = 0, wrong = 0;
-    struct grant_extent extent;
+    struct rig_extent extent;
     pthread_t thread;
 
     rig_use_version(granter, VERSION(_i));
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pthread_create(&thread, NULL, scribble, NULL), 0);
     for (unsigned int i = 0; i < ROUNDS || worked == 0; i++) {
-        int status = pin_as(MAPPER, 9, i % 2 == 0 ? GRANT_READ : GRANT_WRITE, &extent);
+        int status = rig_pin(MAPPER, 9, i % 2 == 0 ? GRANT_READ : GRANT_WRITE, &extent);
 
         wrong += status != 0 && status != GNTST_general_error;
         if (status == 0) {
             worked++;
             wrong += extent.frame.number != 5 && extent.frame.number != 6;
             wrong += !mfn_equal(grant_pinned_frame(table, 9), extent.frame);
-            grant_unpin(table, 9, i % 2 == 0 ? GRANT_READ : GRANT_WRITE);
+            rig_unpin(9, i % 2 == 0 ? GRANT_READ : GRANT_WRITE);
         }
     }
     stop = true;
@@ -366,7 +361,7 @@ START_TEST(a_grant_that_was_taken_back_is_not_in_use)
             inside++;
             worked++;
             inside--;
-            grant_unpin(table, 9, GRANT_WRITE);
+            rig_unpin(9, GRANT_WRITE);
         }
     }
     stop = true;
@@ -388,7 +383,7 @@ static void *use_often(void *seed)
         if (pin(ref, wanted) == 0) {
             inside++;
             inside--;
-            grant_unpin(table, ref, wanted);
+            rig_unpin(ref, wanted);
         }
     }
     return NULL;

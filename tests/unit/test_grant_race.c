@@ -68,12 +68,11 @@ static void teardown(void)
     rig_end();
 }
 
-static int pin(unsigned int wanted)
+static int pin(unsigned int how)
 {
-    struct grant_extent extent;
-    struct grant_claim claim = { MAPPER, (uint16_t)wanted };
+    struct rig_extent extent;
 
-    return grant_pin(table, REF, claim, &extent);
+    return rig_pin(MAPPER, REF, how, &extent);
 }
 
 /*
@@ -161,12 +160,12 @@ static void granter_gives_another_page_to_another(void)
 static void undo_pins(void)
 {
     if (result == 0) {
-        grant_unpin(table, REF, wanted);
+        rig_unpin(REF, wanted);
     }
     ck_assert_uint_eq(rig_users(REF), held);
     ck_assert_uint_eq(rig_marks(REF) & ~(held != 0 ? GTF_reading : 0u), 0);
     if (held != 0) {
-        grant_unpin(table, REF, GRANT_READ);
+        rig_unpin(REF, GRANT_READ);
     }
     ck_assert_uint_eq(rig_marks(REF), 0);
     ck_assert_uint_eq(grant_active_of(table, REF)->use, 0);
@@ -272,7 +271,7 @@ static void second_pins_and_unpins(void)
     if (!locked(REF)) {
         second_result = pin(GRANT_WRITE);
         if (second_result == 0) {
-            grant_unpin(table, REF, GRANT_WRITE);
+            rig_unpin(REF, GRANT_WRITE);
         }
     }
 }
@@ -285,7 +284,7 @@ static void both_are_counted(void)
     if (other == NULL && second_result == 0) {
         writers++;
         ck_assert_uint_eq(rig_users(REF), 2);
-        grant_unpin(table, REF, GRANT_WRITE);
+        rig_unpin(REF, GRANT_WRITE);
         writers--;
     }
     ck_assert_uint_eq(rig_users(REF), 1);
@@ -446,7 +445,7 @@ static void entries_in_use_stay_valid(void)
         ck_assert_int_eq(result, table->version == 1 ? -XEN_EBUSY : 0);
         ck_assert_uint_eq(table->version, 1);
         ck_assert_uint_eq(rig_marks(REF), GTF_reading | GTF_writing);
-        grant_unpin(table, REF, GRANT_WRITE);
+        rig_unpin(REF, GRANT_WRITE);
     } else {
         ck_assert_int_eq(result, 0);
     }

@@ -318,24 +318,23 @@ END_TEST
 
 START_TEST(entries_in_use_keep_the_version_unless_reserved)
 {
-    struct grant_claim reads = { MAPPER, GRANT_READ }, writes = { MAPPER, GRANT_WRITE };
-    struct grant_extent extent;
+    struct rig_extent extent;
 
     for (uint32_t to = 2; to >= 1; to--) {
         uint32_t from = 3 - to;
 
         rig_grant(3, GTF_permit_access, MAPPER, 5);
         rig_grant(8, GTF_permit_access, MAPPER, 6);
-        ck_assert_int_eq(grant_pin(table, 8, reads, &extent), 0);
+        ck_assert_int_eq(rig_pin(MAPPER, 8, GRANT_READ, &extent), 0);
         ck_assert_int_eq(set_version(to, from), -XEN_EBUSY);
         ck_assert_uint_eq(rig_marks(8), GTF_reading);
-        grant_unpin(table, 8, GRANT_READ);
+        rig_unpin(8, GRANT_READ);
 
-        ck_assert_int_eq(grant_pin(table, 3, writes, &extent), 0);
+        ck_assert_int_eq(rig_pin(MAPPER, 3, GRANT_WRITE, &extent), 0);
         ck_assert_int_eq(set_version(to, to), 0);
         ck_assert_uint_eq(rig_marks(3), GTF_reading | GTF_writing);
         ck_assert_uint_eq(rig_users(3), 1);
-        grant_unpin(table, 3, GRANT_WRITE);
+        rig_unpin(3, GRANT_WRITE);
         ck_assert_uint_eq(rig_marks(3), 0);
     }
 }
@@ -374,8 +373,7 @@ static int swap(grant_ref_t a, grant_ref_t b)
 START_TEST(two_unused_entries_can_be_exchanged)
 {
     uint32_t last = _i == 0 ? 511 : 255;
-    struct grant_claim reads = { MAPPER, GRANT_READ };
-    struct grant_extent extent;
+    struct rig_extent extent;
 
     rig_use_version(granter, (uint32_t)_i + 1);
     rig_grant_part(9, GTF_permit_access, MAPPER, 5, 0x00010002);
@@ -383,17 +381,17 @@ START_TEST(two_unused_entries_can_be_exchanged)
     ck_assert_int_eq(swap(9, last), 0);
     ck_assert_uint_eq(rig_flags(9), GTF_permit_access | GTF_readonly);
     ck_assert_uint_eq(rig_flags(last), GTF_permit_access);
-    ck_assert_int_eq(grant_pin(table, last, reads, &extent), 0);
+    ck_assert_int_eq(rig_pin(MAPPER, last, GRANT_READ, &extent), 0);
     ck_assert_uint_eq(extent.frame.number, 5);
     ck_assert_int_eq(swap(9, last), GNTST_eagain);
     ck_assert_int_eq(swap(last, 9), GNTST_eagain);
     ck_assert_uint_eq(rig_users(last), 1);
     ck_assert_uint_eq(rig_flags(9), GTF_permit_access | GTF_readonly);
-    grant_unpin(table, last, GRANT_READ);
+    rig_unpin(last, GRANT_READ);
     rig_grant(9, GTF_permit_access | GTF_readonly, MAPPER, 6);
-    ck_assert_int_eq(grant_pin(table, 9, reads, &extent), 0);
+    ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_READ, &extent), 0);
     ck_assert_int_eq(swap(9, last), GNTST_eagain);
-    grant_unpin(table, 9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
     ck_assert_int_eq(swap(last, 9), 0);
     ck_assert_uint_eq(rig_flags(9), GTF_permit_access);
 
