@@ -113,9 +113,9 @@ int grant_table_create(struct domain *domain, uint32_t max_frames, uint32_t max_
     atomic_init(&table->version, 1);
     table->max_frames = max_frames != 0 ? max_frames : GRANT_FRAMES_DEFAULT;
     table->max_track_frames = max_maptrack_frames != 0 ? max_maptrack_frames : GRANT_TRACK_DEFAULT;
-    table->shared = heap_alloc(table->max_frames * sizeof(*table->shared));
-    table->active = heap_alloc(table->max_frames * sizeof(*table->active));
-    table->status = heap_alloc(grant_status_needed(table->max_frames) * sizeof(*table->status));
+    table->shared = heap_alloc(table->max_frames * sizeof(void *));
+    table->active = heap_alloc(table->max_frames * sizeof(void *));
+    table->status = heap_alloc(grant_status_needed(table->max_frames) * sizeof(void *));
     domain->grants = table;
     if (table->shared == NULL || table->active == NULL || table->status == NULL ||
         grow(domain, 1) != 0) {

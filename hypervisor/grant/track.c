@@ -58,7 +58,7 @@ static bool grow(struct grant_table *table) REQUIRES(table->lock)
         return false;
     }
     if (table->track == NULL) {
-        table->track = heap_alloc(table->max_track_frames * sizeof(*table->track));
+        table->track = heap_alloc(table->max_track_frames * sizeof(void *));
         if (table->track == NULL) {
             return false;
         }

@@ -11,7 +11,7 @@
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
 
-#define VERSION(i) ((uint32_t)(i) + 1)
+#define LOOP_VERSION ((uint32_t)_i + 1)
 
 static struct grant_table *table;
 
@@ -64,13 +64,13 @@ START_TEST(an_entry_permits_exactly_what_its_flags_say)
 {
     static const domid_t others[] = { GRANTER, 0, 0x7ff0, 0xffff };
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     for (uint32_t flags = 0; flags <= 0xffff; flags++) {
         for (unsigned int wanted = 0; wanted < 4; wanted++) {
             domid_t other = others[flags % ARRAY_SIZE(others)];
 
-            if (!flags_decide(VERSION(_i), flags, MAPPER, wanted) ||
-                !flags_decide(VERSION(_i), flags, other, wanted)) {
+            if (!flags_decide(LOOP_VERSION, flags, MAPPER, wanted) ||
+                !flags_decide(LOOP_VERSION, flags, other, wanted)) {
                 ck_abort_msg("flags %x wanted %u", flags, wanted);
             }
         }
@@ -80,7 +80,7 @@ END_TEST
 
 START_TEST(marks_go_with_the_last_user_of_their_kind)
 {
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
 
     ck_assert_int_eq(pin(9, GRANT_READ), 0);
@@ -103,7 +103,7 @@ START_TEST(an_entry_in_use_is_what_it_was_whatever_the_granter_writes)
 {
     struct rig_extent extent;
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pin(9, GRANT_READ), 0);
 
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(who_begins_to_write_must_be_permitted_now)
 {
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pin(9, GRANT_READ), 0);
     rig_grant(9, GTF_permit_access | GTF_readonly | GTF_reading, MAPPER, 5);
@@ -145,7 +145,7 @@ START_TEST(users_are_counted_up_to_the_limit_and_no_further)
 {
     unsigned int failed = 0;
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     for (uint32_t i = 0; i < GRANT_USERS; i++) {
         failed += pin(9, GRANT_WRITE) != 0;
@@ -167,11 +167,11 @@ START_TEST(references_beyond_the_table_are_refused)
 {
     static const grant_ref_t beyond[] = { 512, 513, 1024, 65536, 0x7fffffff, 0xffffffff };
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     for (unsigned int i = 0; i < ARRAY_SIZE(beyond); i++) {
         ck_assert_int_eq(pin(beyond[i], GRANT_READ), GNTST_bad_gntref);
     }
-    if (VERSION(_i) == 1) {
+    if (LOOP_VERSION == 1) {
         rig_grant(511, GTF_permit_access, MAPPER, 5);
         ck_assert_int_eq(pin(511, GRANT_READ), 0);
         rig_unpin(511, GRANT_READ);
@@ -293,7 +293,7 @@ START_TEST(a_granter_that_scribbles_cannot_hold_us_up_or_mix_two_entries)
     struct rig_extent extent;
     pthread_t thread;
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pthread_create(&thread, NULL, scribble, NULL), 0);
     for (unsigned int i = 0; i < ROUNDS || worked == 0; i++) {
@@ -353,7 +353,7 @@ START_TEST(a_grant_that_was_taken_back_is_not_in_use)
     unsigned int worked = 0;
     pthread_t thread;
 
-    rig_use_version(granter, VERSION(_i));
+    rig_use_version(granter, LOOP_VERSION);
     rig_grant(9, GTF_permit_access, MAPPER, 5);
     ck_assert_int_eq(pthread_create(&thread, NULL, revoke, NULL), 0);
     while (worked < ROUNDS / 10 || taken_back < ROUNDS / 10) {
