@@ -194,7 +194,8 @@ static void show_m2p(uint64_t size)
         mfn_t frame = pte_frame(l2[pte_index(M2P_START + offset, 2)]);
 
         map_or_die(M2P_GUEST_START + offset, maddr_of_mfn(frame).byte,
-                   maddr_of_mfn(frame).byte + LARGE, CORE_RO | PTE_USER | PTE_LARGE);
+                   maddr_of_mfn(frame).byte + LARGE,
+                   (CORE_RO | PTE_USER | PTE_LARGE) & ~(uint64_t)PTE_GLOBAL);
         for (uint64_t i = 0; i < LARGE / PAGE_SIZE; i++) {
             page_lend(page_of(mfn_plus(frame, i)), DOMID_XEN, false);
         }

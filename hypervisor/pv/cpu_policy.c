@@ -427,7 +427,8 @@ struct cpuid_regs pv_cpuid(const struct vcpu *vcpu, uint32_t leaf, uint32_t subl
     if (leaf == 1) {
         /* Numbered as threads of cores would be, which is also what the MADT for guests says. */
         out.ebx = (out.ebx & 0x00ffffff) | vcpu->id * 2 << 24;
-        if ((vcpu->pv.cr4 & CR4_OSXSAVE) != 0 && (out.ecx & L1C_XSAVE) != 0) {
+        /* The core has it enabled; kernels ask for this bit before they set their own CR4. */
+        if ((out.ecx & L1C_XSAVE) != 0) {
             out.ecx |= L1C_OSXSAVE;
         }
     } else if (leaf == LEAF_XSTATE && subleaf <= 1 && find(policy, LEAF_XSTATE, 0)->a != 0) {

@@ -7,6 +7,8 @@
  */
 #include "hypervisor/pv/decode.h"
 
+#include <limits.h>
+
 #define KNOWN 0x01 /* the opcode is one of ours */
 #define MODRM 0x02
 #define IMM8  0x04 /* one byte, sign-extended */
@@ -22,6 +24,7 @@
 static const uint8_t one_byte[256] = {
     [0x00] = K_MB, [0x01] = K_M, /* add */
     [0x08] = K_MB, [0x09] = K_M, /* or */
+    [0x0f] = KNOWN, /* the first of two */
     [0x20] = K_MB, [0x21] = K_M, /* and */
     [0x28] = K_MB, [0x29] = K_M, /* sub */
     [0x30] = K_MB, [0x31] = K_M, /* xor */
@@ -64,31 +67,15 @@ const uint8_t register_places[16] = {
 };
 /* clang-format on */
 
-/* The bytes still to be read; `short_of` is set, for good, when they do not suffice. */
-struct cursor {
-    const uint8_t *next, *end;
-    bool short_of;
-};
-
-static always_inline uint8_t take(struct cursor *code)
-{
-    if (unlikely(code->next == code->end)) {
-        code->short_of = true;
-        return 0;
-    }
-    return *code->next++;
-}
-
 /* `size` is 1, 2 or 4. */
-static always_inline uint64_t take_signed(struct cursor *code, unsigned int size)
+static always_inline uint64_t take_signed(const uint8_t **code, unsigned int size)
 {
-    uint32_t value = 0;
+    uint32_t value;
 
+    __builtin_memcpy(&value, *code, sizeof(value));
+    *code += size;
     if (size == 1) {
-        return (uint64_t)(int8_t)take(code);
-    }
-    for (unsigned int i = 0; i < size; i++) {
-        value |= (uint32_t)take(code) << (8 * i);
+        return (uint64_t)(int8_t)value;
     }
     return size == 2 ? (uint64_t)(int16_t)value : (uint64_t)(int32_t)value;
 }
@@ -98,158 +85,151 @@ static always_inline uint64_t take_signed(struct cursor *code, unsigned int size
 #define REX_R 0x4u
 #define REX_W 0x8u
 
-struct prefixes {
-    uint8_t flags; /* PREFIX_* */
-    uint8_t rex;   /* the byte, 0 if there is none */
-    bool operand16, address_other;
-};
+/* With PREFIX_*, what the prefixes say. */
+#define OPERAND_16    0x100u
+#define ADDRESS_OTHER 0x200u
+#define NO_PREFIX     UINT_MAX
 
-/* Note a prefix that is not REX; false if it is none. */
-static bool note_prefix(uint8_t byte, struct prefixes *prefixes)
+/* `flags` with another prefix; NO_PREFIX if the byte is none. */
+static unsigned int add_prefix(unsigned int flags, uint8_t byte)
 {
     switch (byte) {
     case 0x26:
     case 0x2e:
     case 0x36:
     case 0x3e:
-        return true; /* es, cs, ss, ds: flat */
+        return flags; /* es, cs, ss, ds: flat */
     case 0x64:
-        prefixes->flags = (uint8_t)((prefixes->flags & ~PREFIX_GS) | PREFIX_FS);
-        return true;
+        return (flags & ~PREFIX_GS) | PREFIX_FS;
     case 0x65:
-        prefixes->flags = (uint8_t)((prefixes->flags & ~PREFIX_FS) | PREFIX_GS);
-        return true;
+        return (flags & ~PREFIX_FS) | PREFIX_GS;
     case 0x66:
-        prefixes->operand16 = true;
-        return true;
+        return flags | OPERAND_16;
     case 0x67:
-        prefixes->address_other = true;
-        return true;
+        return flags | ADDRESS_OTHER;
     case 0xf0:
-        prefixes->flags |= PREFIX_LOCK;
-        return true;
+        return flags | PREFIX_LOCK;
     case 0xf2:
-        prefixes->flags = (uint8_t)((prefixes->flags & ~PREFIX_REP) | PREFIX_REPNE);
-        return true;
+        return (flags & ~PREFIX_REP) | PREFIX_REPNE;
     case 0xf3:
-        prefixes->flags = (uint8_t)((prefixes->flags & ~PREFIX_REPNE) | PREFIX_REP);
-        return true;
+        return (flags & ~PREFIX_REPNE) | PREFIX_REP;
     default:
-        return false;
-    }
-}
-
-/* Read all prefixes; returns the first byte that is none. */
-static always_inline uint8_t take_prefixes(struct cursor *code, bool code64, struct prefixes *out)
-{
-    for (;;) {
-        uint8_t byte = take(code);
-
-        if (code64 && (byte & 0xf0) == 0x40) {
-            out->rex = byte;
-            continue;
-        }
-        /* Most instructions that come here have none, and none begins with 0 to 0x25. */
-        if (byte < 0x26 || !note_prefix(byte, out)) {
-            return byte;
-        }
-        out->rex = 0; /* it counts only right before the opcode */
+        return NO_PREFIX;
     }
 }
 
 /* The memory operand of a ModRM byte; true if it is relative to the next instruction. */
-static bool take_address(struct cursor *code, const struct cpu_regs *regs, bool code64, uint8_t rex,
-                         struct instruction *out)
+static always_inline bool take_address(const uint8_t **code, const struct cpu_regs *regs,
+                                       bool code64, unsigned int rex, struct instruction *out)
 {
     unsigned int mod = out->modrm >> 6, base = out->modrm & 7u;
-    bool relative = false, no_base = mod == 0 && base == 5;
+    bool no_base = mod == 0 && base == 5, relative = no_base && code64;
     uint64_t address = 0;
 
     if (base == 4) {
-        uint8_t sib = take(code);
-        unsigned int index = (sib >> 3 & 7u) | ((rex & REX_X) != 0 ? 8u : 0);
+        unsigned int sib = *(*code)++, index = (sib >> 3 & 7u) | (rex & REX_X) << 2;
 
         base = sib & 7u;
         no_base = mod == 0 && base == 5;
         if (index != 4) {
             address = register_get(regs, index) << (sib >> 6);
         }
-    } else {
-        relative = no_base && code64;
     }
-    if (!no_base) {
-        address += register_get(regs, base | ((rex & REX_B) != 0 ? 8u : 0));
+    if (likely(!no_base)) {
+        address += register_get(regs, base | (rex & REX_B) << 3);
     }
-    if (no_base || mod == 2) {
-        address += take_signed(code, 4);
-    } else if (mod == 1) {
+    if (mod == 1) {
         address += take_signed(code, 1);
+    } else if (no_base || mod == 2) {
+        address += take_signed(code, 4);
     }
     out->address = address;
     return relative;
 }
 
+/* ModRM and what belongs to it; false for a form that is not known. */
+static always_inline bool take_modrm(const uint8_t **code, const struct cpu_regs *regs, bool code64,
+                                     unsigned int rex, bool memory_allowed, struct instruction *out)
+{
+    unsigned int modrm = *(*code)++;
+
+    out->modrm = (uint8_t)modrm;
+    out->reg = (uint8_t)((modrm >> 3 & 7u) | (rex & REX_R) << 1);
+    out->rm = (uint8_t)((modrm & 7u) | (rex & REX_B) << 3);
+    if (modrm < 0xc0 && memory_allowed) {
+        out->memory = true;
+        out->relative = take_address(code, regs, code64, rex, out);
+    }
+    /* Two of the group f6 and f7 have an immediate; they are not among the known. */
+    return likely((out->opcode & ~1u) != 0xf6) || (modrm >> 4 & 3u) != 0;
+}
+
+static always_inline uint8_t operand_size(unsigned int attributes, unsigned int flags,
+                                          unsigned int rex)
+{
+    if ((attributes & BYTE) != 0) {
+        return 1;
+    }
+    if ((rex & REX_W) != 0) {
+        return 8;
+    }
+    return unlikely((flags & OPERAND_16) != 0) ? 2 : 4;
+}
+
 bool decode_instruction(const uint8_t *bytes, size_t count, const struct cpu_regs *regs,
                         bool code64, struct instruction *out)
 {
-    struct cursor code = { bytes, bytes + MIN(count, (size_t)INSTRUCTION_LIMIT), false };
-    struct prefixes prefixes = { .flags = 0 };
-    bool relative = false;
-    uint8_t attributes, byte = take_prefixes(&code, code64, &prefixes);
+    const uint8_t *code = bytes;
+    unsigned int flags = 0, rex = 0, attributes, opcode;
 
-    *out = (struct instruction){ .opcode = byte, .prefixes = prefixes.flags };
-    attributes = one_byte[byte];
-    if (byte == 0x0f) {
-        byte = take(&code);
-        out->opcode = (uint16_t)(0x0f00 | byte);
-        attributes = two_byte[byte];
-    }
-    out->address_size = code64 != prefixes.address_other ? 8 : 4;
-    if (unlikely(attributes == 0) || unlikely(!code64 && prefixes.address_other)) {
-        return false;
-    }
-    if (prefixes.rex != 0) {
-        out->prefixes |= PREFIX_REX;
-    }
-    out->size = (attributes & BYTE) != 0       ? 1
-                : (prefixes.rex & REX_W) != 0  ? 8
-                : unlikely(prefixes.operand16) ? 2
-                                               : 4;
-
-    if ((attributes & MODRM) != 0) {
-        out->modrm = take(&code);
-        out->reg = (uint8_t)((out->modrm >> 3 & 7u) | ((prefixes.rex & REX_R) != 0 ? 8u : 0));
-        out->memory = out->modrm < 0xc0 && (attributes & REGS) == 0;
-        if (out->memory) {
-            relative = take_address(&code, regs, code64, prefixes.rex, out);
-        } else {
-            out->rm = (uint8_t)((out->modrm & 7u) | ((prefixes.rex & REX_B) != 0 ? 8u : 0));
-        }
-        /* Two of the group f6/f7 have an immediate; they are not among the known. */
-        if (unlikely((out->opcode & ~1u) == 0xf6 && (out->modrm >> 4 & 3u) == 0)) {
+    while ((attributes = one_byte[opcode = *code++]) == 0) {
+        if (code == bytes + INSTRUCTION_LIMIT) {
             return false;
         }
+        if (code64 && (opcode & 0xf0) == 0x40) {
+            rex = opcode;
+            continue;
+        }
+        rex = 0; /* it counts only right before the opcode */
+        flags = add_prefix(flags, (uint8_t)opcode);
+        if (flags == NO_PREFIX) {
+            return false;
+        }
+    }
+    if (opcode == 0x0f) {
+        opcode = 0x0f00u | *code;
+        attributes = two_byte[*code++];
+    }
+    if (unlikely(attributes == 0) || unlikely(!code64 && (flags & ADDRESS_OTHER) != 0)) {
+        return false;
+    }
+    *out = (struct instruction){
+        .opcode = (uint16_t)opcode,
+        .size = operand_size(attributes, flags, rex),
+        .address_size = likely(code64 && (flags & ADDRESS_OTHER) == 0) ? 8 : 4,
+        .prefixes = (uint8_t)(flags | (rex != 0 ? PREFIX_REX : 0)),
+    };
+    if ((attributes & MODRM) != 0 &&
+        !take_modrm(&code, regs, code64, rex, (attributes & REGS) == 0, out)) {
+        return false;
     }
     if ((attributes & (IMM8 | IMMZ)) != 0) {
         out->immediate =
             take_signed(&code, (attributes & IMM8) != 0 ? 1 : MIN(4u, (unsigned int)out->size));
     }
-    out->length = (uint8_t)(code.next - bytes);
-    if (relative) {
+    out->length = (uint8_t)(code - bytes);
+    if (unlikely(out->relative)) {
         out->address += regs->rip + out->length;
     }
-    if (out->address_size == 4) {
+    if (unlikely(out->address_size == 4)) {
         out->address = (uint32_t)out->address;
     }
-    return !code.short_of;
+    return out->length <= MIN(count, (size_t)INSTRUCTION_LIMIT);
 }
 
-uint64_t register_read(const struct cpu_regs *regs, unsigned int number, unsigned int size,
-                       bool rex)
+uint64_t register_read_part(const struct cpu_regs *regs, unsigned int number, unsigned int size,
+                            bool rex)
 {
-    if (size == 8) {
-        return register_get(regs, number);
-    }
     if (size == 4) {
         return (uint32_t)register_get(regs, number);
     }

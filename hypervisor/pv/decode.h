@@ -28,13 +28,19 @@ struct instruction {
     uint8_t address_size; /* 4 or 8 */
     uint8_t prefixes;     /* PREFIX_* */
     bool memory;          /* the r/m operand is memory, at `address` */
+    bool relative;        /* ... counted from the next instruction */
     uint8_t modrm;        /* as it stands in the code */
-    uint8_t reg, rm;      /* register numbers, 0 rax to 15 r15; rm only if !memory */
+    uint8_t reg, rm;      /* register numbers, 0 rax to 15 r15; rm means one only if !memory */
     uint64_t address;     /* without a segment's base */
     uint64_t immediate;   /* sign-extended */
 };
 
-/* False if the bytes do not begin with a whole instruction that is known here. */
+/*
+ * `bytes` is a buffer of DECODE_BUFFER bytes, of which the first `count` are code;
+ * the others may be anything.  False if the code does not begin with a whole
+ * instruction that is known here; what is in *out then means nothing.
+ */
+#define DECODE_BUFFER 32u
 bool must_check decode_instruction(const uint8_t *bytes, size_t count, const struct cpu_regs *regs,
                                    bool code64, struct instruction *out);
 
@@ -55,8 +61,16 @@ static inline void register_put(struct cpu_regs *regs, unsigned int number, uint
  * The part of a register an operand of `size` bytes means.  Writing 4 bytes
  * clears the upper half; `rex` tells spl to dil from ah to bh.
  */
-uint64_t register_read(const struct cpu_regs *regs, unsigned int number, unsigned int size,
-                       bool rex);
+uint64_t register_read_part(const struct cpu_regs *regs, unsigned int number, unsigned int size,
+                            bool rex);
+
+static always_inline uint64_t register_read(const struct cpu_regs *regs, unsigned int number,
+                                            unsigned int size, bool rex)
+{
+    return likely(size == 8) ? register_get(regs, number)
+                             : register_read_part(regs, number, size, rex);
+}
+
 void register_write(struct cpu_regs *regs, unsigned int number, unsigned int size, bool rex,
                     uint64_t value);
 

@@ -10,7 +10,6 @@
 #include "hypervisor/pv/emulate_privileged.h"
 
 #include "guest-pv-headers/errno.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/guest_code.h"
@@ -31,6 +30,10 @@
 #define CR4_GUEST ((uint64_t)(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT))
 
 #define STRING_STEPS 128u /* of a repeated ins or outs at one entry */
+
+/* XEN_EMULATE_PREFIX_BYTES and cpuid, 0f a2, as a number. */
+#define FORCED_CPUID        UINT64_C(0xa20f6e65780b0f)
+#define FORCED_CPUID_LENGTH 7u
 
 enum outcome {
     REFUSED,
@@ -367,14 +370,13 @@ bool pv_emulate_privileged(struct cpu_regs *regs)
 
 bool pv_emulate_forced_cpuid(struct cpu_regs *regs)
 {
-    static const uint8_t wanted[] = { XEN_EMULATE_PREFIX_BYTES, 0x0f, 0xa2 };
-    uint8_t bytes[GUEST_CODE_BYTES];
+    uint64_t words[2];
 
-    if (pv_fetch_code(regs->rip, bytes) < sizeof(wanted) ||
-        memcmp(bytes, wanted, sizeof(wanted)) != 0) {
+    if (pv_fetch_code(regs->rip, words) < FORCED_CPUID_LENGTH || words[0] << 8 != FORCED_CPUID
+                                                                                      << 8) {
         return false;
     }
     (void)emulate_cpuid(current, regs);
-    pv_retire(regs, sizeof(wanted));
+    pv_retire(regs, FORCED_CPUID_LENGTH);
     return true;
 }

@@ -176,18 +176,21 @@ static bool operand_apply(const struct instruction *insn, const struct cpu_regs 
     uint64_t source =
         register_read(regs, insn->reg, insn->size, (insn->prefixes & PREFIX_REX) != 0);
 
-    switch (insn->opcode) {
-    case 0x88: /* mov */
-    case 0x89:
-    case 0x0fc3: /* movnti */
+    /* These two are what a page fault is taken for most: not one comparison too many. */
+    if (likely((insn->opcode & ~1u) == 0x88)) { /* mov */
         *operand = source;
-        return insn->opcode != 0x0fc3 || insn->size >= 4;
-    case 0x86: /* xchg */
-    case 0x87:
+        return true;
+    }
+    if (likely((insn->opcode & ~1u) == 0x86)) { /* xchg */
         change->target = insn->reg;
         change->value = *operand;
         *operand = source;
         return true;
+    }
+    switch (insn->opcode) {
+    case 0x0fc3: /* movnti */
+        *operand = source;
+        return insn->size >= 4;
     case 0x80:
     case 0x81:
     case 0x83:

@@ -10,17 +10,39 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 
+#ifdef PARAVANE_CORE
+/* Aligned or not, within one page. */
+static always_inline bool guest_read_two_words(uint64_t address, uint64_t words[2])
+{
+    if (unlikely(!guest_address_ok(address))) {
+        return false;
+    }
+    guest_access_begin();
+    guest_read_word(address, words[0], fault);
+    guest_read_word(address + 8, words[1], fault);
+    guest_access_end();
+    return true;
+
+fault:
+    guest_access_end();
+    return false;
+}
+#else
+static bool guest_read_two_words(uint64_t address, uint64_t words[2])
+{
+    return raw_copy_from_guest(words, guest_pointer(const uint8_t, address), GUEST_CODE_BYTES) == 0;
+}
+#endif
+
 #define DR6_SINGLE_STEP UINT64_C(0x4000)
 
-unsigned int pv_fetch_code(uint64_t rip, uint8_t bytes[GUEST_CODE_BYTES])
+/* The code ends in another page, which may not be there. */
+static cold_path unsigned int fetch_across(uint64_t rip, uint64_t words[2])
 {
     unsigned int first = (unsigned int)(PAGE_SIZE - (rip & PAGE_MASK));
+    uint8_t *bytes = (uint8_t *)words;
     size_t left;
 
-    if (likely(first >= GUEST_CODE_BYTES)) {
-        left = raw_copy_from_guest(bytes, guest_pointer(const uint8_t, rip), GUEST_CODE_BYTES);
-        return likely(left == 0) ? GUEST_CODE_BYTES : 0;
-    }
     if (raw_copy_from_guest(bytes, guest_pointer(const uint8_t, rip), first) != 0) {
         return 0;
     }
@@ -29,12 +51,26 @@ unsigned int pv_fetch_code(uint64_t rip, uint8_t bytes[GUEST_CODE_BYTES])
     return GUEST_CODE_BYTES - (unsigned int)left;
 }
 
+static always_inline unsigned int fetch(uint64_t rip, uint64_t words[2])
+{
+    if (unlikely((rip & PAGE_MASK) > PAGE_SIZE - GUEST_CODE_BYTES)) {
+        return fetch_across(rip, words);
+    }
+    return guest_read_two_words(rip, words) ? GUEST_CODE_BYTES : 0;
+}
+
+unsigned int pv_fetch_code(uint64_t rip, uint64_t words[2])
+{
+    return fetch(rip, words);
+}
+
 bool pv_fetch_instruction(const struct cpu_regs *regs, struct instruction *out)
 {
-    uint8_t bytes[GUEST_CODE_BYTES];
-    unsigned int count = pv_fetch_code(regs->rip, bytes);
+    uint64_t words[DECODE_BUFFER / 8] = { 0 };
+    unsigned int count = fetch(regs->rip, words);
+    bool code64 = likely((uint16_t)regs->cs == FLAT_RING3_CS64) || pv_code_is_64bit(regs);
 
-    return decode_instruction(bytes, count, regs, pv_code_is_64bit(regs), out);
+    return decode_instruction((const uint8_t *)words, count, regs, code64, out);
 }
 
 void pv_retire(struct cpu_regs *regs, unsigned int length)

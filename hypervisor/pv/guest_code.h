@@ -14,7 +14,7 @@
  * Read the code at `rip` in the loaded address space; returns how many bytes
  * there are, fewer where a page that cannot be read begins.
  */
-unsigned int pv_fetch_code(uint64_t rip, uint8_t bytes[GUEST_CODE_BYTES]);
+unsigned int pv_fetch_code(uint64_t rip, uint64_t words[2]);
 
 /* Fetch and decode what `regs` points at. */
 bool must_check pv_fetch_instruction(const struct cpu_regs *regs, struct instruction *out);

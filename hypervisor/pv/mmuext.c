@@ -11,7 +11,6 @@
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/percpu.h"
-#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
@@ -95,7 +94,7 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         vcpu->pv.kernel_l4 = frame;
         vcpu->pv.kernel_cr3 = maddr_of_mfn(frame).byte;
     }
-    (void)pt_show_m2p(vcpu->domain, frame, true);
+    pt_show_m2p(frame, true);
     tlb_load_cr3(vcpu->pv.kernel_cr3);
     if (!mfn_equal(frame, old)) {
         pt_table_put(vcpu, page_of(old));
@@ -115,8 +114,10 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
             return error;
         }
     }
-    if (frame.number != 0 && pt_show_m2p(vcpu->domain, frame, false)) {
-        tlb_flush_mask(&cpus_online, TLB_FLUSH_ALL); /* its entries are global */
+    if (frame.number != 0) {
+        /* User programs have no use for the table; one address space for both keeps it. */
+        pt_show_m2p(frame, mfn_equal(frame, vcpu->pv.kernel_l4) &&
+                               !vm_assisted(vcpu->domain, VMASST_TYPE_m2p_strict));
     }
     if (mfn_equal(frame, old)) {
         return 0;

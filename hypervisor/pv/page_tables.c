@@ -183,18 +183,14 @@ int pt_finish(struct vcpu *vcpu)
     return 0;
 }
 
-bool pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel)
+void pt_show_m2p(mfn_t l4, bool show)
 {
     pte_t *slot = (pte_t *)direct_map_mfn(l4) + pte_index(M2P_GUEST_START, 4);
-    pte_t wanted = kernel || !vm_assisted(domain, VMASST_TYPE_m2p_strict)
-                       ? core_l4[pte_index(M2P_GUEST_START, 4)]
-                       : 0;
+    pte_t wanted = show ? core_l4[pte_index(M2P_GUEST_START, 4)] : 0;
 
-    if (likely(*slot == wanted)) {
-        return false;
+    if (unlikely(*slot != wanted)) {
+        write_once(*slot, wanted);
     }
-    write_once(*slot, wanted);
-    return true;
 }
 
 static bool core_slot(unsigned int level, unsigned int index)

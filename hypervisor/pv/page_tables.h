@@ -55,11 +55,10 @@ int must_check pt_exchange_l1(struct domain *domain, struct page *table, unsigne
 void pt_release_l1_entry(pte_t old);
 
 /*
- * With VMASST_TYPE_m2p_strict, a table in use by a kernel shows the
- * machine-to-physical table and one in use by a user program does not.  True if
- * that changed.
+ * Does a top-level table in use show the machine-to-physical table?  No flush is
+ * needed: its translations are not global, and whoever loads the table flushes.
  */
-bool pt_show_m2p(const struct domain *domain, mfn_t l4, bool kernel);
+void pt_show_m2p(mfn_t l4, bool show);
 
 /* Finish what a preempted call of this vCPU left: 0 or -XEN_ERESTART. */
 int must_check pt_finish(struct vcpu *vcpu);
