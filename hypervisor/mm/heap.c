@@ -94,13 +94,13 @@ static struct page *free_buddy(uint64_t number, unsigned int order)
 static void free_block(struct page *block, unsigned int order) REQUIRES(heap_lock)
 {
     uint64_t number = number_of(block);
-    uint32_t stamp = block->tlb_stamp;
+    uint32_t stamp = block->tlb_stamp, now = tlb_clock();
     struct page *buddy;
 
     free_count += UINT64_C(1) << order;
     while (order + 1 < HEAP_ORDER_LIMIT && (buddy = free_buddy(number, order)) != NULL) {
         /* The younger stamp stands for both: a flush too many is harmless. */
-        if ((int32_t)(buddy->tlb_stamp - stamp) > 0) {
+        if (now - buddy->tlb_stamp < now - stamp) {
             stamp = buddy->tlb_stamp;
         }
         block_remove(buddy, order);
@@ -363,7 +363,7 @@ void *heap_alloc(size_t size)
         }
         return object_alloc(class);
     }
-    while ((PAGE_SIZE << order) < size) {
+    while (order < HEAP_ORDER_LIMIT && (PAGE_SIZE << order) < size) {
         order++;
     }
     page = heap_frames(order, HEAP_ANY_ADDRESS);

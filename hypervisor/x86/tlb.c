@@ -15,8 +15,12 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
-static _Atomic uint32_t flush_clock = 1;
-static _Atomic uint32_t flushed_at[CPU_LIMIT]; /* the clock when each CPU last flushed all */
+/*
+ * 64 bits, for a CPU may go without a flush for as long as it likes.  A stamp has the
+ * lower half: one that the clock has passed more than once counts as younger.
+ */
+static _Atomic uint64_t flush_clock = 1;
+static _Atomic uint64_t flushed_at[CPU_LIMIT]; /* the clock when each CPU last flushed all */
 
 static struct {
     _Atomic uint32_t taken; /* 1: somebody's request is under way */
@@ -26,7 +30,7 @@ static struct {
 
 uint32_t tlb_clock(void)
 {
-    return atomic_load_explicit(&flush_clock, memory_order_relaxed);
+    return (uint32_t)atomic_load_explicit(&flush_clock, memory_order_relaxed);
 }
 
 /*
@@ -35,7 +39,7 @@ uint32_t tlb_clock(void)
  */
 void tlb_load_cr3(uint64_t cr3)
 {
-    uint32_t now = atomic_fetch_add_explicit(&flush_clock, 1, memory_order_seq_cst) + 1;
+    uint64_t now = atomic_fetch_add_explicit(&flush_clock, 1, memory_order_seq_cst) + 1;
 
     write_cr3(cr3);
     atomic_store_explicit(&flushed_at[cpu_id()], now, memory_order_release);
@@ -108,15 +112,15 @@ void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
 
 void tlb_flush_older(const struct cpumask *mask, uint32_t stamp)
 {
+    uint64_t now = atomic_load_explicit(&flush_clock, memory_order_relaxed);
+    uint64_t stamped = now - (uint32_t)((uint32_t)now - stamp);
     struct cpumask stale = { { 0 } };
     bool any = false;
     unsigned int cpu;
 
     FOR_EACH_CPU(cpu, mask)
     {
-        uint32_t last = atomic_load_explicit(&flushed_at[cpu], memory_order_acquire);
-
-        if ((int32_t)(last - stamp) <= 0) {
+        if (atomic_load_explicit(&flushed_at[cpu], memory_order_acquire) <= stamped) {
             stale.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
             any = true;
         }

@@ -14,17 +14,10 @@
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/require.h"
 
 #define ENTRIES PTE_ENTRIES
 #define NEVER   UINT32_MAX
-
-/* ck_assert() for inner loops: silent unless it fails. */
-#define require(condition)                  \
-    do {                                    \
-        if (!(condition)) {                 \
-            ck_abort_msg("%s", #condition); \
-        }                                   \
-    } while (0)
 
 static struct domain *domain;
 static struct page *page;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ck_assert() notes where it is each time, in a file; in a loop of millions that
+ * takes minutes.  require() is silent unless it fails.
+ */
+#ifndef TESTS_UNIT_REQUIRE_H
+#define TESTS_UNIT_REQUIRE_H
+
+#include <check.h>
+
+#define require(condition)                  \
+    do {                                    \
+        if (!(condition)) {                 \
+            ck_abort_msg("%s", #condition); \
+        }                                   \
+    } while (0)
+
+#endif

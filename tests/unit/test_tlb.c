@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypervisor/x86/tlb.c: who is flushed, and how little.  The file is included
+ * here, over instructions that only note that they ran; other CPUs answer when
+ * they are interrupted or, where a test says so, when this one waits.
+ */
+#include <check.h>
+
+#define HYPERVISOR_X86_CPU_H /* not the real instructions */
+#include "hypervisor/lib/types.h"
+
+static unsigned int full_flushes, single_flushes;
+static uint64_t single_address, loaded_cr3;
+
+static inline void write_cr3(uint64_t value)
+{
+    loaded_cr3 = value;
+    full_flushes++;
+}
+
+static inline uint64_t read_cr3(void)
+{
+    return loaded_cr3;
+}
+
+static inline void invlpg(uint64_t address)
+{
+    single_address = address;
+    single_flushes++;
+}
+
+static void others_answer(void);
+
+static inline void cpu_pause(void)
+{
+    others_answer();
+}
+
+#include "hypervisor/x86/tlb.c"
+#include "tests/fake/fake.h"
+
+#define CPUS 4u
+
+static struct cpumask interrupted;
+static bool answer_when_interrupted;
+
+struct cpumask cpus_online = { { (1u << CPUS) - 1 } };
+
+static void serve_as(unsigned int cpu)
+{
+    fake_cpu_use(cpu, NULL);
+    tlb_serve();
+    fake_cpu_use(0, NULL);
+}
+
+void cpu_send(unsigned int cpu, uint8_t vector)
+{
+    ck_assert_uint_eq(vector, VECTOR_TLB_FLUSH);
+    ck_assert_uint_ne(cpu, 0);
+    ck_assert(!cpumask_has(&interrupted, cpu));
+    cpumask_add(&interrupted, cpu);
+    if (answer_when_interrupted) {
+        serve_as(cpu);
+    }
+}
+
+/* One CPU each time this one looks. */
+static void others_answer(void)
+{
+    for (unsigned int cpu = 1; cpu < CPUS; cpu++) {
+        if (cpumask_has(&request.waiting, cpu)) {
+            serve_as(cpu);
+            return;
+        }
+    }
+}
+
+static void setup(void)
+{
+    fake_reset();
+    fake_cpu_use(0, NULL);
+    flush_clock = 1;
+    for (unsigned int i = 0; i < CPU_LIMIT; i++) {
+        flushed_at[i] = 0;
+    }
+    interrupted = (struct cpumask){ { 0 } };
+    answer_when_interrupted = true;
+    full_flushes = 0;
+    single_flushes = 0;
+    loaded_cr3 = 0x1000;
+}
+
+static void flush_as(unsigned int cpu)
+{
+    fake_cpu_use(cpu, NULL);
+    tlb_flush_local();
+    fake_cpu_use(0, NULL);
+}
+
+/* Do CPU 1's translations count as older than `stamp`? */
+static bool stale(uint32_t stamp)
+{
+    const struct cpumask one = { { 2 } };
+
+    interrupted = (struct cpumask){ { 0 } };
+    tlb_flush_older(&one, stamp);
+    return cpumask_has(&interrupted, 1);
+}
+
+START_TEST(a_flush_reaches_all_of_the_mask_and_nobody_else)
+{
+    const struct cpumask mask = { { 0xd } };
+
+    tlb_flush_mask(&mask, TLB_FLUSH_ALL);
+    ck_assert_uint_eq(interrupted.bits[0], 0xc);
+    ck_assert_uint_eq(full_flushes, 3);
+    ck_assert(cpumask_empty(&request.waiting));
+    ck_assert_uint_eq(request.taken, 0);
+}
+END_TEST
+
+START_TEST(one_address_is_flushed_as_one_address)
+{
+    const struct cpumask mask = { { 0x3 } };
+
+    tlb_flush_mask(&mask, 0x7000);
+    ck_assert_uint_eq(full_flushes, 0);
+    ck_assert_uint_eq(single_flushes, 2);
+    ck_assert_uint_eq(single_address, 0x7000);
+}
+END_TEST
+
+START_TEST(a_cpu_that_is_not_online_is_not_waited_for)
+{
+    const struct cpumask mask = { { 0xf0f2 } };
+
+    tlb_flush_mask(&mask, TLB_FLUSH_ALL);
+    ck_assert_uint_eq(interrupted.bits[0], 2);
+    ck_assert_uint_eq(full_flushes, 1);
+}
+END_TEST
+
+START_TEST(nobody_is_interrupted_for_this_cpu_alone)
+{
+    const struct cpumask mask = { { 1 } };
+
+    request.taken = 1; /* somebody else's is under way: no need to wait for it */
+    tlb_flush_mask(&mask, TLB_FLUSH_ALL);
+    ck_assert(cpumask_empty(&interrupted));
+    ck_assert_uint_eq(full_flushes, 1);
+}
+END_TEST
+
+START_TEST(a_flush_is_over_when_the_last_cpu_answered)
+{
+    const struct cpumask mask = { { 0xf } };
+
+    answer_when_interrupted = false;
+    tlb_flush_mask(&mask, TLB_FLUSH_ALL);
+    ck_assert_uint_eq(full_flushes, 4);
+    ck_assert(cpumask_empty(&request.waiting));
+}
+END_TEST
+
+START_TEST(a_cpu_answers_once)
+{
+    cpumask_add(&request.waiting, 0);
+    request.address = TLB_FLUSH_ALL;
+    tlb_serve();
+    tlb_serve();
+    spin_wait();
+    ck_assert_uint_eq(full_flushes, 1);
+    ck_assert(cpumask_empty(&request.waiting));
+}
+END_TEST
+
+START_TEST(a_flush_after_the_stamp_counts_and_one_before_it_does_not)
+{
+    uint32_t stamp;
+
+    flush_as(1);
+    stamp = tlb_clock();
+    ck_assert(stale(stamp));
+    stamp = tlb_clock();
+    flush_as(1);
+    ck_assert(!stale(stamp));
+    /* Those of others do not. */
+    stamp = tlb_clock();
+    flush_as(2);
+    flush_as(3);
+    ck_assert(stale(stamp));
+}
+END_TEST
+
+START_TEST(a_single_address_flushed_is_no_flush)
+{
+    uint32_t stamp = tlb_clock();
+
+    fake_cpu_use(1, NULL);
+    tlb_flush_local_address(0x5000);
+    fake_cpu_use(0, NULL);
+    ck_assert(stale(stamp));
+}
+END_TEST
+
+START_TEST(only_the_cpus_that_need_it_are_flushed)
+{
+    const struct cpumask mask = { { 0xe } };
+    uint32_t stamp;
+
+    flush_as(1);
+    flush_as(2);
+    stamp = tlb_clock();
+    flush_as(2);
+    full_flushes = 0;
+    tlb_flush_older(&mask, stamp);
+    ck_assert_uint_eq(interrupted.bits[0], 0xa);
+    ck_assert_uint_eq(full_flushes, 2);
+    interrupted = (struct cpumask){ { 0 } };
+    tlb_flush_older(&mask, stamp);
+    ck_assert(cpumask_empty(&interrupted));
+}
+END_TEST
+
+START_TEST(a_cpu_that_went_long_without_a_flush_is_never_taken_for_a_flushed_one)
+{
+    static const uint64_t distances[] = { 1,          0x7fffffff,  0x80000000,    0x80000001,
+                                          0xffffffff, 0x100000000, 0x123456789abc };
+
+    flush_as(1);
+    for (unsigned int i = 0; i < ARRAY_SIZE(distances); i++) {
+        uint64_t last = flushed_at[1];
+
+        flush_clock = last + distances[i];
+        ck_assert(stale(tlb_clock()));
+    }
+}
+END_TEST
+
+START_TEST(a_stamp_so_old_that_the_clock_went_round_costs_a_flush_at_most)
+{
+    uint32_t stamp = tlb_clock();
+
+    flush_as(1);
+    flush_clock += UINT64_C(0x100000000);
+    ck_assert(stale(stamp));
+    ck_assert(!stale(stamp));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tlb");
+    TCase *mask = tcase_create("flush"), *clock = tcase_create("clock");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(mask, setup, NULL);
+    tcase_add_test(mask, a_flush_reaches_all_of_the_mask_and_nobody_else);
+    tcase_add_test(mask, one_address_is_flushed_as_one_address);
+    tcase_add_test(mask, a_cpu_that_is_not_online_is_not_waited_for);
+    tcase_add_test(mask, nobody_is_interrupted_for_this_cpu_alone);
+    tcase_add_test(mask, a_flush_is_over_when_the_last_cpu_answered);
+    tcase_add_test(mask, a_cpu_answers_once);
+    suite_add_tcase(suite, mask);
+
+    tcase_add_checked_fixture(clock, setup, NULL);
+    tcase_add_test(clock, a_flush_after_the_stamp_counts_and_one_before_it_does_not);
+    tcase_add_test(clock, a_single_address_flushed_is_no_flush);
+    tcase_add_test(clock, only_the_cpus_that_need_it_are_flushed);
+    tcase_add_test(clock, a_cpu_that_went_long_without_a_flush_is_never_taken_for_a_flushed_one);
+    tcase_add_test(clock, a_stamp_so_old_that_the_clock_went_round_costs_a_flush_at_most);
+    suite_add_tcase(suite, clock);
+
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
