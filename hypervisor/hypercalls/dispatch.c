@@ -40,17 +40,17 @@ static struct continuation continuations[CPU_LIMIT];
 #define ANY(vcpu)     true
 #define CONTROL(vcpu) ((vcpu)->domain->privileged)
 
-#define CALL1(handler, a) handler((a)[0])
-#define CALL2(handler, a) handler((a)[0], (a)[1])
-#define CALL3(handler, a) handler((a)[0], (a)[1], (a)[2])
-#define CALL4(handler, a) handler((a)[0], (a)[1], (a)[2], (a)[3])
+#define CALL1(handler) handler(a)
+#define CALL2(handler) handler(a, b)
+#define CALL3(handler) handler(a, b, c)
+#define CALL4(handler) handler(a, b, c, d)
 
-long hypercall_dispatch(uint64_t number, const uint64_t args[6])
+static always_inline long dispatch(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     switch (number) {
 #define X(value, name, handler, count, who) \
     case value:                             \
-        return who(current) ? CALL##count(handler, args) : -XEN_EPERM;
+        return who(current) ? CALL##count(handler) : -XEN_EPERM;
         HYPERCALL_LIST(X)
 #undef X
     default:
@@ -58,16 +58,15 @@ long hypercall_dispatch(uint64_t number, const uint64_t args[6])
     }
 }
 
-void hypercall_entry(struct cpu_regs *regs, struct vcpu *vcpu)
+long hypercall_dispatch(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-    uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
-    long result;
+    return dispatch(number, a, b, c, d);
+}
 
-    if (regs->rax == HYPERCALL_IRET) {
-        regs->rax = (uint64_t)hypercall_iret(regs, vcpu);
-        return;
-    }
-    result = hypercall_dispatch(regs->rax, args);
+void hypercall_entry(struct cpu_regs *regs)
+{
+    long result = dispatch(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
+
     if (unlikely(result == -XEN_ERESTART)) {
         /* hypercall_continue() set the arguments; the instruction is executed again. */
         regs->rip -= 2;
@@ -102,7 +101,7 @@ void hypercall_in_multicall(bool begin)
     continuations[cpu_id()] = (struct continuation){ .in_multicall = begin };
 }
 
-bool hypercall_continued(uint64_t args[6])
+bool hypercall_continued(uint64_t args[4])
 {
     struct continuation *continuation = &continuations[cpu_id()];
 

@@ -7,8 +7,11 @@
 
 #include "hypervisor/lib/types.h"
 
-/* The result for the guest.  -XEN_ENOSYS for a number that is not in the list. */
-long hypercall_dispatch(uint64_t number, const uint64_t args[6]);
+/*
+ * The result for the guest.  -XEN_ENOSYS for a number that is not in the list.
+ * No call has more than four arguments.
+ */
+long hypercall_dispatch(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
 /*
  * While a multicall runs, an entry's continuation goes into the guest's entry and
@@ -16,7 +19,7 @@ long hypercall_dispatch(uint64_t number, const uint64_t args[6]);
  * returned -XEN_ERESTART asked for that, and replaces its arguments.
  */
 void hypercall_in_multicall(bool begin);
-bool must_check hypercall_continued(uint64_t args[6]);
+bool must_check hypercall_continued(uint64_t args[4]);
 
 long hypercall_multicall(uint64_t calls, uint64_t count);
 long hypercall_memory_op(uint64_t command, uint64_t argument);

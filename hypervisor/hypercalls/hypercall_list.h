@@ -6,8 +6,8 @@
  *
  * The numbers are Xen's ABI and never change.  `handler` is written out in
  * full, so that searching for a handler's name finds this row.  `who` is
- * checked by the dispatcher before the handler runs.  iret is entered directly
- * by hypercall_entry(): it replaces the registers a result would go to.
+ * checked by the dispatcher before the handler runs.  iret (23) is not here:
+ * entry.S calls hypercall_iret().
  */
 #ifndef HYPERVISOR_HYPERCALLS_HYPERCALL_LIST_H
 #define HYPERVISOR_HYPERCALLS_HYPERCALL_LIST_H

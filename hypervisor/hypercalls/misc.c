@@ -22,36 +22,33 @@
 /* One entry; -XEN_ERESTART with its arguments replaced if it wants to be continued. */
 static inline int run_entry(struct multicall_entry __guest *at)
 {
-    struct multicall_entry entry;
-    uint64_t args[6];
     uint64_t base = guest_address(at);
+    uint64_t number, result, args[4];
 
-    if (unlikely(!guest_address_ok(base) || !guest_address_ok(base + sizeof(entry) - 1))) {
+    if (unlikely(!guest_address_ok(base) || !guest_address_ok(base + sizeof(*at) - 1))) {
         return -XEN_EFAULT;
     }
     guest_access_begin();
-    guest_read_word(base, entry.op, fault);
+    guest_read_word(base, number, fault);
     guest_read_word(base + 16, args[0], fault);
     guest_read_word(base + 24, args[1], fault);
     guest_read_word(base + 32, args[2], fault);
     guest_read_word(base + 40, args[3], fault);
-    guest_read_word(base + 48, args[4], fault);
-    guest_read_word(base + 56, args[5], fault);
     guest_access_end();
 
-    if (unlikely(entry.op == __HYPERVISOR_multicall)) {
-        entry.result = (uint64_t)-XEN_EINVAL; /* no nesting */
+    if (unlikely(number == __HYPERVISOR_multicall)) {
+        result = (uint64_t)-XEN_EINVAL; /* no nesting */
     } else {
-        entry.result = (uint64_t)hypercall_dispatch(entry.op, args);
+        result = (uint64_t)hypercall_dispatch(number, args[0], args[1], args[2], args[3]);
     }
-    if (unlikely(entry.result == (uint64_t)-XEN_ERESTART)) {
+    if (unlikely(result == (uint64_t)-XEN_ERESTART)) {
         return hypercall_continued(args) &&
-                       copy_array_to_guest((uint64_t __guest *)at->args, args, 6) == 0
+                       copy_array_to_guest((uint64_t __guest *)at->args, args, 4) == 0
                    ? -XEN_ERESTART
                    : -XEN_EFAULT;
     }
     guest_access_begin();
-    guest_write_word(base + 8, entry.result, fault);
+    guest_write_word(base + 8, result, fault);
     guest_access_end();
     return 0;
 fault:

@@ -156,6 +156,54 @@ static struct page *take_block(unsigned int order, uint64_t end, uint32_t *stamp
     return NULL;
 }
 
+/*
+ * Single frames are given back and taken again all the time: a few of them are
+ * kept aside, not merged into the block they were cut from only to be cut again.
+ */
+#define SINGLES 64u
+static uint32_t singles[SINGLES];
+static unsigned int single_count;
+
+static bool keep_single(struct page *page) REQUIRES(heap_lock)
+{
+    uint64_t number = number_of(page);
+
+    if (single_count == SINGLES || number < zone_end[0]) {
+        return false;
+    }
+    singles[single_count++] = (uint32_t)number;
+    free_count++;
+    return true;
+}
+
+static struct page *take_single(uint32_t *stamp) REQUIRES(heap_lock)
+{
+    struct page *page;
+
+    if (single_count == 0) {
+        return NULL;
+    }
+    page = page_at(singles[--single_count]);
+    *stamp = page->tlb_stamp;
+    free_count--;
+    return page;
+}
+
+static struct page *take_any(unsigned int order, uint64_t end, uint32_t *stamp) REQUIRES(heap_lock)
+{
+    struct page *block = order == 0 && end == UINT64_MAX ? take_single(stamp) : NULL;
+    uint32_t unused;
+
+    if (block == NULL) {
+        block = take_block(order, end, stamp);
+    }
+    while (block == NULL && single_count > 0) {
+        free_block(take_single(&unused), 0);
+        block = single_count == 0 ? take_block(order, end, stamp) : NULL;
+    }
+    return block;
+}
+
 static struct page *allocate(unsigned int order, unsigned int address_bits, bool scrub)
 {
     uint64_t end = address_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << address_bits) >> PAGE_SHIFT;
@@ -166,7 +214,7 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
         return NULL;
     }
     spin_lock(&heap_lock);
-    block = take_block(order, end, &stamp);
+    block = take_any(order, end, &stamp);
     spin_unlock(&heap_lock);
     if (block == NULL) {
         return NULL;
@@ -206,7 +254,9 @@ void heap_free_frames(struct page *first, unsigned int order)
     }
     first->tlb_stamp = tlb_clock();
     spin_lock(&heap_lock);
-    free_block(first, order);
+    if (order != 0 || !keep_single(first)) {
+        free_block(first, order);
+    }
     spin_unlock(&heap_lock);
 }
 

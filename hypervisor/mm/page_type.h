@@ -129,7 +129,8 @@ void page_type_put(struct page *page);
 /* Go on invalidating a PARTIAL frame: 0 when it is FREE (or somebody took it), -XEN_ERESTART. */
 int must_check page_type_finish(struct page *page);
 
-/* The hot case of page_type_get(page, PAGE_WRITABLE): one more of many. */
+/* The hot cases of page_type_get(page, PAGE_WRITABLE): one more of many, or the first of as many.
+ */
 static inline int must_check page_writable_get(struct page *page)
 {
     uint64_t old = atomic_load_explicit(&page->use, memory_order_relaxed);
@@ -141,7 +142,28 @@ static inline int must_check page_writable_get(struct page *page)
             return 0;
         }
     }
+    /* Writable before: nothing to flush. */
+    if (old == page_use_make(PAGE_WRITABLE, PAGE_FREE, 0, 0) &&
+        atomic_compare_exchange_strong_explicit(&page->use, &old,
+                                                page_use_make(PAGE_WRITABLE, PAGE_IN_USE, 0, 1),
+                                                memory_order_acquire, memory_order_relaxed)) {
+        return 0;
+    }
     return page_type_get(page, PAGE_WRITABLE);
+}
+
+/* The end of a use that page_writable_get() began. */
+static inline void page_writable_put(struct page *page)
+{
+    uint64_t old = atomic_load_explicit(&page->use, memory_order_relaxed);
+
+    while ((old & PAGE_USE_COUNT) > 1) {
+        if (atomic_compare_exchange_weak_explicit(&page->use, &old, old - 1, memory_order_release,
+                                                  memory_order_relaxed)) {
+            return;
+        }
+    }
+    page_type_put(page);
 }
 
 /*

@@ -96,7 +96,7 @@ static inline void release_l1(pte_t entry)
         return;
     }
     if ((entry & PTE_WRITABLE) != 0) {
-        page_type_put(page);
+        page_writable_put(page);
     }
     page_put(page);
 }
@@ -117,6 +117,23 @@ static inline void store(pte_t *slot, pte_t old, pte_t entry, bool keep_bits)
     }
 }
 
+/* The same frame, RAM of any owner, becomes writable or read-only: only the type changes. */
+static inline int set_writable(pte_t *slot, pte_t old, pte_t entry, bool keep_bits)
+{
+    struct page *page = page_of(pte_frame(entry));
+
+    if ((entry & PTE_WRITABLE) == 0) {
+        store(slot, old, entry, keep_bits);
+        page_writable_put(page);
+        return 0;
+    }
+    if (unlikely(page_writable_get(page) != 0)) {
+        return -XEN_EINVAL;
+    }
+    store(slot, old, entry, keep_bits);
+    return 0;
+}
+
 static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_t entry,
                                 bool keep_bits)
 {
@@ -134,6 +151,10 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
     if (((old ^ entry) & REFERENCE_BITS) == 0) {
         store(slot, old, entry, keep_bits);
         return 0;
+    }
+    if (((old ^ entry) & REFERENCE_BITS) == PTE_WRITABLE && frame_valid(pte_frame(entry)) &&
+        page_owner(page_of(pte_frame(entry))) == owner && owner != DOMID_IO) {
+        return set_writable(slot, old, entry, keep_bits);
     }
     if (unlikely(hold_l1(mapper, owner, entry) != 0)) {
         return -XEN_EINVAL;

@@ -385,7 +385,7 @@ void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
     bounce_to(regs, vcpu, &bounce);
 }
 
-long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
+void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
 {
     uint64_t from = regs->rsp;
     uint64_t rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
@@ -409,10 +409,11 @@ long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
         if (unlikely(vcpu->pv.user_l4.number == 0)) {
             domain_crash(vcpu->domain, "vCPU %u: iret to user mode without a user page table",
                          vcpu->id);
-            return (long)regs->rax;
+            return;
         }
         pv_to_user(vcpu);
     }
+    regs->rax = rax;
     regs->rip = rip;
     regs->cs = (cs & 0xffff) | 3;
     if (vm_assisted(vcpu->domain, VMASST_TYPE_architectural_iopl)) {
@@ -432,14 +433,13 @@ long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
         vcpu->pv.nmi_masked = false;
         softirq_raise(SOFTIRQ_GUEST);
     }
-    return (long)rax;
+    return;
 
 fault:
     guest_access_end();
 bad:
     domain_crash(vcpu->domain, "vCPU %u: iret with its frame at %lx, which cannot be read",
                  vcpu->id, from);
-    return (long)regs->rax;
 }
 
 /*

@@ -36,6 +36,5 @@ long hypercall_callback_op(uint64_t operation, uint64_t argument);
 long hypercall_stack_switch(uint64_t ss, uint64_t sp);
 long hypercall_fpu_taskswitch(uint64_t set);
 long hypercall_nmi_op(uint64_t operation, uint64_t argument);
-long hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu);
 
 #endif

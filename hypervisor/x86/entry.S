@@ -11,6 +11,8 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/selectors.h"
 
+#define HYPERCALL_IRET 23 /* __HYPERVISOR_iret: it replaces the registers a result would go to */
+
         .macro SAVE_REGISTERS
         pushq %rdi
         pushq %rsi
@@ -85,9 +87,13 @@ entry_syscall:
         movq %rsp, %rdi
         cmpb $0, VCPU_KERNEL_MODE(%rsi)
         je 1f
+        cmpq $HYPERCALL_IRET, REGS_RAX(%rsp)
+        je 2f
         call hypercall_entry
         jmp return_to_guest
 1:      call pv_guest_syscall
+        jmp return_to_guest
+2:      call hypercall_iret
         jmp return_to_guest
 
 /* The same from 32-bit code: never a hypercall. */

@@ -27,7 +27,8 @@ struct cpu_regs *trap_to_main_stack(const struct cpu_regs *regs);
 void idle_loop(void);
 
 /* In hypercalls/ and pv/, called from entry.S. */
-void hypercall_entry(struct cpu_regs *regs, struct vcpu *vcpu);
+void hypercall_entry(struct cpu_regs *regs);
+void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu);
