@@ -43,7 +43,7 @@ static int release_vcpus(struct domain *domain)
             return error;
         }
         vcpu_info_release(vcpu);
-        vcpu_time_destroy(vcpu);
+        vcpu_time_stop(vcpu);
     }
     return 0;
 }
@@ -145,8 +145,8 @@ void vcpu_free(struct vcpu *vcpu)
     if (vcpu->fpu != NULL) {
         fpu_destroy(vcpu->fpu);
     }
-    if (vcpu->id >= LEGACY_VCPUS && vcpu->info_page == NULL) {
-        heap_free(vcpu->info);
+    if (vcpu->id >= LEGACY_VCPUS) {
+        heap_free(vcpu->first_info);
     }
     heap_free(vcpu);
 }

@@ -180,6 +180,7 @@ static int vcpu_create_parts(struct vcpu *vcpu)
     } else {
         vcpu->info = heap_alloc(sizeof(struct vcpu_info));
     }
+    vcpu->first_info = vcpu->info;
     if (vcpu->fpu == NULL || vcpu->info == NULL) {
         return error;
     }

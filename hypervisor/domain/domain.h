@@ -104,6 +104,7 @@ struct vcpu {
 
     struct vcpu_info *info;     /* where the guest sees its events; never NULL */
     struct page *info_page;     /* reference, when registered by VCPUOP_register_vcpu_info */
+    struct vcpu_info *first_info; /* where `info` was first, and is again when its domain dies */
     struct vcpu_sched *sched;   /* sched/sched.c */
     struct vcpu_time *time;     /* time/vcpu_time.c: timers, pvclock, runstate */
     struct vcpu_events *events; /* event/channels.h: VIRQ bindings, FIFO queues */

@@ -65,6 +65,7 @@ void vcpu_info_release(struct vcpu *vcpu)
 
     if (page != NULL) {
         vcpu->info_page = NULL;
+        vcpu->info = vcpu->first_info;
         page_type_put(page);
         page_put(page);
     }

@@ -16,7 +16,7 @@
  */
 int must_check vcpu_info_register(struct vcpu *vcpu, uint64_t mfn, uint32_t offset);
 
-/* The vCPU is destroyed: drop the guest's frame. */
+/* Its domain dies, nobody sends events to it any more: drop the guest's frame. */
 void vcpu_info_release(struct vcpu *vcpu);
 
 #endif

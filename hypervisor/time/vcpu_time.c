@@ -396,14 +396,22 @@ int vcpu_time_create(struct vcpu *vcpu)
     return 0;
 }
 
-void vcpu_time_destroy(struct vcpu *vcpu)
+void vcpu_time_stop(struct vcpu *vcpu)
 {
     struct vcpu_time *time = vcpu->time;
 
-    if (time != NULL) {
-        timer_stop(&time->singleshot);
-        timer_stop(&time->periodic);
-        heap_free(time);
+    (void)vcpu_time_stop_singleshot(vcpu);
+    (void)vcpu_time_stop_periodic(vcpu);
+    time->runstate_area = 0;
+    time->clock_area = 0;
+    time->clock_area_late = false;
+}
+
+void vcpu_time_destroy(struct vcpu *vcpu)
+{
+    if (vcpu->time != NULL) {
+        vcpu_time_stop(vcpu);
+        heap_free(vcpu->time);
         vcpu->time = NULL;
     }
 }

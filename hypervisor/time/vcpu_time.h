@@ -13,7 +13,13 @@ struct domain;
 struct vcpu;
 
 int must_check vcpu_time_create(struct vcpu *vcpu);
-void vcpu_time_destroy(struct vcpu *vcpu); /* timers stopped, areas dropped */
+
+/*
+ * Its domain dies: stop its timers, drop its areas.  The rest stays, for the account
+ * goes on while anybody can name the vCPU.  destroy: nobody can any more.
+ */
+void vcpu_time_stop(struct vcpu *vcpu);
+void vcpu_time_destroy(struct vcpu *vcpu);
 
 /*
  * sched/ calls these.  `state` is RUNSTATE_*, entered at system time `now`; under

@@ -130,6 +130,7 @@ static void setup(void)
     other->blocked = VCPU_DOWN;
     other->initialised = false;
     fake_set_current(vcpu);
+    vcpu->first_info = vcpu->info;
     vcpu->pv.kernel_mode = true;
     vcpu->pv.kernel_cr3 = 0x5000;
     vcpu->pv.user_cr3 = 0x6000;
@@ -532,6 +533,25 @@ START_TEST(periods_that_make_no_sense_are_refused)
 }
 END_TEST
 
+START_TEST(a_vcpu_of_a_dying_domain_has_no_timers_but_an_account)
+{
+    struct vcpu_runstate_info area = { 0 }, info;
+
+    ck_assert_int_eq(register_runstate(0, &area), 0);
+    ck_assert_int_eq(singleshot(0, fake_now + MS, 0), 0);
+    ck_assert_int_eq(periodic(0, 2 * MS), 0);
+    memset(&area, 0, sizeof(area));
+    vcpu_time_stop(vcpu);
+    pass(10 * MS);
+    ck_assert_uint_eq(fake.virqs, 0);
+    vcpu_time_runstate(vcpu, RUNSTATE_blocked, fake_now);
+    vcpu_time_runstate_get(vcpu, &info);
+    ck_assert_int_eq(info.state, RUNSTATE_blocked);
+    vcpu_time_loaded(vcpu);
+    ck_assert_uint_eq(area.state_entry_time, 0);
+}
+END_TEST
+
 START_TEST(a_vcpu_that_sleeps_has_no_ticks_and_one_when_it_is_back)
 {
     ck_assert_int_eq(periodic(0, 2 * MS), 0);
@@ -726,6 +746,7 @@ START_TEST(a_vcpu_info_moves_once_with_what_it_holds)
     vcpu_info_release(vcpu);
     vcpu_info_release(other);
     vcpu_info_release(other);
+    ck_assert_ptr_eq(vcpu->info, &domain->shared_info->vcpu_info[0]);
     ck_assert_uint_eq(fake_page_refs(page), 1);
     ck_assert_uint_eq(fake_page_uses(page), 0);
 }
@@ -828,6 +849,7 @@ int main(void)
         a_timer_op_beyond_reason_fires_soon,
         a_periodic_timer_ticks_until_stopped,
         periods_that_make_no_sense_are_refused,
+        a_vcpu_of_a_dying_domain_has_no_timers_but_an_account,
         a_vcpu_that_sleeps_has_no_ticks_and_one_when_it_is_back,
         a_new_vcpu_ticks_a_hundred_times_a_second,
         NULL,
