@@ -9,6 +9,7 @@
  */
 #include "hypervisor/pv/decode.h"
 #include "hypervisor/pv/entry_apply.h"
+#include "tests/unit/decode_bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,15 +77,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(&seed, data + 1, sizeof(seed));
     fill(&regs, seed);
 
-    if (!decode_instruction(data + HEADER, size - HEADER, &regs, code64, &insn)) {
+    if (!decode_bytes(data + HEADER, size - HEADER, &regs, code64, &insn)) {
         return 0;
     }
     check_fields(&insn);
     require(insn.length <= size - HEADER);
     /* The bytes it names are just enough. */
-    require(decode_instruction(data + HEADER, insn.length, &regs, code64, &again));
+    require(decode_bytes(data + HEADER, insn.length, &regs, code64, &again));
     require(again.length == insn.length && again.address == insn.address);
-    require(!decode_instruction(data + HEADER, insn.length - 1u, &regs, code64, &again));
+    require(!decode_bytes(data + HEADER, insn.length - 1u, &regs, code64, &again));
     check_apply(&insn, &regs, data[0] >> 1 & 7u);
     return 0;
 }

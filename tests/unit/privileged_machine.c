@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "tests/unit/privileged_machine.h"
 
-#include "hypervisor/pv/decode.h"
+#include "tests/unit/decode_bytes.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -100,8 +100,7 @@ static void fault(int signal_number, siginfo_t *info, void *context)
     for (unsigned int i = 0; i < 16; i++) {
         register_put(&regs, i, (uint64_t)places[gregs[i]]);
     }
-    if (!decode_instruction(code, INSTRUCTION_LIMIT, &regs, true, &insn) ||
-        !execute(&insn, &regs)) {
+    if (!decode_bytes(code, INSTRUCTION_LIMIT, &regs, true, &insn) || !execute(&insn, &regs)) {
         (void)signal(signal_number, SIG_DFL); /* an ordinary crash: let it happen again */
         return;
     }

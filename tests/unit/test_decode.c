@@ -4,6 +4,7 @@
  * instruction is, and the CPU, which computes the same addresses with lea.
  */
 #include "hypervisor/pv/decode.h"
+#include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
 
 #include <check.h>
@@ -76,8 +77,7 @@ static void check_sample(const struct sample *sample)
         bytes[i] = i < length ? sample->start[i] : random_byte();
     }
     for (size_t count = length; count <= sizeof(bytes); count++) {
-        ck_assert_msg(decode_instruction(bytes, count, &regs, sample->code64, &insn), "%s",
-                      sample->text);
+        ck_assert_msg(decode_bytes(bytes, count, &regs, sample->code64, &insn), "%s", sample->text);
         ck_assert_msg(insn.length == length, "%s: length %u", sample->text, insn.length);
         ck_assert_msg(insn.opcode == sample->opcode, "%s: opcode %x", sample->text, insn.opcode);
         ck_assert_msg(insn.size == sample->size, "%s: size %u", sample->text, insn.size);
@@ -88,7 +88,7 @@ static void check_sample(const struct sample *sample)
                       insn.immediate);
     }
     for (size_t count = 0; count < length; count++) {
-        ck_assert_msg(!decode_instruction(bytes, count, &regs, sample->code64, &insn),
+        ck_assert_msg(!decode_bytes(bytes, count, &regs, sample->code64, &insn),
                       "%s: decoded from %zu bytes", sample->text, count);
     }
 }
@@ -219,14 +219,14 @@ START_TEST(every_other_opcode_is_refused)
         bool prefix = among(prefix_bytes, sizeof(prefix_bytes), opcode);
 
         if (opcode != 0x0f && !prefix && (opcode & 0xf0) != 0x40) {
-            ck_assert_int_eq(decode_instruction(one, sizeof(one), &regs, true, &insn),
+            ck_assert_int_eq(decode_bytes(one, sizeof(one), &regs, true, &insn),
                              among(known_one, sizeof(known_one), opcode));
         }
         if (opcode != 0x0f && !prefix) {
-            ck_assert_int_eq(decode_instruction(one, sizeof(one), &regs, false, &insn),
+            ck_assert_int_eq(decode_bytes(one, sizeof(one), &regs, false, &insn),
                              among(known_one, sizeof(known_one), opcode));
         }
-        ck_assert_int_eq(decode_instruction(two, sizeof(two), &regs, true, &insn),
+        ck_assert_int_eq(decode_bytes(two, sizeof(two), &regs, true, &insn),
                          among(known_two, sizeof(known_two), opcode));
     }
 }
@@ -241,9 +241,9 @@ START_TEST(the_test_forms_of_f6_and_f7_are_refused)
         uint8_t bytes[16] = { 0xf6, (uint8_t)modrm };
         bool is_test = (modrm >> 3 & 7) < 2;
 
-        ck_assert_int_eq(decode_instruction(bytes, sizeof(bytes), &regs, true, &insn), !is_test);
+        ck_assert_int_eq(decode_bytes(bytes, sizeof(bytes), &regs, true, &insn), !is_test);
         bytes[0] = 0xf7;
-        ck_assert_int_eq(decode_instruction(bytes, sizeof(bytes), &regs, true, &insn), !is_test);
+        ck_assert_int_eq(decode_bytes(bytes, sizeof(bytes), &regs, true, &insn), !is_test);
     }
 }
 END_TEST
@@ -278,12 +278,12 @@ static void compare_address(uint8_t rex, bool address32, uint8_t modrm, uint8_t 
         register_put(&regs, i, machine.gpr[i]);
     }
     /* lea has the length of mov; run exactly that. */
-    ck_assert(decode_instruction(code, sizeof(code), &regs, true, &insn));
+    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
     code[opcode] = 0x8d;
     native_run(code, insn.length, &machine);
     register_put(&regs, 4, machine.gpr[4]);
     code[opcode] = 0x89;
-    ck_assert(decode_instruction(code, sizeof(code), &regs, true, &insn));
+    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
     ck_assert(insn.memory);
     ck_assert_msg(insn.address == machine.gpr[insn.reg],
                   "rex %x%s modrm %02x sib %02x: %lx, not %lx", rex, address32 ? " addr32" : "",
@@ -315,9 +315,9 @@ START_TEST(in_32_bit_code_addresses_are_32_bits_and_never_relative)
     const uint8_t wraps[] = { 0x89, 0x04, 0x18 }; /* mov %eax, (%eax, %ebx) */
     struct instruction insn;
 
-    ck_assert(decode_instruction(absolute, sizeof(absolute), &regs, false, &insn));
+    ck_assert(decode_bytes(absolute, sizeof(absolute), &regs, false, &insn));
     ck_assert_uint_eq(insn.address, 0x12345678);
-    ck_assert(decode_instruction(wraps, sizeof(wraps), &regs, false, &insn));
+    ck_assert(decode_bytes(wraps, sizeof(wraps), &regs, false, &insn));
     ck_assert_uint_eq(insn.address, 0);
     ck_assert_uint_eq(insn.address_size, 4);
 }
@@ -329,8 +329,8 @@ START_TEST(addresses_of_16_bits_are_refused)
     struct cpu_regs regs = { 0 };
     struct instruction insn;
 
-    ck_assert(!decode_instruction(code, sizeof(code), &regs, false, &insn));
-    ck_assert(decode_instruction(code, sizeof(code), &regs, true, &insn));
+    ck_assert(!decode_bytes(code, sizeof(code), &regs, false, &insn));
+    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
 }
 END_TEST
 
@@ -340,14 +340,14 @@ START_TEST(rex_counts_only_right_before_the_opcode)
     struct cpu_regs regs = { 0 };
     struct instruction insn;
 
-    ck_assert(decode_instruction(stray, sizeof(stray), &regs, true, &insn));
+    ck_assert(decode_bytes(stray, sizeof(stray), &regs, true, &insn));
     ck_assert_uint_eq(insn.size, 2);
     ck_assert_uint_eq(insn.prefixes, 0);
-    ck_assert(decode_instruction(two, sizeof(two), &regs, true, &insn));
+    ck_assert(decode_bytes(two, sizeof(two), &regs, true, &insn));
     ck_assert_uint_eq(insn.size, 8);
     ck_assert(insn.memory && insn.rm == 0);
     /* In 32-bit code the byte is an instruction, none of ours. */
-    ck_assert(!decode_instruction(two, sizeof(two), &regs, false, &insn));
+    ck_assert(!decode_bytes(two, sizeof(two), &regs, false, &insn));
 }
 END_TEST
 
@@ -358,13 +358,13 @@ START_TEST(the_last_of_contradicting_prefixes_counts)
     struct cpu_regs regs = { 0 };
     struct instruction insn;
 
-    ck_assert(decode_instruction(segments, sizeof(segments), &regs, true, &insn));
+    ck_assert(decode_bytes(segments, sizeof(segments), &regs, true, &insn));
     ck_assert_uint_eq(insn.prefixes, PREFIX_GS);
-    ck_assert(decode_instruction(segments2, sizeof(segments2), &regs, true, &insn));
+    ck_assert(decode_bytes(segments2, sizeof(segments2), &regs, true, &insn));
     ck_assert_uint_eq(insn.prefixes, PREFIX_FS);
-    ck_assert(decode_instruction(repeats, sizeof(repeats), &regs, true, &insn));
+    ck_assert(decode_bytes(repeats, sizeof(repeats), &regs, true, &insn));
     ck_assert_uint_eq(insn.prefixes, PREFIX_REPNE);
-    ck_assert(decode_instruction(repeats2, sizeof(repeats2), &regs, true, &insn));
+    ck_assert(decode_bytes(repeats2, sizeof(repeats2), &regs, true, &insn));
     ck_assert_uint_eq(insn.prefixes, PREFIX_REP);
 }
 END_TEST
@@ -379,13 +379,13 @@ START_TEST(more_than_fifteen_bytes_are_refused)
         memset(code, 0x2e, sizeof(code));
         code[prefixes] = 0x0f;
         code[prefixes + 1] = 0x32;
-        ck_assert_int_eq(decode_instruction(code, sizeof(code), &regs, true, &insn),
+        ck_assert_int_eq(decode_bytes(code, sizeof(code), &regs, true, &insn),
                          prefixes + 2 <= INSTRUCTION_LIMIT);
     }
     memset(code, 0x66, sizeof(code));
-    ck_assert(!decode_instruction(code, sizeof(code), &regs, true, &insn));
+    ck_assert(!decode_bytes(code, sizeof(code), &regs, true, &insn));
     memset(code, 0x48, sizeof(code));
-    ck_assert(!decode_instruction(code, sizeof(code), &regs, true, &insn));
+    ck_assert(!decode_bytes(code, sizeof(code), &regs, true, &insn));
 }
 END_TEST
 
@@ -398,7 +398,7 @@ START_TEST(control_and_debug_registers_take_no_memory)
         for (uint8_t opcode = 0x20; opcode < 0x24; opcode++) {
             uint8_t code[4] = { 0x45, 0x0f, opcode, (uint8_t)modrm };
 
-            ck_assert(decode_instruction(code, sizeof(code), &regs, true, &insn));
+            ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
             ck_assert_uint_eq(insn.length, 4);
             ck_assert(!insn.memory);
             ck_assert_uint_eq(insn.reg, 8 + (modrm >> 3 & 7));

@@ -13,6 +13,7 @@
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
 
 #include <check.h>
@@ -244,7 +245,7 @@ static void compare(const struct form *form, unsigned int size, unsigned int reg
     memory = entry;
     native_run(code, length, &machine);
 
-    ck_assert_msg(decode_instruction(code, length, &regs, true, &insn), "%s", form->name);
+    ck_assert_msg(decode_bytes(code, length, &regs, true, &insn), "%s", form->name);
     ck_assert_uint_eq(insn.length, length);
     ck_assert_uint_eq(insn.address, (uint64_t)&memory + offset);
     change.entry = entry;
