@@ -35,69 +35,65 @@ union argument {
     struct physdev_unmap_pirq unmap;
     struct physdev_get_free_pirq free_pirq;
     struct physdev_setup_gsi gsi;
-    struct physdev_pci_device device;
+    struct pci_function device; /* struct physdev_pci_device, and where others begin */
     struct physdev_manage_pci manage;
     struct physdev_manage_pci_ext manage_ext;
-    struct physdev_restore_msi restore;
     struct physdev_pci_mmcfg_reserved window;
     struct physdev_dbgp_op debug_port;
-    uint8_t device_add[offsetof(struct physdev_pci_device_add, optarr)];
 };
 
-static long op_eoi(struct domain *domain, union argument *a)
+_Static_assert(offsetof(struct pci_function, bus) == offsetof(struct physdev_pci_device, bus) &&
+                   sizeof(struct pci_function) == sizeof(struct physdev_pci_device),
+               "struct pci_function");
+
+static long op_eoi(union argument *a)
 {
-    return pirq_eoi(domain, a->eoi.irq);
+    return pirq_eoi(current->domain, a->eoi.irq);
 }
 
-static long op_eoi_page_v1(struct domain *domain, union argument *a)
+static long op_eoi_page_v1(union argument *a)
 {
-    return pirq_set_eoi_page(domain, mfn(a->eoi_page.gmfn), true);
+    return pirq_set_eoi_page(current->domain, mfn(a->eoi_page.gmfn), true);
 }
 
-static long op_eoi_page_v2(struct domain *domain, union argument *a)
+static long op_eoi_page_v2(union argument *a)
 {
-    return pirq_set_eoi_page(domain, mfn(a->eoi_page.gmfn), false);
+    return pirq_set_eoi_page(current->domain, mfn(a->eoi_page.gmfn), false);
 }
 
 /* A guest that asks has no page to look it up in, so it is told to be careful. */
-static long op_status(struct domain *domain, union argument *a)
+static long op_status(union argument *a)
 {
-    if (a->status.irq >= pirq_limit(domain)) {
-        return -XEN_EINVAL;
-    }
     a->status.flags = XENIRQSTAT_needs_eoi;
-    return 0;
+    return a->status.irq < pirq_limit(current->domain) ? 0 : -XEN_EINVAL;
 }
 
-static long op_set_iopl(struct domain *domain, union argument *a)
+static long op_set_iopl(union argument *a)
 {
-    (void)domain;
     return pv_set_iopl(current, a->iopl.iopl);
 }
 
-static long op_set_iobitmap(struct domain *domain, union argument *a)
+static long op_set_iobitmap(union argument *a)
 {
-    (void)domain;
     return pv_set_iobitmap(current, (uint64_t)a->bitmap.bitmap, a->bitmap.nr_ports);
 }
 
-static long op_apic_read(struct domain *domain, union argument *a)
+static long op_apic_read(union argument *a)
 {
-    (void)domain;
-    return ioapic_read_register(a->apic.apic_physbase, a->apic.reg, &a->apic.value) ? 0
-                                                                                    : -XEN_EINVAL;
+    bool found = ioapic_read_register(a->apic.apic_physbase, a->apic.reg, &a->apic.value);
+
+    return found ? 0 : -XEN_EINVAL;
 }
 
 /*
  * An old kernel programs pins itself.  What matters is how it says the pin is
  * wired; vector, target and mask are ours.
  */
-static long op_apic_write(struct domain *domain, union argument *a)
+static long op_apic_write(union argument *a)
 {
     uint32_t gsi = ioapic_gsi_of_register(a->apic.apic_physbase, a->apic.reg);
     uint32_t version;
 
-    (void)domain;
     if (!ioapic_read_register(a->apic.apic_physbase, VERSION_REGISTER, &version)) {
         return -XEN_EINVAL; /* no I/O APIC there */
     }
@@ -110,227 +106,162 @@ static long op_apic_write(struct domain *domain, union argument *a)
     return 0;
 }
 
-static long op_alloc_vector(struct domain *domain, union argument *a)
+/* Vectors are the core's; the guest is told the line again. */
+static long op_alloc_vector(union argument *a)
 {
-    (void)domain;
-    if (a->irq.irq >= irq_gsi_count()) {
-        return -XEN_EINVAL;
-    }
-    a->irq.vector = a->irq.irq; /* vectors are the core's; it is told the line again */
-    return 0;
+    a->irq.vector = a->irq.irq;
+    return a->irq.irq < irq_gsi_count() ? 0 : -XEN_EINVAL;
 }
 
-static long op_nothing(struct domain *domain, union argument *a)
+static long op_nothing(union argument *a)
 {
-    (void)domain;
     (void)a;
     return 0;
 }
 
 /* Mapping for other domains comes with device assignment; there is none yet. */
-static long check_self(const struct domain *domain, domid_t id)
+static long check_self(domid_t id)
 {
-    struct domain *other;
+    struct domain *domain = domain_find_or_self(id);
+    bool self = domain == current->domain;
 
-    if (id == DOMID_SELF || id == domain->id) {
-        return 0;
-    }
-    other = domain_find(id);
-    if (other == NULL) {
+    if (domain == NULL) {
         return -XEN_ESRCH;
     }
-    domain_put(other);
-    return -XEN_EOPNOTSUPP;
+    domain_put(domain);
+    return self ? 0 : -XEN_EOPNOTSUPP;
 }
 
-static long map_message(struct domain *domain, const struct physdev_map_pirq *map, uint16_t segment)
+static long map_message(const struct physdev_map_pirq *map)
 {
+    bool multi = map->type == MAP_PIRQ_TYPE_MULTI_MSI, msix = map->table_base != 0;
+    uint32_t segment = map->type == MAP_PIRQ_TYPE_MSI ? 0 : (uint32_t)map->bus >> 16;
     struct msi_request request = {
-        .function = { segment, (uint8_t)map->bus, (uint8_t)map->devfn },
-        .msix = map->table_base != 0,
-        .entry = (uint16_t)map->entry_nr,
+        .function = { (uint16_t)segment, (uint8_t)map->bus, (uint8_t)map->devfn },
+        .msix = msix,
+        .entry = (uint16_t)(multi ? 0 : map->entry_nr),
         .table_base = map->table_base,
     };
 
-    if (map->entry_nr < 0 || map->entry_nr > 2047 || (map->table_base & 7) != 0 ||
-        (map->table_base == 0 && map->entry_nr != 0)) {
+    if (multi ? map->entry_nr <= 0 || map->entry_nr > 32 || msix
+              : map->entry_nr < 0 || map->entry_nr > (msix ? 2047 : 0)) {
         return -XEN_EINVAL;
     }
-    return pirq_map_message(domain, &request, map->pirq);
+    if (multi && map->entry_nr > 1) {
+        return -XEN_EOPNOTSUPP; /* consecutive vectors that could not move */
+    }
+    return map->table_base % 8 == 0 ? pirq_map_message(current->domain, &request, map->pirq)
+                                    : -XEN_EINVAL;
 }
 
-static long op_map(struct domain *domain, union argument *a)
+static long op_map(union argument *a)
 {
     struct physdev_map_pirq *map = &a->map;
-    long result = check_self(domain, map->domid);
+    long result = check_self(map->domid);
 
     if (result != 0) {
         return result;
     }
     switch (map->type) {
     case MAP_PIRQ_TYPE_GSI:
-        result = pirq_map_gsi(domain, map->index, map->pirq);
+        result = pirq_map_gsi(current->domain, map->index, map->pirq);
         break;
     case MAP_PIRQ_TYPE_MSI:
-        result = map_message(domain, map, 0);
-        break;
     case MAP_PIRQ_TYPE_MSI_SEG:
-        result = map_message(domain, map, (uint16_t)((uint32_t)map->bus >> 16));
-        break;
     case MAP_PIRQ_TYPE_MULTI_MSI:
-        if (map->entry_nr <= 0 || map->entry_nr > 32 || map->table_base != 0) {
-            return -XEN_EINVAL;
-        }
-        if (map->entry_nr > 1) {
-            return -XEN_EOPNOTSUPP; /* consecutive vectors that could not move */
-        }
-        map->entry_nr = 0;
-        result = map_message(domain, map, (uint16_t)((uint32_t)map->bus >> 16));
-        map->entry_nr = 1;
+        result = map_message(map);
         break;
     default:
         return -XEN_EINVAL;
-    }
-    if (result < 0) {
-        return result;
     }
     map->pirq = (int32_t)result;
-    return 0;
+    return MIN(result, 0);
 }
 
-static long op_unmap(struct domain *domain, union argument *a)
+static long op_unmap(union argument *a)
 {
-    long error = check_self(domain, a->unmap.domid);
+    long error = check_self(a->unmap.domid);
 
-    return error != 0 ? error : pirq_unmap(domain, a->unmap.pirq);
+    return error != 0 ? error : pirq_unmap(current->domain, a->unmap.pirq);
 }
 
-static long op_get_free(struct domain *domain, union argument *a)
+static long op_get_free(union argument *a)
 {
+    int32_t type = a->free_pirq.type;
     int pirq;
 
-    switch (a->free_pirq.type) {
-    case MAP_PIRQ_TYPE_MSI:
-    case MAP_PIRQ_TYPE_MSI_SEG:
-    case MAP_PIRQ_TYPE_MULTI_MSI:
-        pirq = pirq_reserve(domain, true);
-        break;
-    case MAP_PIRQ_TYPE_GSI:
-        pirq = pirq_reserve(domain, false);
-        break;
-    default:
+    if (type != MAP_PIRQ_TYPE_GSI && type != MAP_PIRQ_TYPE_MSI && type != MAP_PIRQ_TYPE_MSI_SEG &&
+        type != MAP_PIRQ_TYPE_MULTI_MSI) {
         return -XEN_EINVAL;
     }
-    if (pirq < 0) {
-        return pirq;
-    }
+    pirq = pirq_reserve(current->domain, type != MAP_PIRQ_TYPE_GSI);
     a->free_pirq.pirq = (uint32_t)pirq;
-    return 0;
+    return MIN(pirq, 0);
 }
 
-static long op_setup_gsi(struct domain *domain, union argument *a)
+static long op_setup_gsi(union argument *a)
 {
-    (void)domain;
     return pirq_setup_gsi(a->gsi.gsi, a->gsi.triggering != 0, a->gsi.polarity != 0);
 }
 
-static long device_found(struct domain *domain, struct pci_function function)
+static long op_device_add(union argument *a)
 {
+    struct domain *domain = current->domain;
+
     spin_lock(&domain->lock);
-    pci_found(function);
+    pci_found(a->device);
     spin_unlock(&domain->lock);
     return 0;
 }
 
-static long op_device_add(struct domain *domain, union argument *a)
+static long op_manage_add_ext(union argument *a)
 {
-    return device_found(domain,
-                        (struct pci_function){ a->device.seg, a->device.bus, a->device.devfn });
+    return a->manage_ext.is_extfn != 0 && a->manage_ext.is_virtfn != 0 ? -XEN_EINVAL
+                                                                       : op_device_add(a);
 }
 
-static long op_manage_add(struct domain *domain, union argument *a)
+static long op_device_remove(union argument *a)
 {
-    return device_found(domain, (struct pci_function){ 0, a->manage.bus, a->manage.devfn });
+    return pci_forget(a->device) ? 0 : -XEN_ENODEV;
 }
 
-static long op_manage_add_ext(struct domain *domain, union argument *a)
+static long op_restore_msi(union argument *a)
 {
-    if (a->manage_ext.is_extfn != 0 && a->manage_ext.is_virtfn != 0) {
-        return -XEN_EINVAL;
-    }
-    return device_found(domain, (struct pci_function){ 0, a->manage_ext.bus, a->manage_ext.devfn });
-}
-
-static long restore(struct pci_function function)
-{
-    if (!pci_present(function)) {
+    if (!pci_present(a->device)) {
         return -XEN_ENODEV;
     }
-    msi_restore(function);
+    msi_restore(a->device);
     return 0;
 }
 
-static long op_device_remove(struct domain *domain, union argument *a)
-{
-    (void)domain;
-    return pci_forget((struct pci_function){ a->device.seg, a->device.bus, a->device.devfn })
-               ? 0
-               : -XEN_ENODEV;
-}
-
-static long op_manage_remove(struct domain *domain, union argument *a)
-{
-    (void)domain;
-    return pci_forget((struct pci_function){ 0, a->manage.bus, a->manage.devfn }) ? 0 : -XEN_ENODEV;
-}
-
-static long op_restore_msi(struct domain *domain, union argument *a)
-{
-    (void)domain;
-    return restore((struct pci_function){ 0, a->restore.bus, a->restore.devfn });
-}
-
-static long op_restore_msi_ext(struct domain *domain, union argument *a)
-{
-    (void)domain;
-    return restore((struct pci_function){ a->device.seg, a->device.bus, a->device.devfn });
-}
-
 /* Nothing to prepare: a table is programmed through its own mapping whenever it is needed. */
-static long op_msix(struct domain *domain, union argument *a)
+static long op_msix(union argument *a)
 {
-    struct pci_function function = { a->device.seg, a->device.bus, a->device.devfn };
-
-    (void)domain;
-    return pci_find_capability(function, PCI_CAPABILITY_MSIX) != 0 ? 0 : -XEN_ENODEV;
+    return pci_find_capability(a->device, PCI_CAPABILITY_MSIX) != 0 ? 0 : -XEN_ENODEV;
 }
 
-static long op_window(struct domain *domain, union argument *a)
+static long op_window(union argument *a)
 {
-    (void)domain;
-    return pci_window_reserved(a->window.address, a->window.segment, a->window.start_bus,
-                               (a->window.flags & XEN_PCI_MMCFG_RESERVED) != 0)
-               ? 0
-               : -XEN_ENODEV;
+    bool found = pci_window_reserved(a->window.address, a->window.segment, a->window.start_bus,
+                                     (a->window.flags & XEN_PCI_MMCFG_RESERVED) != 0);
+
+    return found ? 0 : -XEN_ENODEV;
 }
 
 /* The core uses no debug port, so there is nothing to save and set up again. */
-static long op_debug_port(struct domain *domain, union argument *a)
+static long op_debug_port(union argument *a)
 {
-    (void)domain;
-    switch (a->debug_port.op) {
-    case PHYSDEVOP_DBGP_RESET_PREPARE:
-    case PHYSDEVOP_DBGP_RESET_DONE:
-        return 0;
-    default:
-        return -XEN_ENOSYS;
-    }
+    return a->debug_port.op == PHYSDEVOP_DBGP_RESET_PREPARE ||
+                   a->debug_port.op == PHYSDEVOP_DBGP_RESET_DONE
+               ? 0
+               : -XEN_ENOSYS;
 }
 
-enum { ANY = 0, CONTROL = 1, OUT = 2 };
+/* OLD: the argument begins with bus and devfn, and the segment is 0. */
+enum { ANY = 0, CONTROL = 1, OUT = 2, OLD = 4 };
 
 static const struct row {
-    long (*function)(struct domain *domain, union argument *a);
+    long (*function)(union argument *a);
     uint8_t size;
     uint8_t flags;
 } rows[] = {
@@ -345,18 +276,18 @@ static const struct row {
     ROW(eoi, op_eoi, struct physdev_eoi, ANY),
     ROW(map_pirq, op_map, struct physdev_map_pirq, CONTROL | OUT),
     ROW(unmap_pirq, op_unmap, struct physdev_unmap_pirq, CONTROL),
-    ROW(manage_pci_add, op_manage_add, struct physdev_manage_pci, CONTROL),
-    ROW(manage_pci_remove, op_manage_remove, struct physdev_manage_pci, CONTROL),
+    ROW(manage_pci_add, op_device_add, struct physdev_manage_pci, CONTROL | OLD),
+    ROW(manage_pci_remove, op_device_remove, struct physdev_manage_pci, CONTROL | OLD),
     ROW(pirq_eoi_gmfn_v1, op_eoi_page_v1, struct physdev_pirq_eoi_gmfn, ANY),
-    ROW(restore_msi, op_restore_msi, struct physdev_restore_msi, CONTROL),
-    ROW(manage_pci_add_ext, op_manage_add_ext, struct physdev_manage_pci_ext, CONTROL),
+    ROW(restore_msi, op_restore_msi, struct physdev_restore_msi, CONTROL | OLD),
+    ROW(manage_pci_add_ext, op_manage_add_ext, struct physdev_manage_pci_ext, CONTROL | OLD),
     ROW(setup_gsi, op_setup_gsi, struct physdev_setup_gsi, CONTROL),
     ROW(get_free_pirq, op_get_free, struct physdev_get_free_pirq, CONTROL | OUT),
     ROW(pci_mmcfg_reserved, op_window, struct physdev_pci_mmcfg_reserved, CONTROL),
     ROW(pci_device_add, op_device_add, uint8_t[offsetof(struct physdev_pci_device_add, optarr)],
         CONTROL),
     ROW(pci_device_remove, op_device_remove, struct physdev_pci_device, CONTROL),
-    ROW(restore_msi_ext, op_restore_msi_ext, struct physdev_pci_device, CONTROL),
+    ROW(restore_msi_ext, op_restore_msi, struct physdev_pci_device, CONTROL),
     ROW(pirq_eoi_gmfn_v2, op_eoi_page_v2, struct physdev_pirq_eoi_gmfn, ANY),
     ROW(dbgp_op, op_debug_port, struct physdev_dbgp_op, CONTROL),
     ROW(prepare_msix, op_msix, struct physdev_pci_device, CONTROL),
@@ -369,7 +300,6 @@ _Static_assert(sizeof(union argument) <= UINT8_MAX, "struct row.size");
 long hypercall_physdev_op(uint64_t command, uint64_t argument)
 {
     uint32_t number = (uint32_t)command;
-    struct domain *domain = current->domain;
     const struct row *row = &rows[number];
     union argument a;
     long result;
@@ -380,10 +310,13 @@ long hypercall_physdev_op(uint64_t command, uint64_t argument)
     if (raw_copy_from_guest(&a, guest_pointer(const void, argument), row->size) != 0) {
         return -XEN_EFAULT;
     }
-    if ((row->flags & CONTROL) != 0 && !domain->privileged) {
+    if ((row->flags & CONTROL) != 0 && !current->domain->privileged) {
         return -XEN_EPERM;
     }
-    result = row->function(domain, &a);
+    if ((row->flags & OLD) != 0) {
+        a.device = (struct pci_function){ 0, a.manage.bus, a.manage.devfn };
+    }
+    result = row->function(&a);
     if (result == -XEN_ERESTART) {
         return hypercall_continue(__HYPERVISOR_physdev_op, 2, command, argument, 0, 0);
     }
