@@ -127,6 +127,43 @@ START_TEST(a_refused_mapping_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_part_of_a_page_is_not_mapped)
+{
+    struct gnttab_map_grant_ref map;
+
+    rig_use_version(granter, 2);
+    rig_grant_part(9, GTF_permit_access | GTF_sub_page, MAPPER, frame, 4096u << 16);
+    ck_assert_int_eq(rig_map(9, HOST, 0, &map), GNTST_general_error);
+    ck_assert_int_eq(rig_map(9, HOST | GNTMAP_readonly, 0, &map), GNTST_general_error);
+    rig_grant(9, GTF_permit_access, MAPPER, frame);
+    ck_assert_int_eq(rig_map(9, HOST, 0, &map), 0);
+    ck_assert_int_eq(rig_unmap(&map), 0);
+}
+END_TEST
+
+START_TEST(each_element_of_a_batch_has_a_granter_of_its_own)
+{
+    struct page *others = rig_page(control);
+    static struct gnttab_map_grant_ref maps[4];
+
+    *grant_v1_word(control->grants, 9) = GTF_permit_access | MAPPER << 16 | rig_frame(others) << 32;
+    for (unsigned int i = 0; i < ARRAY_SIZE(maps); i++) {
+        maps[i] = (struct gnttab_map_grant_ref){
+            .host_addr = PT_ADDRESS(i), .flags = HOST, .ref = 9, .dom = i % 2 == 0 ? GRANTER : 0
+        };
+    }
+    maps[3].dom = 5;
+    ck_assert_int_eq(rig_op(GNTTABOP_map_grant_ref, maps, 4), 0);
+    for (unsigned int i = 0; i < 3; i++) {
+        ck_assert_int_eq(maps[i].status, 0);
+        ck_assert_uint_eq(maps[i].dev_bus_addr >> PAGE_SHIFT, i == 1 ? rig_frame(others) : frame);
+        ck_assert_int_eq(rig_unmap(&maps[i]), 0);
+    }
+    ck_assert_int_eq(maps[3].status, GNTST_bad_domain);
+    ck_assert_uint_eq(fake_page_refs(others), 1);
+}
+END_TEST
+
 START_TEST(there_must_be_such_a_granter)
 {
     static const domid_t nobody[] = { 5, DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_IDLE, 0xffff };
@@ -605,6 +642,8 @@ int main(void)
     tcase_add_test(tests, mapping_and_unmapping_leaves_all_as_it_was);
     tcase_add_test(tests, the_entry_written_is_no_stronger_than_asked);
     tcase_add_test(tests, a_refused_mapping_changes_nothing);
+    tcase_add_test(tests, a_part_of_a_page_is_not_mapped);
+    tcase_add_test(tests, each_element_of_a_batch_has_a_granter_of_its_own);
     tcase_add_test(tests, there_must_be_such_a_granter);
     tcase_add_test(tests, what_is_unmapped_is_checked_completely);
     tcase_add_test(tests, each_half_of_a_mapping_can_go_first);
