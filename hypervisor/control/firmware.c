@@ -20,9 +20,7 @@
 struct efi_table_header {
     uint64_t signature;
     uint32_t revision;
-    uint32_t size;
-    uint32_t crc;
-    uint32_t reserved;
+    uint32_t size_crc_reserved[3];
 };
 
 struct efi_system_table {
@@ -47,10 +45,8 @@ struct efi_descriptor {
 };
 
 static struct {
-    bool present;
-    uint32_t version, runtime_version, vendor_revision;
-    uint64_t configuration;
-    uint32_t entries;
+    struct efi_system_table table; /* a copy; its signature is 0 if the machine has none */
+    uint32_t runtime_version;
     uint16_t vendor[VENDOR_LIMIT];
     struct efi_descriptor map[MAP_LIMIT];
     unsigned int map_count;
@@ -59,15 +55,11 @@ static struct {
 void firmware_keep_efi_map(const void *map, size_t size, size_t descriptor_size)
 {
     const uint8_t *from = map;
+    size_t count = descriptor_size < sizeof(efi.map[0]) ? 0 : size / descriptor_size;
 
-    if (descriptor_size < sizeof(efi.map[0])) {
-        return;
-    }
-    for (size_t at = 0; at + descriptor_size <= size; at += descriptor_size) {
-        if (efi.map_count == MAP_LIMIT) {
-            return; /* no console yet; dom0 finds the rest unknown */
-        }
-        memcpy(&efi.map[efi.map_count++], from + at, sizeof(efi.map[0]));
+    /* There is no console yet to say that some are left out; dom0 finds them unknown. */
+    for (; efi.map_count < MIN(count, MAP_LIMIT); from += descriptor_size) {
+        memcpy(&efi.map[efi.map_count++], from, sizeof(efi.map[0]));
     }
 }
 
@@ -81,18 +73,13 @@ void firmware_setup_efi(uint64_t system_table)
         log_warning("efi: no system table at 0x%lx\n", system_table);
         return;
     }
-    efi.version = table->header.revision;
-    efi.vendor_revision = table->vendor_revision;
-    efi.configuration = table->configuration;
-    efi.entries = (uint32_t)table->entries;
-
-    runtime = map_firmware(maddr(table->runtime), sizeof(*runtime));
+    efi.table = *table;
+    runtime = map_firmware(maddr(efi.table.runtime), sizeof(*runtime));
     efi.runtime_version = runtime == NULL ? 0 : runtime->revision;
-    vendor = map_firmware(maddr(table->vendor), sizeof(efi.vendor));
+    vendor = map_firmware(maddr(efi.table.vendor), sizeof(efi.vendor));
     for (unsigned int i = 0; vendor != NULL && i + 1 < VENDOR_LIMIT && vendor[i] != 0; i++) {
         efi.vendor[i] = vendor[i];
     }
-    efi.present = true;
 }
 
 static long vendor_info(union xenpf_efi_info *info)
@@ -100,7 +87,7 @@ static long vendor_info(union xenpf_efi_info *info)
     size_t room = info->vendor.bufsz / sizeof(efi.vendor[0]);
     size_t length = 0;
 
-    info->vendor.revision = efi.vendor_revision;
+    info->vendor.revision = efi.table.vendor_revision;
     if (guest_address(info->vendor.name) == 0) {
         return 0;
     }
@@ -134,19 +121,19 @@ static long memory_info(union xenpf_efi_info *info)
 
 static long efi_info(uint32_t index, union xenpf_efi_info *info)
 {
-    if (!efi.present) {
+    if (efi.table.header.signature == 0) {
         return -XEN_ENOSYS;
     }
     switch (index) {
     case XEN_FW_EFI_VERSION:
-        info->version = efi.version;
+        info->version = efi.table.header.revision;
         return 0;
     case XEN_FW_EFI_RT_VERSION:
         info->version = efi.runtime_version;
         return 0;
     case XEN_FW_EFI_CONFIG_TABLE:
-        info->cfg.addr = efi.configuration;
-        info->cfg.nent = efi.entries;
+        info->cfg.addr = efi.table.configuration;
+        info->cfg.nent = (uint32_t)efi.table.entries;
         return 0;
     case XEN_FW_EFI_VENDOR:
         return vendor_info(info);
@@ -160,8 +147,10 @@ static long efi_info(uint32_t index, union xenpf_efi_info *info)
     }
 }
 
-long firmware_info(struct xenpf_firmware_info *info)
+long firmware_info(struct xen_platform_op *op)
 {
+    struct xenpf_firmware_info *info = &op->u.firmware_info;
+
     switch (info->type) {
     case XEN_FW_DISK_INFO:
     case XEN_FW_DISK_MBR_SIGNATURE:
@@ -170,11 +159,8 @@ long firmware_info(struct xenpf_firmware_info *info)
     case XEN_FW_EFI_INFO:
         return efi_info(info->index, &info->u.efi_info);
     case XEN_FW_KBD_SHIFT_FLAGS:
-        if (info->index != 0) {
-            return -XEN_ESRCH;
-        }
         info->u.kbd_shift_flags = 0;
-        return 0;
+        return info->index == 0 ? 0 : -XEN_ESRCH;
     default:
         return -XEN_EINVAL;
     }

@@ -15,7 +15,7 @@
 void firmware_keep_efi_map(const void *map, size_t size, size_t descriptor_size);
 void firmware_setup_efi(uint64_t system_table);
 
-/* Answers into *info; -XEN_ENOSYS, -XEN_ESRCH, -XEN_EINVAL, -XEN_EFAULT. */
-long firmware_info(struct xenpf_firmware_info *info);
+/* Answers into op->u.firmware_info; -XEN_ENOSYS, -XEN_ESRCH, -XEN_EINVAL, -XEN_EFAULT. */
+long firmware_info(struct xen_platform_op *op);
 
 #endif

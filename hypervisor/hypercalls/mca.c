@@ -13,39 +13,36 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/features.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 #define MSR_MCG_CAP 0x179u
 
 /* Of the CPU that asks; only the numbers differ between CPUs of one machine. */
-static void describe_cpu(struct mcinfo_logical_cpu *info, uint32_t cpu)
+static struct mcinfo_logical_cpu describe_cpu(uint32_t cpu)
 {
-    struct cpuid_regs vendor = cpuid(0, 0), model = cpuid(1, 0);
-    uint32_t family = (model.eax >> 8) & 15;
+    struct cpu_identity identity = cpu_identify();
+    struct cpuid_regs model = cpuid(1, 0);
+    struct mcinfo_logical_cpu info = {
+        .mc_cpunr = cpu,
+        .mc_apicid = cpus[cpu].apic_id,
+        .mc_coreid = (uint16_t)cpu,
+        .mc_ncores = cpu_count,
+        .mc_ncores_active = cpu_count,
+        .mc_nthreads = 1,
+        .mc_cpuid_level = (int32_t)cpuid(0, 0).eax,
+        .mc_family = identity.family,
+        .mc_model = identity.model,
+        .mc_step = identity.stepping,
+        .mc_cpu_caps = { [MC_CAPS_STD_EDX] = model.edx, [MC_CAPS_STD_ECX] = model.ecx },
+        .mc_cache_alignment = ((model.ebx >> 8) & 255) * 8,
+        .mc_msrvalues[0].reg = MSR_MCG_CAP,
+    };
 
-    memset(info, 0, sizeof(*info));
-    info->mc_cpunr = cpu;
-    info->mc_apicid = cpus[cpu].apic_id;
-    info->mc_coreid = (uint16_t)cpu;
-    info->mc_ncores = cpu_count;
-    info->mc_ncores_active = cpu_count;
-    info->mc_nthreads = 1;
-    info->mc_cpuid_level = (int32_t)vendor.eax;
-    info->mc_family = family == 15 ? family + ((model.eax >> 20) & 255) : family;
-    info->mc_model = (model.eax >> 4) & 15;
-    if (family == 6 || family == 15) {
-        info->mc_model |= (model.eax >> 12) & 0xf0;
-    }
-    info->mc_step = model.eax & 15;
-    memcpy(&info->mc_vendorid[0], &vendor.ebx, 4);
-    memcpy(&info->mc_vendorid[4], &vendor.edx, 4);
-    memcpy(&info->mc_vendorid[8], &vendor.ecx, 4);
-    info->mc_cpu_caps[MC_CAPS_STD_EDX] = model.edx;
-    info->mc_cpu_caps[MC_CAPS_STD_ECX] = model.ecx;
-    info->mc_cache_alignment = ((model.ebx >> 8) & 255) * 8;
-    info->mc_msrvalues[0].reg = MSR_MCG_CAP;
-    info->mc_nmsrvals = read_msr_safe(MSR_MCG_CAP, &info->mc_msrvalues[0].value) ? 1 : 0;
+    memcpy(info.mc_vendorid, identity.vendor, sizeof(identity.vendor));
+    info.mc_nmsrvals = read_msr_safe(MSR_MCG_CAP, &info.mc_msrvalues[0].value);
+    return info;
 }
 
 static long physical_cpus(struct xen_mc_physcpuinfo *request)
@@ -58,16 +55,14 @@ static long physical_cpus(struct xen_mc_physcpuinfo *request)
     }
     FOR_EACH_CPU(cpu, &cpus_online)
     {
-        struct mcinfo_logical_cpu info;
+        struct mcinfo_logical_cpu info = describe_cpu(cpu);
 
         if (count == request->ncpus) {
             break;
         }
-        describe_cpu(&info, cpu);
-        if (copy_to_guest(request->info + count, &info) != 0) {
+        if (copy_to_guest(request->info + count++, &info) != 0) {
             return -XEN_EFAULT;
         }
-        count++;
     }
     request->ncpus = count;
     return 0;
@@ -75,19 +70,18 @@ static long physical_cpus(struct xen_mc_physcpuinfo *request)
 
 static long fetch(struct xen_mc_fetch *request)
 {
-    switch (request->flags) {
-    case XEN_MC_NONURGENT:
-    case XEN_MC_URGENT:
-        request->flags = XEN_MC_NODATA;
-        request->fetch_id = 0;
-        return 0;
-    case XEN_MC_NONURGENT | XEN_MC_ACK:
-    case XEN_MC_URGENT | XEN_MC_ACK:
-        request->flags = XEN_MC_OK;
-        return 0;
-    default:
+    uint32_t urgency = request->flags & ~(uint32_t)XEN_MC_ACK;
+
+    if (urgency != XEN_MC_NONURGENT && urgency != XEN_MC_URGENT) {
         return -XEN_EINVAL;
     }
+    if ((request->flags & XEN_MC_ACK) != 0) {
+        request->flags = XEN_MC_OK;
+    } else {
+        request->flags = XEN_MC_NODATA;
+        request->fetch_id = 0;
+    }
+    return 0;
 }
 
 long hypercall_mca(uint64_t argument)
@@ -96,9 +90,6 @@ long hypercall_mca(uint64_t argument)
     struct xen_mc request;
     long result;
 
-    if (!current->domain->privileged) {
-        return -XEN_EPERM;
-    }
     if (copy_from_guest(&request, (const struct xen_mc __guest *)guest_request) != 0) {
         return -XEN_EFAULT;
     }
@@ -120,8 +111,5 @@ long hypercall_mca(uint64_t argument)
     default:
         return -XEN_EINVAL;
     }
-    if (result == 0 && copy_to_guest(guest_request, &request) != 0) {
-        return -XEN_EFAULT;
-    }
-    return result;
+    return result == 0 ? copy_to_guest(guest_request, &request) : result;
 }

@@ -4,6 +4,7 @@
  */
 #include "hypervisor/x86/features.h"
 
+#include "hypervisor/lib/string.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/extable.h"
 
@@ -126,4 +127,22 @@ bool write_msr_safe(uint32_t msr, uint64_t value)
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
     return ok != 0;
+}
+
+struct cpu_identity cpu_identify(void)
+{
+    struct cpuid_regs vendor = cpuid(0, 0);
+    uint32_t signature = cpuid(1, 0).eax;
+    uint32_t family = (signature >> 8) & 15;
+    struct cpu_identity identity = {
+        .family = family == 15 ? family + ((signature >> 20) & 255) : family,
+        .model =
+            ((signature >> 4) & 15) | (family == 6 || family == 15 ? (signature >> 12) & 0xf0 : 0),
+        .stepping = signature & 15,
+    };
+
+    memcpy(&identity.vendor[0], &vendor.ebx, 4);
+    memcpy(&identity.vendor[4], &vendor.edx, 4);
+    memcpy(&identity.vendor[8], &vendor.ecx, 4);
+    return identity;
 }

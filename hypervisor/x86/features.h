@@ -19,6 +19,15 @@ struct cpu_features {
 
 extern struct cpu_features cpu_features;
 
+/* Who made the CPU, and its model, as the maker counts them. */
+struct cpu_identity {
+    char vendor[12]; /* not terminated */
+    uint32_t family, model, stepping;
+};
+
+/* Of the CPU that asks: those of one machine are alike. */
+struct cpu_identity cpu_identify(void);
+
 /* On the boot CPU. */
 void features_detect(void);
 
