@@ -202,11 +202,14 @@ static void show_m2p(uint64_t size)
     }
 }
 
-/* Frames are device memory until said otherwise; RAM is the core's until the heap has it. */
+/*
+ * Frames are device memory until said otherwise, and can never be referred to: count 0.
+ * RAM is the core's until the heap has it.
+ */
 static void claim_frames(const struct piece *ram, unsigned int count)
 {
     for (uint64_t i = 0; i < frame_limit; i++) {
-        atomic_store_explicit(&page_of(mfn(i))->refs, page_ref_owner_bits(DOMID_IO) | 1,
+        atomic_store_explicit(&page_of(mfn(i))->refs, page_ref_owner_bits(DOMID_IO),
                               memory_order_relaxed);
     }
     for (unsigned int i = 0; i < count; i++) {

@@ -139,7 +139,7 @@ static void flush_old_use(struct page *page, enum page_type last, enum page_type
     }
 }
 
-int page_type_get(struct page *page, enum page_type type)
+static int get(struct page *page, enum page_type type, bool locked)
 {
     uint64_t now = atomic_load_explicit(&page->use, memory_order_relaxed);
     uint64_t next;
@@ -159,6 +159,9 @@ int page_type_get(struct page *page, enum page_type type)
             spin_wait();
             now = atomic_load_explicit(&page->use, memory_order_relaxed);
             continue;
+        }
+        if (step == PAGE_INVALIDATE && locked) {
+            return -XEN_EBUSY;
         }
         if (!page_type_has_entries(type) && page_use_state(now) == PAGE_FREE &&
             page_use_type(now) != type) {
@@ -188,6 +191,16 @@ int page_type_get(struct page *page, enum page_type type)
         }
         return 0;
     }
+}
+
+int page_type_get(struct page *page, enum page_type type)
+{
+    return get(page, type, false);
+}
+
+int page_type_get_locked(struct page *page, enum page_type type)
+{
+    return get(page, type, true);
 }
 
 int page_type_put_preemptible(struct page *page)

@@ -33,6 +33,7 @@
 #ifndef HYPERVISOR_MM_PAGE_TYPE_H
 #define HYPERVISOR_MM_PAGE_TYPE_H
 
+#include "guest-pv-headers/errno.h"
 #include "hypervisor/mm/page.h"
 
 enum page_type {
@@ -121,6 +122,14 @@ enum page_step page_use_put(uint64_t now, uint64_t *next);
  * are still to be released: page_type_finish() until it returns 0.
  */
 int must_check page_type_get(struct page *page, enum page_type type);
+
+/*
+ * For holders of a page table's lock, and types without entries: -XEN_EBUSY where
+ * a PARTIAL table would have to be taken apart first, which may want that lock.
+ * page_type_finish() without it, then again.
+ */
+int must_check page_type_get_locked(struct page *page, enum page_type type);
+
 int must_check page_type_put_preemptible(struct page *page);
 
 /* For types without entries, and L1 and segments, whose invalidation is bounded. */
@@ -129,9 +138,8 @@ void page_type_put(struct page *page);
 /* Go on invalidating a PARTIAL frame: 0 when it is FREE (or somebody took it), -XEN_ERESTART. */
 int must_check page_type_finish(struct page *page);
 
-/* The hot cases of page_type_get(page, PAGE_WRITABLE): one more of many, or the first of as many.
- */
-static inline int must_check page_writable_get(struct page *page)
+/* The hot cases of page_type_get_locked(page, PAGE_WRITABLE): one more, or the first again. */
+static inline int must_check page_writable_get_locked(struct page *page)
 {
     uint64_t old = atomic_load_explicit(&page->use, memory_order_relaxed);
 
@@ -149,7 +157,15 @@ static inline int must_check page_writable_get(struct page *page)
                                                 memory_order_acquire, memory_order_relaxed)) {
         return 0;
     }
-    return page_type_get(page, PAGE_WRITABLE);
+    return page_type_get_locked(page, PAGE_WRITABLE);
+}
+
+/* The same as page_type_get(page, PAGE_WRITABLE). */
+static inline int must_check page_writable_get(struct page *page)
+{
+    int error = page_writable_get_locked(page);
+
+    return likely(error != -XEN_EBUSY) ? error : page_type_get(page, PAGE_WRITABLE);
 }
 
 /* The end of a use that page_writable_get() began. */

@@ -104,10 +104,11 @@ static int write_entry(const struct targets *targets, uint64_t address, pte_t en
         return -XEN_EINVAL;
     }
     page = page_of(frame);
-    if (unlikely(page_owner(page) != targets->tables->id)) {
-        return -XEN_EPERM;
-    }
     for (;;) {
+        /* Asked each time: it may have gone to somebody else, as a table. */
+        if (unlikely(page_owner(page) != targets->tables->id)) {
+            return -XEN_EPERM;
+        }
         error = pt_set_entry(targets->tables, targets->frames, page, index, entry, keep_bits);
         if (likely(error != -XEN_EAGAIN)) {
             return error;
@@ -278,7 +279,7 @@ static long update_va(uint64_t address, uint64_t entry, uint64_t flags, domid_t 
     }
     error = pt_set_entry(vcpu->domain, owner, table, pte_index(address, 1), entry, false);
     if (unlikely(error != 0)) {
-        return -XEN_EINVAL;
+        return error == -XEN_ERESTART ? error : -XEN_EINVAL;
     }
     if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH ||
         (flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG) {
@@ -289,26 +290,33 @@ static long update_va(uint64_t address, uint64_t entry, uint64_t flags, domid_t 
 
 long hypercall_update_va_mapping(uint64_t address, uint64_t entry, uint64_t flags)
 {
-    if (unlikely(pt_finish(current) != 0)) {
+    long result = pt_finish(current);
+
+    if (likely(result == 0)) {
+        result = update_va(address, entry, flags, current->domain->id);
+    }
+    if (unlikely(result == -XEN_ERESTART)) {
         return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, address, entry, flags, 0);
     }
-    return update_va(address, entry, flags, current->domain->id);
+    return result;
 }
 
 long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, uint64_t flags,
                                              uint64_t domain)
 {
     struct targets targets = { .tables = current->domain, .others = NULL };
-    long result;
+    long result = pt_finish(current);
 
-    if (unlikely(pt_finish(current) != 0)) {
-        return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, address, entry,
-                                  flags, domain);
+    if (result == 0) {
+        result = find_frames_owner((domid_t)domain, &targets);
     }
-    result = find_frames_owner((domid_t)domain, &targets);
     if (result == 0) {
         result = update_va(address, entry, flags, targets.frames);
         domain_put(targets.others);
+    }
+    if (unlikely(result == -XEN_ERESTART)) {
+        return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, address, entry,
+                                  flags, domain);
     }
     return result;
 }

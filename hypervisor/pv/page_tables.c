@@ -57,7 +57,7 @@ static int cold_path hold_device(domid_t mapper, mfn_t frame)
     return allowed ? 0 : -XEN_EINVAL;
 }
 
-/* Take what a level-1 entry needs; `mapper` is the owner of the table. */
+/* Take what a level-1 entry needs; `mapper` owns the table.  -XEN_EINVAL, -XEN_EBUSY. */
 static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
 {
     mfn_t frame = pte_frame(entry);
@@ -67,13 +67,13 @@ static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
         return hold_device(mapper, frame);
     }
     page = page_of(frame);
-    if (unlikely(!page_get(page, owner))) {
+    if (unlikely(owner == DOMID_IO) || unlikely(!page_get(page, owner))) {
         return is_device(frame) && (owner == mapper || owner == DOMID_IO)
                    ? hold_device(mapper, frame)
                    : -XEN_EINVAL;
     }
     if ((entry & PTE_WRITABLE) != 0) {
-        int error = page_writable_get(page);
+        int error = page_writable_get_locked(page);
 
         if (unlikely(error != 0)) {
             page_put(page);
@@ -81,6 +81,15 @@ static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
         }
     }
     return 0;
+}
+
+/*
+ * What an entry is to map writable is a table half way down or up, and hold_l1()
+ * said -XEN_EBUSY.  No lock is held now: finish it.  0: try again; -XEN_ERESTART.
+ */
+static int cold_path finish_target(pte_t entry)
+{
+    return page_type_finish(page_of(pte_frame(entry)));
 }
 
 static inline void release_l1(pte_t entry)
@@ -121,14 +130,16 @@ static inline void store(pte_t *slot, pte_t old, pte_t entry, bool keep_bits)
 static inline int set_writable(pte_t *slot, pte_t old, pte_t entry, bool keep_bits)
 {
     struct page *page = page_of(pte_frame(entry));
+    int error;
 
     if ((entry & PTE_WRITABLE) == 0) {
         store(slot, old, entry, keep_bits);
         page_writable_put(page);
         return 0;
     }
-    if (unlikely(page_writable_get(page) != 0)) {
-        return -XEN_EINVAL;
+    error = page_writable_get_locked(page);
+    if (unlikely(error != 0)) {
+        return error;
     }
     store(slot, old, entry, keep_bits);
     return 0;
@@ -138,6 +149,7 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
                                 bool keep_bits)
 {
     pte_t old = read_once(*slot);
+    int error;
 
     if ((entry & PTE_PRESENT) == 0) {
         write_once(*slot, entry);
@@ -156,8 +168,9 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
         page_owner(page_of(pte_frame(entry))) == owner && owner != DOMID_IO) {
         return set_writable(slot, old, entry, keep_bits);
     }
-    if (unlikely(hold_l1(mapper, owner, entry) != 0)) {
-        return -XEN_EINVAL;
+    error = hold_l1(mapper, owner, entry);
+    if (unlikely(error != 0)) {
+        return error;
     }
     store(slot, old, entry, keep_bits);
     release_l1(old);
@@ -265,7 +278,7 @@ int pt_set_entry(struct domain *domain, domid_t owner, struct page *table, unsig
                  pte_t entry, bool keep_bits)
 {
     uint64_t kind = PAGE_USE_KIND(atomic_load_explicit(&table->use, memory_order_relaxed));
-    int error = -XEN_EAGAIN;
+    int error;
 
     if (unlikely(kind != PAGE_IN_USE_AS(PAGE_L1))) {
         if (kind >= PAGE_IN_USE_AS(PAGE_L2) && kind <= PAGE_IN_USE_AS(PAGE_L4)) {
@@ -273,12 +286,15 @@ int pt_set_entry(struct domain *domain, domid_t owner, struct page *table, unsig
         }
         return -XEN_EAGAIN;
     }
-    page_table_lock(table);
-    if (likely(page_is(table, PAGE_L1) && page_owner(table) == domain->id)) {
-        error = set_l1_locked(domain->id, owner, (pte_t *)page_address(table) + index, entry,
-                              keep_bits);
-    }
-    page_table_unlock(table);
+    do {
+        error = -XEN_EAGAIN;
+        page_table_lock(table);
+        if (likely(page_is(table, PAGE_L1) && page_owner(table) == domain->id)) {
+            error = set_l1_locked(domain->id, owner, (pte_t *)page_address(table) + index, entry,
+                                  keep_bits);
+        }
+        page_table_unlock(table);
+    } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
     return error;
 }
 
@@ -345,8 +361,8 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
     page_table_lock(page);
     if (!page_is(page, PAGE_L1) || page_owner(page) != id) {
         error = -XEN_EAGAIN;
-    } else if (present && !same && hold_l1(id, id, new_entry) != 0) {
-        error = -XEN_EINVAL;
+    } else if (present && !same && (error = hold_l1(id, id, new_entry)) != 0) {
+        /* Nothing is taken, nothing changes. */
     } else {
         swapped = atomic_compare_swap(slot, &old, new_entry);
         error = swapped ? 0 : -XEN_EAGAIN;
@@ -358,6 +374,10 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
         }
     }
     page_table_unlock(page);
+    if (unlikely(error == -XEN_EBUSY)) {
+        (void)!finish_target(new_entry);
+        error = -XEN_EAGAIN;
+    }
     return error;
 }
 
@@ -395,15 +415,20 @@ int pt_exchange_l1(struct domain *domain, struct page *table, unsigned int index
 
 static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
 {
+    int error;
+
     for (unsigned int i = *cursor; i < PTE_ENTRIES; i++) {
         pte_t entry = table[i];
 
         if (likely((entry & PTE_PRESENT) == 0)) {
             continue;
         }
-        if ((entry & ~FLAGS_L1) != 0 || hold_l1(id, id, adjust(entry)) != 0) {
+        do {
+            error = (entry & ~FLAGS_L1) != 0 ? -XEN_EINVAL : hold_l1(id, id, adjust(entry));
+        } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
+        if (unlikely(error != 0)) {
             *cursor = i;
-            return -XEN_EINVAL;
+            return error;
         }
         if (entry != adjust(entry)) {
             table[i] = adjust(entry);
