@@ -157,10 +157,16 @@ END_TEST
 
 /* A counter that runs at a 512th of the TSC's rate, and wraps. */
 static uint64_t counter_mask;
+static uint64_t counter_last;
+static unsigned int counter_wraps;
 
 static uint64_t slow_counter(void)
 {
-    return (read_tsc() >> 9) & counter_mask;
+    uint64_t count = (read_tsc() >> 9) & counter_mask;
+
+    counter_wraps += count < counter_last;
+    counter_last = count;
+    return count;
 }
 
 static uint64_t stuck_counter(void)
@@ -184,14 +190,19 @@ START_TEST(a_counter_may_wrap_while_it_is_used)
 {
     /* 20 ms are 80000 counts of 131072: over in a few tries. */
     struct clock_reference reference = { slow_counter, 4000000, 0x1ffff };
+    unsigned int right = 0;
 
     counter_mask = reference.mask;
-    for (unsigned int i = 0; i < 4; i++) {
-        uint64_t hz = clock_measure(&reference);
+    for (unsigned int i = 0; i < 100 && right < 3; i++) {
+        uint64_t hz;
 
+        counter_wraps = 0;
+        hz = clock_measure(&reference);
         ck_assert_uint_ge(hz, UINT64_C(4000000) * 512 / 100 * 99);
-        ck_assert_uint_le(hz, UINT64_C(4000000) * 512 / 100 * 101);
+        /* A busy host took the CPU for a whole turn of the counter: nobody can tell. */
+        right += counter_wraps != 0 && hz <= UINT64_C(4000000) * 512 / 100 * 101;
     }
+    ck_assert_uint_eq(right, 3);
 }
 END_TEST
 
