@@ -11,6 +11,7 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/debug_registers.h"
+#include "hypervisor/pv/emulate_privileged.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
@@ -144,6 +145,7 @@ void context_switch(struct vcpu *from, struct vcpu *to)
         cpumask_remove(&from->domain->dirty_cpus, cpu_id());
     }
     pv_debug_registers_switch(from, to);
+    pv_tsc_access_switch(from, to);
 }
 
 static int check_context(const struct vcpu_guest_context *context)
