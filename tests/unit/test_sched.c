@@ -982,6 +982,9 @@ static void *sender(void *argument)
         while (received != i) {
             (void)syscall(SYS_sched_yield);
         }
+        /* Now here, now there in what the other thread does before it blocks. */
+        for (volatile unsigned int wait = i % 257; wait > 0; wait--) {
+        }
         sent = i + 1;
         atomic_swap(&vcpus[0]->info->evtchn_upcall_pending, 1);
         vcpu_unblock(vcpus[0]);
