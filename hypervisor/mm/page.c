@@ -50,12 +50,16 @@ void page_lend(struct page *page, domid_t owner, bool writable)
 
 bool page_unlend(struct page *page)
 {
-    page_type_put(page);
-    if ((atomic_load_explicit(&page->refs, memory_order_acquire) & PAGE_REF_COUNT) != 1) {
+    uint64_t alone = PAGE_REF_CORE | page_ref_owner_bits(page_owner(page)) | 1;
+
+    /* In one step: a reference taken before it is seen, and after it there can be none. */
+    if (!atomic_compare_exchange_strong_explicit(&page->refs, &alone,
+                                                 page_ref_owner_bits(OWNER_CORE) | 1,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        page_type_put(page);
         page_put(page);
         return false;
     }
     atomic_store_explicit(&page->use, 0, memory_order_relaxed);
-    atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_CORE) | 1, memory_order_release);
     return true;
 }
