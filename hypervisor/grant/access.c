@@ -187,7 +187,7 @@ void frame_let_go(mfn_t frame, bool writable)
     struct page *page = page_of(frame);
 
     if (writable) {
-        page_type_put(page);
+        page_writable_put(page);
     }
     page_put(page);
 }

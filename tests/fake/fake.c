@@ -400,6 +400,11 @@ int weak page_type_get(struct page *page, enum page_type type)
     return 0;
 }
 
+int weak page_type_get_locked(struct page *page, enum page_type type)
+{
+    return page_type_get(page, type);
+}
+
 void weak page_type_put(struct page *page)
 {
     page->use--;
