@@ -226,13 +226,11 @@ static inline void vcpu_tell(struct vcpu *vcpu)
 }
 
 /*
- * The 2-level scheme (two_level.c), for ports in use.  The caller is counted as
- * a sender or holds the event lock.
+ * The 2-level scheme, for ports in use.  Whoever turns a bit from 0 to 1 goes on
+ * to the next level; who finds it set leaves the rest to the one who set it.  All
+ * steps are full barriers.  Open ports of a domain without a fifo are below 4,096:
+ * no range checks here.
  */
-void two_level_unmask(struct domain *domain, uint32_t port);
-bool two_level_pending(const struct domain *domain, uint32_t port);
-bool two_level_masked(const struct domain *domain, uint32_t port);
-void two_level_clear(struct domain *domain, uint32_t port);
 
 /* The port became pending and is not masked: the selector, then the vCPU. */
 static inline void two_level_select(struct vcpu *vcpu, uint32_t port)
@@ -257,13 +255,18 @@ static inline void two_level_raise(struct domain *domain, uint32_t port)
     pollers_check(domain, port);
 }
 
-/* The FIFO scheme (fifo.c); `fifo` is the domain's, not NULL.  The caller as above. */
+/* The FIFO scheme; `fifo` is the domain's, not NULL. */
 void fifo_raise(struct domain *domain, struct fifo *fifo, uint32_t port);
-void fifo_unmask(struct domain *domain, struct fifo *fifo, uint32_t port);
-bool fifo_pending(const struct fifo *fifo, const struct channel *channel, uint32_t port);
-bool fifo_masked(const struct fifo *fifo, uint32_t port);
-bool fifo_linked(const struct fifo *fifo, uint32_t port);
-void fifo_clear(struct fifo *fifo, struct channel *channel, uint32_t port);
+
+/* In either scheme, a port's EVTCHN_FIFO_PENDING, _MASKED or _LINKED. */
+bool must_check port_bit(const struct domain *domain, uint32_t port, unsigned int bit);
+
+/*
+ * Let a port in use through, or forget that it was raised.  The caller is counted
+ * as a sender or holds the event lock.
+ */
+void port_clear_mask(struct domain *domain, uint32_t port);
+void port_clear_pending(struct domain *domain, uint32_t port);
 
 /* Back to no queues: a new vCPU, or one whose domain returns to the 2-level scheme. */
 void fifo_vcpu_reset(struct vcpu_events *events);
@@ -276,8 +279,7 @@ long fifo_init_control(struct evtchn_init_control *args);
 long fifo_expand_array(struct evtchn_expand_array *args);
 long fifo_set_priority(struct evtchn_set_priority *args);
 
-/* Set a port in use pending and notify.  The caller is counted as a sender or holds the event lock.
- */
+/* Set a port in use pending and notify.  The caller as above. */
 static inline void port_raise(struct domain *domain, uint32_t port)
 {
     struct fifo *fifo = events_fifo(domain->events);

@@ -12,6 +12,7 @@
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/event/channels.h"
 #include "hypervisor/lib/log.h"
+#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/sched/sched.h"
@@ -118,22 +119,10 @@ static struct domain *channel_peer(const struct channel *channel)
     return binding_state(binding) == CHANNEL_INTERDOMAIN ? binding_domain(binding) : NULL;
 }
 
-/* Room for more groups than the first ones; the old list stays, for those who are reading it. */
-static int must_check groups_extend(struct event_channels *events)
-{
-    struct channel **all = heap_alloc(GROUPS_ALL * sizeof(struct channel *));
-
-    if (all == NULL) {
-        return -XEN_ENOMEM;
-    }
-    for (unsigned int i = 0; i < GROUPS_FIRST; i++) {
-        all[i] = events->first_groups[i];
-    }
-    store_release(&events->groups, all);
-    return 0;
-}
-
-/* One more group of ports. */
+/*
+ * One more group of ports.  The list of the first ones stays when a longer one takes
+ * its place, for those who are reading it.
+ */
 static int must_check ports_grow(struct domain *domain) REQUIRES(domain->events->lock)
 {
     struct event_channels *events = domain->events;
@@ -141,11 +130,13 @@ static int must_check ports_grow(struct domain *domain) REQUIRES(domain->events-
     struct channel *group;
 
     if (limit == EVTCHN_2L_NR_CHANNELS && events->groups == events->first_groups) {
-        int error = groups_extend(events);
+        struct channel **all = heap_alloc(GROUPS_ALL * sizeof(*all));
 
-        if (error != 0) {
-            return error;
+        if (all == NULL) {
+            return -XEN_ENOMEM;
         }
+        memcpy(all, events->first_groups, sizeof(events->first_groups));
+        store_release(&events->groups, all);
     }
     group = heap_alloc(GROUP_CHANNELS * sizeof(struct channel));
     if (group == NULL) {
@@ -182,7 +173,7 @@ static int must_check port_find_free(struct domain *domain) REQUIRES(domain->eve
             }
         }
         if (state_of(channel_find(events, port)) == CHANNEL_FREE) {
-            if (events->fifo == NULL || !fifo_linked(events->fifo, port)) {
+            if (!port_bit(domain, port, EVTCHN_FIFO_LINKED)) {
                 return (int)port;
             }
             passed_free = true;
@@ -213,13 +204,9 @@ static struct channel *port_open(struct domain *domain, uint32_t port, enum chan
 static void port_free(struct domain *domain, uint32_t port) REQUIRES(domain->events->lock)
 {
     struct event_channels *events = domain->events;
-    struct channel *channel = channel_find(events, port);
+    struct channel *channel = channel_at(events, port);
 
-    if (events->fifo != NULL) {
-        fifo_clear(events->fifo, channel, port);
-    } else {
-        two_level_clear(domain, port);
-    }
+    port_clear_pending(domain, port);
     channel_set(channel, CHANNEL_FREE, NULL, 0);
     events->open--;
     events->first_free = MIN(events->first_free, port);
@@ -541,32 +528,21 @@ void event_send_pirq(struct domain *domain, evtchn_port_t port)
 {
     uint32_t before = senders_enter();
     struct channel *channel = channel_find(domain->events, port);
-    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
+    enum channel_state state = channel != NULL ? state_of(channel) : CHANNEL_FREE;
 
-    if (binding_state(binding) == CHANNEL_PIRQ || binding_state(binding) == CHANNEL_PIRQ_BUSY) {
+    if (state == CHANNEL_PIRQ || state == CHANNEL_PIRQ_BUSY) {
         port_raise(domain, port);
     }
     senders_leave(before);
-}
-
-int event_alloc_unbound(struct domain *domain, domid_t remote)
-{
-    return port_new(domain, CHANNEL_UNBOUND, 0, remote);
 }
 
 int event_unmask(struct domain *domain, evtchn_port_t port)
 {
     uint32_t before = senders_enter();
     struct channel *channel = channel_find(domain->events, port);
-    struct fifo *fifo = events_fifo(domain->events);
-    uint64_t binding = channel != NULL ? channel_binding(channel) : 0;
 
-    if (binding_state(binding) > CHANNEL_RESERVED) {
-        if (fifo == NULL) {
-            two_level_unmask(domain, port);
-        } else {
-            fifo_unmask(domain, fifo, port);
-        }
+    if (channel != NULL && state_of(channel) > CHANNEL_RESERVED) {
+        port_clear_mask(domain, port);
     }
     senders_leave(before);
     return channel != NULL ? 0 : -XEN_EINVAL;
@@ -576,17 +552,11 @@ int event_port_pending(struct domain *domain, evtchn_port_t port)
 {
     uint32_t before = senders_enter();
     const struct channel *channel = channel_find(domain->events, port);
-    const struct fifo *fifo = events_fifo(domain->events);
-    int pending = 0;
+    bool pending = channel != NULL && state_of(channel) > CHANNEL_RESERVED &&
+                   port_bit(domain, port, EVTCHN_FIFO_PENDING);
 
-    if (channel == NULL) {
-        pending = -XEN_EINVAL;
-    } else if (state_of(channel) > CHANNEL_RESERVED) {
-        pending =
-            fifo == NULL ? two_level_pending(domain, port) : fifo_pending(fifo, channel, port);
-    }
     senders_leave(before);
-    return pending;
+    return channel != NULL ? pending : -XEN_EINVAL;
 }
 
 /* ---- Operations -------------------------------------------------------------------------------
@@ -611,31 +581,17 @@ static int must_check domain_of_request(domid_t id, struct domain **out)
     return 0;
 }
 
-static domid_t domid_or_self(domid_t id)
-{
-    return id == DOMID_SELF ? current->domain->id : id;
-}
-
-/* An operation's result: the port is stored, or its error returned. */
-static long port_or_error(int port, evtchn_port_t *out)
-{
-    if (port < 0) {
-        return port;
-    }
-    *out = (evtchn_port_t)port;
-    return 0;
-}
-
 static long op_alloc_unbound(struct evtchn_alloc_unbound *args)
 {
     struct domain *domain;
+    domid_t remote = args->remote_dom == DOMID_SELF ? current->domain->id : args->remote_dom;
     int port = domain_of_request(args->dom, &domain);
 
     if (port == 0) {
-        port = event_alloc_unbound(domain, domid_or_self(args->remote_dom));
+        port = port_new(domain, CHANNEL_UNBOUND, 0, remote);
         domain_put(domain);
     }
-    return port_or_error(port, &args->port);
+    return port;
 }
 
 /* Connect a free port of ours with a waiting one. */
@@ -675,7 +631,7 @@ static long op_bind_interdomain(struct evtchn_bind_interdomain *args) NO_LOCK_AN
     port = pair_locked(domain, remote, args->remote_port);
     spin_unlock_both(&domain->events->lock, &remote->events->lock);
     domain_put(remote);
-    return port_or_error(port, &args->local_port);
+    return port;
 }
 
 static long op_bind_virq(struct evtchn_bind_virq *args)
@@ -693,27 +649,21 @@ static long op_bind_virq(struct evtchn_bind_virq *args)
     }
     slot = virq_slot(domain, args->virq, args->vcpu);
     spin_lock(&domain->events->lock);
-    if (atomic_load(slot) != 0) {
-        port = -XEN_EEXIST;
-    } else {
-        port = port_find_free(domain);
-    }
+    port = atomic_load(slot) != 0 ? -XEN_EEXIST : port_find_free(domain);
     if (port >= 0) {
         port_open(domain, (uint32_t)port, CHANNEL_VIRQ, args->vcpu, args->virq);
         atomic_store_explicit(slot, (uint32_t)port, memory_order_release);
     }
     spin_unlock(&domain->events->lock);
-    return port_or_error(port, &args->port);
+    return port;
 }
 
 static long op_bind_ipi(struct evtchn_bind_ipi *args)
 {
     struct domain *domain = current->domain;
 
-    if (domain_vcpu(domain, args->vcpu) == NULL) {
-        return -XEN_ENOENT;
-    }
-    return port_or_error(port_new(domain, CHANNEL_IPI, args->vcpu, 0), &args->port);
+    return domain_vcpu(domain, args->vcpu) == NULL ? -XEN_ENOENT
+                                                   : port_new(domain, CHANNEL_IPI, args->vcpu, 0);
 }
 
 /* Interrupts may come before pirq_guest_bind() has returned: the port is ready for them. */
@@ -738,8 +688,7 @@ static long op_bind_pirq(struct evtchn_bind_pirq *args)
         close_locked(domain, (uint32_t)port, channel);
     }
     spin_unlock(&events->lock);
-    args->port = (evtchn_port_t)port;
-    return error;
+    return error != 0 ? error : port;
 }
 
 static long op_close(struct evtchn_close *args)
@@ -776,44 +725,25 @@ leave:
     return state == CHANNEL_UNBOUND ? 0 : -XEN_EINVAL;
 }
 
-static long op_send(struct evtchn_send *args)
-{
-    return send(current->domain, args->port);
-}
-
 /* What the port is, in the ABI's words. */
 static void status_of(const struct channel *channel, struct evtchn_status *out)
 {
+    static const uint8_t statuses[] = {
+        [CHANNEL_UNBOUND] = EVTCHNSTAT_unbound, [CHANNEL_INTERDOMAIN] = EVTCHNSTAT_interdomain,
+        [CHANNEL_PIRQ] = EVTCHNSTAT_pirq,       [CHANNEL_VIRQ] = EVTCHNSTAT_virq,
+        [CHANNEL_IPI] = EVTCHNSTAT_ipi, /* all others: closed */
+    };
     uint64_t binding = channel_binding(channel);
 
-    out->vcpu = binding_vcpu(binding);
-    switch (binding_state(binding)) {
-    case CHANNEL_FREE:
-    case CHANNEL_RESERVED:
-    case CHANNEL_PIRQ_BUSY:
-        out->status = EVTCHNSTAT_closed;
-        out->vcpu = 0;
-        break;
-    case CHANNEL_UNBOUND:
-        out->status = EVTCHNSTAT_unbound;
-        out->u.unbound.dom = (domid_t)channel->value;
-        break;
-    case CHANNEL_INTERDOMAIN:
-        out->status = EVTCHNSTAT_interdomain;
+    out->status = statuses[binding_state(binding)];
+    out->vcpu = out->status != EVTCHNSTAT_closed ? binding_vcpu(binding) : 0;
+    if (out->status == EVTCHNSTAT_interdomain) {
         out->u.interdomain.dom = binding_domain(binding)->id;
         out->u.interdomain.port = channel->value;
-        break;
-    case CHANNEL_PIRQ:
-        out->status = EVTCHNSTAT_pirq;
-        out->u.pirq = channel->value;
-        break;
-    case CHANNEL_VIRQ:
-        out->status = EVTCHNSTAT_virq;
-        out->u.virq = channel->value;
-        break;
-    case CHANNEL_IPI:
-        out->status = EVTCHNSTAT_ipi;
-        break;
+    } else if (out->status == EVTCHNSTAT_unbound) {
+        out->u.unbound.dom = (domid_t)channel->value;
+    } else if (out->status == EVTCHNSTAT_pirq || out->status == EVTCHNSTAT_virq) {
+        out->u.virq = channel->value; /* u.pirq is the same place */
     }
 }
 
@@ -907,9 +837,9 @@ static long op_reset(struct evtchn_reset *args)
  */
 
 /*
- * Every operation, once: X(name, handler, results are copied back, member that
- * holds a port it made).  The command is EVTCHNOP_name, the argument a struct
- * evtchn_name.
+ * Every operation but send, once: X(name, handler, results are copied back, member
+ * for the port it made and returned).  The command is EVTCHNOP_name, the argument a
+ * struct evtchn_name.
  */
 /* clang-format off */
 #define EVENT_OP_LIST(X)                                        \
@@ -921,7 +851,6 @@ static long op_reset(struct evtchn_reset *args)
     X(status,           op_status,           true,  dom)        \
     X(init_control,     fifo_init_control,   true,  control_gfn) \
     X(close,            op_close,            false, port)       \
-    X(send,             op_send,             false, port)       \
     X(bind_vcpu,        op_bind_vcpu,        false, port)       \
     X(unmask,           op_unmask,           false, port)       \
     X(reset,            op_reset,            false, dom)        \
@@ -947,27 +876,16 @@ static const struct event_op {
     long (*run)(union event_args *args);
     uint8_t size;
     bool results;
-    uint8_t made; /* offset of the port it made; 0: none */
+    uint8_t made; /* offset of the port it made */
 } event_ops[] = {
 #define X(name, handler, results_, port)                        \
     [EVTCHNOP_##name] = { .run = run_##name,                    \
                           .size = sizeof(struct evtchn_##name), \
                           .results = (results_),                \
-                          .made = (results_) ? offsetof(struct evtchn_##name, port) : 0 },
+                          .made = offsetof(struct evtchn_##name, port) },
     EVENT_OP_LIST(X)
 #undef X
 };
-
-/* The guest cannot be told the port that was made for it: it shall not have it either. */
-static cold_path long results_lost(const struct event_op *op, const union event_args *args)
-{
-    if (op->made != 0) {
-        const void *port = (const uint8_t *)args + op->made;
-
-        (void)port_close(current->domain, *(const evtchn_port_t *)port);
-    }
-    return -XEN_EFAULT;
-}
 
 /* Not inline: what it needs of the stack and of registers is no concern of a send. */
 static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t argument)
@@ -987,11 +905,18 @@ static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t a
     if (result == -XEN_ERESTART) {
         return hypercall_continue(__HYPERVISOR_event_channel_op, 2, command, argument, 0, 0);
     }
-    if (result == 0 && op->results &&
-        raw_copy_to_guest(guest_pointer(void, argument), &args, op->size) != 0) {
-        return results_lost(op, &args);
+    if (result > 0) {
+        memcpy((uint8_t *)&args + op->made, &result, sizeof(evtchn_port_t));
     }
-    return result;
+    if (result < 0 || !op->results ||
+        raw_copy_to_guest(guest_pointer(void, argument), &args, op->size) == 0) {
+        return MIN(result, 0);
+    }
+    /* The guest cannot be told the port that was made for it: it shall not have it either. */
+    if (result > 0) {
+        (void)port_close(current->domain, (uint32_t)result);
+    }
+    return -XEN_EFAULT;
 }
 
 long hypercall_event_channel_op(uint64_t operation, uint64_t argument)
@@ -1026,16 +951,13 @@ static void dump_port(const struct domain *domain, uint32_t port, const struct c
 {
     static const char *const names[] = { "free", "reserved", "unbound", "interdomain",
                                          "pirq", "pirq",     "virq",    "ipi" };
-    const struct fifo *fifo = events_fifo(domain->events);
     uint64_t binding = channel_binding(channel);
     struct domain *peer = channel_peer(channel);
-    bool pending =
-        fifo != NULL ? fifo_pending(fifo, channel, port) : two_level_pending(domain, port);
-    bool masked = fifo != NULL ? fifo_masked(fifo, port) : two_level_masked(domain, port);
 
     log_info("  port %u: %s %u, vcpu %u, priority %u%s%s\n", port, names[binding_state(binding)],
              channel->value, binding_vcpu(binding), atomic_load(&channel->queue) & CHANNEL_PRIORITY,
-             pending ? ", pending" : "", masked ? ", masked" : "");
+             port_bit(domain, port, EVTCHN_FIFO_PENDING) ? ", pending" : "",
+             port_bit(domain, port, EVTCHN_FIFO_MASKED) ? ", masked" : "");
     if (peer != NULL) {
         log_info("    of domain %u\n", peer->id);
     }

@@ -57,9 +57,6 @@ int must_check pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port
 void pirq_guest_unbind(struct domain *domain, uint32_t pirq);
 void pirq_guest_set_affinity(struct domain *domain, uint32_t pirq, unsigned int cpu);
 
-/* Ports the core itself made for the builder: returns the port or -XEN_E*. */
-int event_alloc_unbound(struct domain *domain, domid_t remote);
-
 /* Is a port pending, masked or not? For SCHEDOP_poll; bad ports are -XEN_EINVAL. */
 int event_port_pending(struct domain *domain, evtchn_port_t port);
 

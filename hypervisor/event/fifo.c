@@ -7,6 +7,9 @@
  * therefore changed by single atomic operations that need no second try, and a
  * link read from the guest is never followed: the core remembers each queue's
  * tail.  A guest that corrupts its words loses its own events and no others.
+ *
+ * What port_*() do for the 2-level scheme is here as well; the rest of that is in
+ * channels.h.
  */
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/continuation.h"
@@ -136,12 +139,21 @@ static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t por
     }
 }
 
+static bool is_deferred(const struct channel *channel)
+{
+    return (atomic_load(&channel->queue) & CHANNEL_DEFERRED) != 0;
+}
+
+static bool take_deferred(struct channel *channel)
+{
+    return (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) != 0;
+}
+
 /* No word for the port yet: remember it, unless the word appeared in this moment. */
 static cold_path bool defer(const struct fifo *fifo, struct channel *channel, uint32_t port)
 {
     atomic_fetch_or(&channel->queue, CHANNEL_DEFERRED);
-    return event_word(fifo, port) == NULL ||
-           (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) == 0;
+    return event_word(fifo, port) == NULL || !take_deferred(channel);
 }
 
 /*
@@ -169,10 +181,20 @@ void fifo_raise(struct domain *domain, struct fifo *fifo, uint32_t port)
     }
 }
 
-void fifo_unmask(struct domain *domain, struct fifo *fifo, uint32_t port)
+void port_clear_mask(struct domain *domain, uint32_t port)
 {
-    event_word_t *word = event_word(fifo, port);
+    struct shared_info *shared = domain->shared_info;
+    struct fifo *fifo = events_fifo(domain->events);
+    event_word_t *word;
 
+    if (fifo == NULL) {
+        if (bit_test_and_clear(shared->evtchn_mask, port) &&
+            bit_test(shared->evtchn_pending, port)) {
+            two_level_select(port_vcpu(domain, port), port);
+        }
+        return;
+    }
+    word = event_word(fifo, port);
     if (word == NULL) {
         return;
     }
@@ -182,36 +204,34 @@ void fifo_unmask(struct domain *domain, struct fifo *fifo, uint32_t port)
     }
 }
 
-bool fifo_pending(const struct fifo *fifo, const struct channel *channel, uint32_t port)
+bool port_bit(const struct domain *domain, uint32_t port, unsigned int bit)
 {
-    const event_word_t *word = event_word(fifo, port);
+    const struct shared_info *shared = domain->shared_info;
+    const struct fifo *fifo = events_fifo(domain->events);
+    const event_word_t *word;
 
-    return word != NULL ? (read_once(*word) & WORD_PENDING) != 0
-                        : (atomic_load(&channel->queue) & CHANNEL_DEFERRED) != 0;
+    if (fifo == NULL) {
+        return bit != EVTCHN_FIFO_LINKED &&
+               bit_test(bit == EVTCHN_FIFO_PENDING ? shared->evtchn_pending : shared->evtchn_mask,
+                        port);
+    }
+    word = event_word(fifo, port);
+    return word != NULL
+               ? (read_once(*word) & (event_word_t)1 << bit) != 0
+               : bit == EVTCHN_FIFO_PENDING && is_deferred(channel_at(domain->events, port));
 }
 
-bool fifo_masked(const struct fifo *fifo, uint32_t port)
+void port_clear_pending(struct domain *domain, uint32_t port)
 {
-    const event_word_t *word = event_word(fifo, port);
+    struct fifo *fifo = events_fifo(domain->events);
+    event_word_t *word = fifo != NULL ? event_word(fifo, port) : NULL;
 
-    return word != NULL && (read_once(*word) & WORD_MASKED) != 0;
-}
-
-bool fifo_linked(const struct fifo *fifo, uint32_t port)
-{
-    const event_word_t *word = event_word(fifo, port);
-
-    return word != NULL && (read_once(*word) & WORD_LINKED) != 0;
-}
-
-void fifo_clear(struct fifo *fifo, struct channel *channel, uint32_t port)
-{
-    event_word_t *word = event_word(fifo, port);
-
-    atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED);
-    if (word != NULL) {
+    if (fifo == NULL) {
+        (void)bit_test_and_clear(domain->shared_info->evtchn_pending, port);
+    } else if (word != NULL) {
         word_clear(word, WORD_PENDING);
     }
+    (void)take_deferred(channel_at(domain->events, port));
 }
 
 void fifo_vcpu_reset(struct vcpu_events *events)
@@ -226,8 +246,7 @@ void fifo_vcpu_reset(struct vcpu_events *events)
     memset(events->tail, 0, sizeof(events->tail));
     spin_unlock(&events->lock);
     if (page != NULL) {
-        page_type_put(page);
-        page_put(page);
+        frame_writable_put(page);
     }
 }
 
@@ -247,28 +266,9 @@ void fifo_destroy(struct domain *domain)
         fifo_vcpu_reset(vcpu->events);
     }
     for (uint32_t i = 0; i < fifo->pages; i++) {
-        struct page *page = page_of(direct_map_frame(fifo->page[i]));
-
-        page_type_put(page);
-        page_put(page);
+        frame_writable_put(page_of(direct_map_frame(fifo->page[i])));
     }
     heap_free(fifo);
-}
-
-/* A frame the guest gives us to write to, with a reference, as writable: 0 or -XEN_E*. */
-static int must_check guest_page_get(uint64_t number, struct page **out)
-{
-    int error;
-
-    if (!frame_get(mfn(number), current->domain->id)) {
-        return -XEN_EINVAL;
-    }
-    *out = page_of(mfn(number));
-    error = page_type_get(*out, PAGE_WRITABLE);
-    if (error != 0) {
-        page_put(*out);
-    }
-    return error;
 }
 
 /*
@@ -285,7 +285,7 @@ static void switch_to_fifo(struct domain *domain, struct fifo *fifo)
         struct channel *channel = channel_find(events, port);
 
         if (binding_state(channel_binding(channel)) != CHANNEL_FREE &&
-            two_level_pending(domain, port)) {
+            bit_test(domain->shared_info->evtchn_pending, port)) {
             atomic_fetch_or(&channel->queue, CHANNEL_DEFERRED);
         }
     }
@@ -331,7 +331,7 @@ long fifo_init_control(struct evtchn_init_control *args)
     if (fifo == NULL) {
         return -XEN_ENOMEM;
     }
-    error = guest_page_get(args->control_gfn, &page);
+    error = frame_writable_get(mfn(args->control_gfn), domain->id, &page);
     if (error != 0) {
         goto free_fifo;
     }
@@ -355,8 +355,7 @@ long fifo_init_control(struct evtchn_init_control *args)
 
 unlock:
     spin_unlock(&events->lock);
-    page_type_put(page);
-    page_put(page);
+    frame_writable_put(page);
 free_fifo:
     heap_free(fifo);
     return error;
@@ -370,8 +369,7 @@ static void raise_deferred(struct domain *domain, uint32_t first)
     for (uint32_t port = MAX(first, 1); port < MIN(events->limit, first + WORDS_PER_PAGE); port++) {
         struct channel *channel = channel_find(events, port);
 
-        if ((atomic_load(&channel->queue) & CHANNEL_DEFERRED) != 0 &&
-            (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) != 0) {
+        if (is_deferred(channel) && take_deferred(channel)) {
             fifo_raise(domain, events->fifo, port);
         }
     }
@@ -388,7 +386,7 @@ long fifo_expand_array(struct evtchn_expand_array *args)
     if (events_fifo(events) == NULL) {
         return -XEN_EOPNOTSUPP;
     }
-    error = guest_page_get(args->array_gfn, &page);
+    error = frame_writable_get(mfn(args->array_gfn), domain->id, &page);
     if (error != 0) {
         return error;
     }
@@ -406,8 +404,7 @@ long fifo_expand_array(struct evtchn_expand_array *args)
     }
     spin_unlock(&events->lock);
     if (error != 0) {
-        page_type_put(page);
-        page_put(page);
+        frame_writable_put(page);
     }
     return error;
 }

@@ -168,6 +168,28 @@ static inline int must_check page_writable_get(struct page *page)
     return likely(error != -XEN_EBUSY) ? error : page_type_get(page, PAGE_WRITABLE);
 }
 
+/* A frame a guest gives the core to write to, with a reference: 0 or -XEN_E*. */
+static inline int must_check frame_writable_get(mfn_t frame, domid_t owner, struct page **out)
+{
+    int error;
+
+    if (!frame_get(frame, owner)) {
+        return -XEN_EINVAL;
+    }
+    *out = page_of(frame);
+    error = page_type_get(*out, PAGE_WRITABLE);
+    if (error != 0) {
+        page_put(*out);
+    }
+    return error;
+}
+
+static inline void frame_writable_put(struct page *page)
+{
+    page_type_put(page);
+    page_put(page);
+}
+
 /* The end of a use that page_writable_get() began. */
 static inline void page_writable_put(struct page *page)
 {
