@@ -1,10 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Each header compiles alone, and twice in one file.
+# Each header compiles alone, and twice in one file, with gcc and with clang.
 set -eu
 cd "${srcdir:-.}"
 CC=${CC:-cc}
-build=${builddir_top:-}
+others=
+for other in gcc clang; do
+    case " $CC " in
+    *[!a-z]"$other"[!a-z]*) ;;
+    *) ! command -v $other >/dev/null || others="$others $other" ;;
+    esac
+done
 
 headers=$(find hypervisor guest-pv-headers libvmctl dom0-tools -name '*.h' \
     ! -name '*_list.h' ! -name asm_offsets.h 2>/dev/null | LC_ALL=C sort)
@@ -19,12 +25,14 @@ for header in $headers; do
     hypervisor/*) flags=${FREESTANDING:--ffreestanding} ;;
     *) flags=-D_GNU_SOURCE ;;
     esac
-    # shellcheck disable=SC2086 # CC and flags are lists of words
-    if ! printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
-        $CC -std=gnu17 -I. ${build:+-I"$build"} $flags -Wall -Wextra -Werror -Wno-unused-function \
-            -fsyntax-only -x c -; then
-        echo "$header: does not stand alone"
-        failed=1
-    fi
+    for compiler in "$CC" $others; do
+        # shellcheck disable=SC2086 # compiler and flags are lists of words
+        if ! printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
+            $compiler -std=gnu17 -I. $flags -Wall -Wextra -Werror -Wno-unused-function \
+                -fsyntax-only -x c -; then
+            echo "$header: does not stand alone ($compiler)"
+            failed=1
+        fi
+    done
 done
 exit $failed

@@ -102,14 +102,14 @@ struct vcpu {
     _Atomic uint32_t pause_count;
     _Atomic bool running; /* its state is loaded on `cpu` (cleared after it is saved) */
 
-    struct vcpu_info *info;     /* where the guest sees its events; never NULL */
-    struct page *info_page;     /* reference, when registered by VCPUOP_register_vcpu_info */
+    struct vcpu_info *info;       /* where the guest sees its events; never NULL */
+    struct page *info_page;       /* reference, when registered by VCPUOP_register_vcpu_info */
     struct vcpu_info *first_info; /* where `info` was first, and is again when its domain dies */
-    struct vcpu_sched *sched;   /* sched/sched.c */
-    struct vcpu_time *time;     /* time/vcpu_time.c: timers, pvclock, runstate */
-    struct vcpu_events *events; /* event/channels.h: VIRQ bindings, FIFO queues */
-    struct fpu_state *fpu;      /* x86/fpu.c */
-    _Atomic uint32_t poll_port; /* SCHEDOP_poll: the one port waited for; 0 any of several */
+    struct vcpu_sched *sched;     /* sched/sched.c */
+    struct vcpu_time *time;       /* time/vcpu_time.c: timers, pvclock, runstate */
+    struct vcpu_events *events;   /* event/channels.h: VIRQ bindings, FIFO queues */
+    struct fpu_state *fpu;        /* x86/fpu.c */
+    _Atomic uint32_t poll_port;   /* SCHEDOP_poll: the one port waited for; 0 any of several */
     _Atomic bool polling;
 
     /* The saved registers while it is not loaded; see pv/context.c. */

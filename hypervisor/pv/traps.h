@@ -20,7 +20,8 @@ void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t erro
 /* Have a vCPU take an NMI as soon as it may; from any CPU. */
 void pv_send_nmi(struct vcpu *vcpu);
 
-/* Its selectors could not be loaded (context switch): its kernel is told by its failsafe callback. */
+/* Its selectors could not be loaded (context switch): its kernel is told by its failsafe callback.
+ */
 void pv_selectors_failed(struct vcpu *vcpu);
 
 /* Boot: register the soft interrupt that delivers both. */
