@@ -14,13 +14,15 @@ typedef const char *option_reader(const char *value);
 
 static const char *read_console(const char *value)
 {
-    if (strncmp(value, "com1", 4) != 0 && strncmp(value, "com2", 4) != 0 &&
-        strcmp(value, "none") != 0) {
+    bool port = strncmp(value, "com1", 4) == 0 || strncmp(value, "com2", 4) == 0;
+
+    if (!(port && (value[4] == '\0' || value[4] == ',')) && strcmp(value, "none") != 0) {
         return "must be com1, com2 or none";
     }
-    if (strlcpy(options.console, value, sizeof(options.console)) >= sizeof(options.console)) {
+    if (strlen(value) >= sizeof(options.console)) {
         return "too long";
     }
+    strlcpy(options.console, value, sizeof(options.console));
     return NULL;
 }
 
@@ -45,6 +47,9 @@ static const char *read_dom0_mem(const char *value)
     /* "512M,max:512M" is what users of Xen write: the first number counts. */
     if (end == value || (*end != '\0' && strncmp(end, ",max:", 5) != 0)) {
         return "must be a size such as 1024M or 2G";
+    }
+    if (size != 0 && size < UINT64_C(1) << 20) {
+        return "is in bytes unless a letter follows: write 1024M or 2G";
     }
     options.dom0_mem = size;
     return NULL;
