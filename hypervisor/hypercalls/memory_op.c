@@ -29,18 +29,28 @@
 #define ORDER_GUEST   9u
 #define ORDER_CONTROL 18u
 
-/* The domain a request is for: the caller's, or any for the privileged. Reference held. */
+/* The domain a request is for: the caller's, or any for the privileged; put_target() it. */
 static struct domain *find_target(domid_t id, int *error)
 {
     struct domain *caller = current->domain, *domain;
 
-    if (id != DOMID_SELF && id != caller->id && !caller->privileged) {
+    if (likely(id == DOMID_SELF) || id == caller->id) {
+        return caller; /* it is running: it needs no reference */
+    }
+    if (!caller->privileged) {
         *error = -XEN_EPERM;
         return NULL;
     }
-    domain = domain_find_or_self(id);
-    *error = domain == NULL ? -XEN_ESRCH : 0;
+    domain = domain_find(id);
+    *error = -XEN_ESRCH;
     return domain;
+}
+
+static void put_target(struct domain *domain)
+{
+    if (domain != current->domain) {
+        domain_put(domain);
+    }
 }
 
 static unsigned int address_bits(uint32_t flags)
@@ -133,7 +143,7 @@ static long reservation(uint64_t command, uint64_t argument, extent_function *fu
     }
     for (uint64_t first = i; i < request.nr_extents; i++) {
         if (i > first && preempt_pending()) {
-            domain_put(domain);
+            put_target(domain);
             return hypercall_continue(__HYPERVISOR_memory_op, 2,
                                       (command & COMMAND_MASK) | i << COMMAND_BITS, argument, 0, 0);
         }
@@ -141,7 +151,7 @@ static long reservation(uint64_t command, uint64_t argument, extent_function *fu
             break;
         }
     }
-    domain_put(domain);
+    put_target(domain);
     return (long)i;
 }
 
@@ -171,7 +181,7 @@ static long domain_quantity(uint64_t command, uint64_t argument)
         result = MAX(result, 1) - 1;
         break;
     }
-    domain_put(domain);
+    put_target(domain);
     return result;
 }
 

@@ -70,28 +70,31 @@ static inline int must_check guest_fault(size_t left)
 #define guest_pointer(type, argument) ((type __guest *)(uintptr_t)(argument))
 
 #ifdef PARAVANE_CORE
+/* The operand of a single access, for the assembler to form the address. */
+#define guest_word(address) (*(volatile uint64_t *)(uintptr_t)(address))
+
 /*
  * One machine word, inline, for the hot paths: write or read 8 bytes at a
  * guest address, go to `fault` if it cannot be reached.  The caller has
  * checked guest_address_ok() and stands between begin and end.
  */
-#define guest_write_word(address, value, fault)                         \
-    __asm__ goto("1: movq %0, (%1)\n\t" EXTABLE("1b", "%l[" #fault "]") \
-                 :                                                      \
-                 : "r"((uint64_t)(value)), "r"((uint64_t)(address))     \
-                 : "memory"                                             \
+#define guest_write_word(address, value, fault)                       \
+    __asm__ goto("1: movq %0, %1\n\t" EXTABLE("1b", "%l[" #fault "]") \
+                 :                                                    \
+                 : "r"((uint64_t)(value)), "m"(guest_word(address))   \
+                 : "memory"                                           \
                  : fault)
 
-#define guest_read_word(address, into, fault)                               \
-    do {                                                                    \
-        uint64_t word_;                                                     \
-                                                                            \
-        __asm__ goto("1: movq (%1), %0\n\t" EXTABLE("1b", "%l[" #fault "]") \
-                     : "=r"(word_)                                          \
-                     : "r"((uint64_t)(address))                             \
-                     : "memory"                                             \
-                     : fault);                                              \
-        (into) = word_;                                                     \
+#define guest_read_word(address, into, fault)                             \
+    do {                                                                  \
+        uint64_t word_;                                                   \
+                                                                          \
+        __asm__ goto("1: movq %1, %0\n\t" EXTABLE("1b", "%l[" #fault "]") \
+                     : "=r"(word_)                                        \
+                     : "m"(guest_word(address))                           \
+                     : "memory"                                           \
+                     : fault);                                            \
+        (into) = word_;                                                   \
     } while (0)
 
 /* 4 bytes, as a function that checks the address: the value, or -XEN_EFAULT. */

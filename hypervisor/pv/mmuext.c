@@ -247,15 +247,32 @@ static int page_operation(const struct mmuext_op *op, struct domain *owner)
 static inline int one_operation(uint64_t from, struct domain *owner)
 {
     struct mmuext_op op;
-    int error = copy_from_guest(&op, guest_pointer(const struct mmuext_op, from));
+    uint64_t command, first, second;
 
-    if (unlikely(error != 0)) {
-        return error;
+    if (unlikely(!guest_address_ok(from) || !guest_address_ok(from + sizeof(op) - 1))) {
+        return -XEN_EFAULT;
     }
-    if (op.cmd == MMUEXT_TLB_FLUSH_LOCAL || op.cmd == MMUEXT_INVLPG_LOCAL) {
+    guest_access_begin();
+    guest_read_word(from, command, fault);
+    guest_read_word(from + 8, first, fault);
+    guest_read_word(from + 16, second, fault);
+    guest_access_end();
+
+    if ((uint32_t)command == MMUEXT_TLB_FLUSH_LOCAL) {
+        tlb_flush_local();
+        return 0;
+    }
+    op.cmd = (uint32_t)command;
+    op.arg1.linear_addr = first;
+    op.arg2.src_mfn = second;
+    if (op.cmd == MMUEXT_INVLPG_LOCAL) {
         return flush_operation(&op, owner);
     }
     return page_operation(&op, owner);
+
+fault:
+    guest_access_end();
+    return -XEN_EFAULT;
 }
 
 static int operate_all(struct domain *owner, uint64_t operations, uint64_t count, uint64_t *i)

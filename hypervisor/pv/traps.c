@@ -56,14 +56,8 @@ DEFINE_SELECTOR(es)
 DEFINE_SELECTOR(fs)
 DEFINE_SELECTOR(gs)
 
-/* What a handler is entered with. */
-struct bounce {
-    uint64_t handler;
-    uint32_t error_code;
-    bool has_error_code;
-    bool mask_events;
-    bool failsafe; /* the data segment selectors go below the frame */
-};
+/* What lies between the common frame and rcx and r11. */
+enum frame { FRAME_PLAIN, FRAME_ERROR_CODE, FRAME_FAILSAFE /* data segment selectors */ };
 
 static inline uint64_t frame_flags(const struct cpu_regs *regs, const struct vcpu *vcpu,
                                    uint8_t mask)
@@ -79,7 +73,15 @@ static inline uint64_t frame_flags(const struct cpu_regs *regs, const struct vcp
     return flags;
 }
 
-static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const struct bounce *bounce)
+static void cold_path bad_stack(const struct vcpu *vcpu, uint64_t sp, uint64_t rip)
+{
+    domain_crash(vcpu->domain, "vCPU %u: fault while entering its kernel: stack %lx, rip %lx",
+                 vcpu->id, sp, rip);
+}
+
+/* Inline, with `kind` a constant: each way in has its own copy. */
+static always_inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, uint64_t handler,
+                                    bool mask_events, enum frame kind, uint32_t error_code)
 {
     uint64_t sp, frame, cs = regs->cs & 0xffff;
     uint8_t mask = read_once(vcpu->info->evtchn_upcall_mask);
@@ -91,9 +93,9 @@ static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const str
         pv_to_kernel(vcpu);
         sp = vcpu->pv.kernel_sp & ~UINT64_C(15);
     }
-    frame = sp - (bounce->has_error_code ? 64 : bounce->failsafe ? 88 : 56);
+    frame = sp - (kind == FRAME_ERROR_CODE ? 64 : kind == FRAME_FAILSAFE ? 88 : 56);
     if (unlikely(!guest_address_ok(frame) || !guest_address_ok(sp - 1))) {
-        domain_crash(vcpu->domain, "vCPU %u: kernel stack %lx is in the core's area", vcpu->id, sp);
+        bad_stack(vcpu, sp, regs->rip);
         return;
     }
 
@@ -103,10 +105,10 @@ static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const str
     guest_write_word(sp - 24, frame_flags(regs, vcpu, mask), fault);
     guest_write_word(sp - 32, cs | (uint64_t)mask << 32, fault);
     guest_write_word(sp - 40, regs->rip, fault);
-    if (bounce->has_error_code) {
-        guest_write_word(sp - 48, bounce->error_code, fault);
+    if (kind == FRAME_ERROR_CODE) {
+        guest_write_word(sp - 48, error_code, fault);
     }
-    if (unlikely(bounce->failsafe)) {
+    if (kind == FRAME_FAILSAFE) {
         guest_write_word(sp - 48, vcpu->pv.gs, fault);
         guest_write_word(sp - 56, vcpu->pv.fs, fault);
         guest_write_word(sp - 64, vcpu->pv.es, fault);
@@ -116,12 +118,12 @@ static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const str
     guest_write_word(frame, regs->rcx, fault);
     guest_access_end();
 
-    if (bounce->mask_events) {
+    if (mask_events) {
         write_once(vcpu->info->evtchn_upcall_mask, 1);
     }
     regs->rflags &= ~(uint64_t)FLAGS_CLEARED;
     regs->vector = ENTRY_SYSCALL; /* rcx and r11 are on the stack: SYSRET will do */
-    regs->rip = bounce->handler;
+    regs->rip = handler;
     regs->cs = GUEST_CS64;
     regs->rsp = frame;
     regs->ss = GUEST_SS;
@@ -129,27 +131,41 @@ static inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, const str
 
 fault:
     guest_access_end();
-    domain_crash(vcpu->domain, "vCPU %u: fault while entering its kernel: stack %lx, rip %lx",
-                 vcpu->id, sp, regs->rip);
+    bad_stack(vcpu, sp, regs->rip);
 }
 
-static inline void bounce_trap(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
-                               uint32_t error_code)
+static void cold_path no_handler(const struct cpu_regs *regs, const struct vcpu *vcpu,
+                                 unsigned int vector, uint32_t error_code)
+{
+    domain_crash(vcpu->domain, "vCPU %u: no handler for exception %u (error code %x, rip %lx)",
+                 vcpu->id, vector, error_code, regs->rip);
+}
+
+static void bounce_trap(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
+                        uint32_t error_code)
 {
     const struct trap_info *trap = &vcpu->pv.traps[vector];
-    struct bounce bounce = {
-        .handler = trap->address,
-        .error_code = error_code,
-        .has_error_code = vector < 32 && (HAS_ERROR_CODE >> vector & 1) != 0,
-        .mask_events = TI_GET_IF(trap) != 0,
-    };
 
-    if (unlikely(bounce.handler == 0)) {
-        domain_crash(vcpu->domain, "vCPU %u: no handler for exception %u (error code %x, rip %lx)",
-                     vcpu->id, vector, error_code, regs->rip);
-        return;
+    if (unlikely(trap->address == 0)) {
+        no_handler(regs, vcpu, vector, error_code);
+    } else if (vector < 32 && (HAS_ERROR_CODE >> vector & 1) != 0) {
+        bounce_to(regs, vcpu, trap->address, TI_GET_IF(trap) != 0, FRAME_ERROR_CODE, error_code);
+    } else {
+        bounce_to(regs, vcpu, trap->address, TI_GET_IF(trap) != 0, FRAME_PLAIN, 0);
     }
-    bounce_to(regs, vcpu, &bounce);
+}
+
+static void bounce_failsafe(struct cpu_regs *regs, struct vcpu *vcpu)
+{
+    bounce_to(regs, vcpu, vcpu->pv.failsafe_callback, vcpu->pv.failsafe_masks_events,
+              FRAME_FAILSAFE, 0);
+}
+
+/* With nothing but the common frame; out of line, for what is not hot. */
+static void bounce_plain(struct cpu_regs *regs, struct vcpu *vcpu, uint64_t handler,
+                         bool mask_events)
+{
+    bounce_to(regs, vcpu, handler, mask_events, FRAME_PLAIN, 0);
 }
 
 void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
@@ -283,31 +299,25 @@ static void deliver_owed(void)
 {
     struct vcpu *vcpu = current;
     struct cpu_regs *regs = &this_cpu()->regs;
-    struct bounce bounce = { .mask_events = true };
 
     if (vcpu->is_idle) {
         return;
     }
     if (vcpu->pv.selectors_failed) {
         vcpu->pv.selectors_failed = false;
-        bounce.handler = vcpu->pv.failsafe_callback;
-        bounce.mask_events = vcpu->pv.failsafe_masks_events;
-        bounce.failsafe = true;
+        if (vcpu->pv.failsafe_callback == 0) {
+            domain_crash(vcpu->domain,
+                         "vCPU %u: selectors cannot be loaded and there is no failsafe callback "
+                         "(ds %x es %x fs %x gs %x)",
+                         vcpu->id, vcpu->pv.ds, vcpu->pv.es, vcpu->pv.fs, vcpu->pv.gs);
+            return;
+        }
+        bounce_failsafe(regs, vcpu);
     } else if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked && vcpu->pv.nmi_callback != 0) {
         vcpu->pv.nmi_pending = false;
         vcpu->pv.nmi_masked = true;
-        bounce.handler = vcpu->pv.nmi_callback;
-    } else {
-        return;
+        bounce_plain(regs, vcpu, vcpu->pv.nmi_callback, true);
     }
-    if (bounce.handler == 0) {
-        domain_crash(vcpu->domain,
-                     "vCPU %u: selectors cannot be loaded and there is no failsafe "
-                     "callback (ds %x es %x fs %x gs %x)",
-                     vcpu->id, vcpu->pv.ds, vcpu->pv.es, vcpu->pv.fs, vcpu->pv.gs);
-        return;
-    }
-    bounce_to(regs, vcpu, &bounce);
 }
 
 void pv_selectors_failed(struct vcpu *vcpu)
@@ -332,33 +342,28 @@ void pv_traps_setup(void)
 
 void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    struct bounce bounce = { .handler = vcpu->pv.event_callback, .mask_events = true };
-
-    if (unlikely(bounce.handler == 0)) {
+    if (unlikely(vcpu->pv.event_callback == 0)) {
         domain_crash(vcpu->domain, "vCPU %u: an event is due and there is no event callback",
                      vcpu->id);
         return;
     }
-    bounce_to(regs, vcpu, &bounce);
+    bounce_to(regs, vcpu, vcpu->pv.event_callback, true, FRAME_PLAIN, 0);
 }
 
-/* A system call of the guest's user program. */
-static void guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu, uint64_t handler,
-                          bool mask_events)
+/* SYSCALL of a user program without a callback for it: the instruction does not exist. */
+static void cold_path no_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    struct bounce bounce = { .handler = handler, .mask_events = mask_events };
-
-    if (unlikely(handler == 0)) {
-        regs->rip -= 2; /* back to the instruction, which does not exist for this guest */
-        bounce_trap(regs, vcpu, VECTOR_UD, 0);
-        return;
-    }
-    bounce_to(regs, vcpu, &bounce);
+    regs->rip -= 2;
+    bounce_trap(regs, vcpu, VECTOR_UD, 0);
 }
 
 void pv_guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    guest_syscall(regs, vcpu, vcpu->pv.syscall_callback, vcpu->pv.syscall_masks_events);
+    if (unlikely(vcpu->pv.syscall_callback == 0)) {
+        no_syscall(regs, vcpu);
+        return;
+    }
+    bounce_to(regs, vcpu, vcpu->pv.syscall_callback, vcpu->pv.syscall_masks_events, FRAME_PLAIN, 0);
 }
 
 void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -367,22 +372,21 @@ void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu)
         pv_inject_exception(regs, VECTOR_GP, 0);
         return;
     }
-    guest_syscall(regs, vcpu, vcpu->pv.syscall32_callback, vcpu->pv.syscall32_masks_events);
+    if (vcpu->pv.syscall32_callback == 0) {
+        no_syscall(regs, vcpu);
+        return;
+    }
+    bounce_plain(regs, vcpu, vcpu->pv.syscall32_callback, vcpu->pv.syscall32_masks_events);
 }
 
 void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    struct bounce bounce = {
-        .handler = vcpu->pv.sysenter_callback,
-        .mask_events = vcpu->pv.sysenter_masks_events,
-    };
-
     regs->rflags |= RFLAGS_IF;
-    if (bounce.handler == 0 || vcpu->pv.kernel_mode) {
+    if (vcpu->pv.sysenter_callback == 0 || vcpu->pv.kernel_mode) {
         bounce_trap(regs, vcpu, VECTOR_GP, 0);
         return;
     }
-    bounce_to(regs, vcpu, &bounce);
+    bounce_plain(regs, vcpu, vcpu->pv.sysenter_callback, vcpu->pv.sysenter_masks_events);
 }
 
 void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -450,11 +454,6 @@ bad:
 void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu)
 {
     struct cpu_regs guest = *fault, *regs = &this_cpu()->regs;
-    struct bounce bounce = {
-        .handler = vcpu->pv.failsafe_callback,
-        .mask_events = vcpu->pv.failsafe_masks_events,
-        .failsafe = true,
-    };
 
     guest.rip = regs->rip;
     guest.cs = regs->cs;
@@ -466,10 +465,10 @@ void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu)
     vcpu->pv.es = selector_es();
     vcpu->pv.fs = selector_fs();
     vcpu->pv.gs = selector_gs();
-    if (bounce.handler == 0) {
+    if (vcpu->pv.failsafe_callback == 0) {
         domain_crash(vcpu->domain, "vCPU %u: cannot return to cs:rip %04lx:%lx, ss:rsp %04lx:%lx",
                      vcpu->id, regs->cs, regs->rip, regs->ss, regs->rsp);
         return;
     }
-    bounce_to(regs, vcpu, &bounce);
+    bounce_failsafe(regs, vcpu);
 }

@@ -173,7 +173,9 @@ deliver_events:
         movq %rdi, %rsi
         movq %rsp, %rdi
         call pv_deliver_upcall
-        jmp return_to_guest
+        cmpl $0, CPU_SOFTIRQ(%rsp)      /* the mask is set now; anything else to do? */
+        jne do_softirq
+        jmp 1b
 
 restore_by_iret:
         RESTORE_REGISTERS

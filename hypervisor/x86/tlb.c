@@ -114,16 +114,19 @@ void tlb_flush_older(const struct cpumask *mask, uint32_t stamp)
 {
     uint64_t now = atomic_load_explicit(&flush_clock, memory_order_relaxed);
     uint64_t stamped = now - (uint32_t)((uint32_t)now - stamp);
-    struct cpumask stale = { { 0 } };
+    struct cpumask stale;
     bool any = false;
-    unsigned int cpu;
 
-    FOR_EACH_CPU(cpu, mask)
-    {
-        if (atomic_load_explicit(&flushed_at[cpu], memory_order_acquire) <= stamped) {
-            stale.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+    for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
+        if (likely(atomic_load_explicit(&flushed_at[cpu], memory_order_acquire) > stamped) ||
+            !cpumask_has(mask, cpu)) {
+            continue;
+        }
+        if (!any) {
+            stale = (struct cpumask){ { 0 } };
             any = true;
         }
+        cpumask_add(&stale, cpu);
     }
     if (any) {
         tlb_flush_mask(&stale, TLB_FLUSH_ALL);
