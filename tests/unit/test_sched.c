@@ -969,9 +969,16 @@ END_TEST
 /* ---- block against wake, with real threads ----------------------------------------------------
  */
 
-#define ROUNDS 20000u
+#define ROUNDS 100000u
 
 static _Atomic unsigned int sent, received;
+
+/* So that the two threads meet now here, now there. */
+static void dawdle(unsigned int steps)
+{
+    for (volatile unsigned int i = 0; i < steps; i++) {
+    }
+}
 
 /* CPU 1: whenever the vCPU has seen the last event, the next. */
 static void *sender(void *argument)
@@ -979,12 +986,12 @@ static void *sender(void *argument)
     (void)argument;
     fake_cpu_use(1, sched_idle_vcpu(1));
     for (unsigned int i = 0; i < ROUNDS; i++) {
-        while (received != i) {
-            (void)syscall(SYS_sched_yield);
+        for (unsigned int spins = 0; received != i; spins++) {
+            if (spins > 10000) {
+                (void)syscall(SYS_sched_yield);
+            }
         }
-        /* Now here, now there in what the other thread does before it blocks. */
-        for (volatile unsigned int wait = i % 257; wait > 0; wait--) {
-        }
+        dawdle(i % 31);
         sent = i + 1;
         atomic_swap(&vcpus[0]->info->evtchn_upcall_pending, 1);
         vcpu_unblock(vcpus[0]);
@@ -1006,9 +1013,9 @@ START_TEST(no_event_is_lost_between_looking_and_blocking)
         if (vcpus[0]->info->evtchn_upcall_pending != 0) {
             vcpus[0]->info->evtchn_upcall_pending = 0;
             received = sent;
-        } else {
-            sched_block();
+            dawdle(received % 257);
         }
+        sched_block();
         while (softirq_pending()) {
             work_off(0); /* back when the vCPU is loaded again */
         }
