@@ -35,15 +35,15 @@ struct domain_pirqs {
 /* A GSI whose wiring dom0 has told us; bits, changed under the line's lock. */
 static uint64_t gsi_configured[IRQ_GSI_LIMIT / 64];
 
-static struct domain_pirqs *pirqs_of(struct domain *domain)
+uint32_t pirq_limit(struct domain *domain)
 {
-    return load_acquire(&domain->pirqs);
+    return domain->privileged ? LIMIT_CONTROL : LIMIT_OTHERS;
 }
 
 /* The table, made when it is first needed; NULL if out of memory. */
 static struct domain_pirqs *pirqs_make(struct domain *domain) REQUIRES(domain->lock)
 {
-    uint32_t limit = domain->privileged ? LIMIT_CONTROL : LIMIT_OTHERS;
+    uint32_t limit = pirq_limit(domain);
     struct domain_pirqs *pirqs = domain->pirqs;
 
     if (pirqs != NULL) {
@@ -55,11 +55,6 @@ static struct domain_pirqs *pirqs_make(struct domain *domain) REQUIRES(domain->l
         store_release(&domain->pirqs, pirqs);
     }
     return pirqs;
-}
-
-uint32_t pirq_limit(struct domain *domain)
-{
-    return domain->privileged ? LIMIT_CONTROL : LIMIT_OTHERS;
 }
 
 static uint32_t entry_of(const struct domain_pirqs *pirqs, uint32_t pirq)
@@ -80,20 +75,29 @@ static bool is_line(uint32_t entry)
 /* The line of a pirq, locked; NULL if there is none. */
 static struct irq_line *lock_line(struct domain *domain, uint32_t pirq) NO_LOCK_ANALYSIS
 {
-    struct domain_pirqs *pirqs = pirqs_of(domain);
+    struct domain_pirqs *pirqs = load_acquire(&domain->pirqs);
     struct irq_line *line;
     uint32_t entry;
 
-    if (pirqs == NULL || pirq >= pirqs->limit) {
-        return NULL;
-    }
-    entry = entry_of(pirqs, pirq);
+    entry = pirqs != NULL && pirq < pirqs->limit ? entry_of(pirqs, pirq) : PIRQ_FREE;
     if (!is_line(entry)) {
         return NULL;
     }
     line = &irq_lines[entry - 1];
     spin_lock(&line->lock);
     if (entry_of(pirqs, pirq) != entry) { /* it was unmapped meanwhile */
+        spin_unlock(&line->lock);
+        return NULL;
+    }
+    return line;
+}
+
+/* The same of a pirq that is bound. */
+static struct irq_line *lock_bound(struct domain *domain, uint32_t pirq) NO_LOCK_ANALYSIS
+{
+    struct irq_line *line = lock_line(domain, pirq);
+
+    if (line != NULL && (line->domain != domain || line->pirq != pirq)) {
         spin_unlock(&line->lock);
         return NULL;
     }
@@ -196,27 +200,23 @@ static void unbind(struct irq_line *line) REQUIRES(line->lock)
 
 void pirq_guest_unbind(struct domain *domain, uint32_t pirq) NO_LOCK_ANALYSIS
 {
-    struct irq_line *line = lock_line(domain, pirq);
+    struct irq_line *line = lock_bound(domain, pirq);
 
-    if (line == NULL) {
-        return;
-    }
-    if (line->domain == domain && line->pirq == pirq) {
+    if (line != NULL) {
         unbind(line);
+        unlock_line(line);
     }
-    unlock_line(line);
 }
 
 void pirq_guest_set_affinity(struct domain *domain, uint32_t pirq,
                              unsigned int cpu) NO_LOCK_ANALYSIS
 {
-    struct irq_line *line = lock_line(domain, pirq);
+    struct irq_line *line = lock_bound(domain, pirq);
 
     if (line == NULL) {
         return;
     }
-    if (line->domain == domain && cpu != line->cpu && reachable(cpu) &&
-        irq_vector_move(line, cpu)) {
+    if (cpu != line->cpu && reachable(cpu) && irq_vector_move(line, cpu)) {
         program(line);
         /*
          * One more interrupt than the device raised does no harm, one less does: an
@@ -293,15 +293,11 @@ static int map_gsi(struct domain *domain, uint32_t gsi, int32_t wanted) REQUIRES
 {
     struct domain_pirqs *pirqs = pirqs_make(domain);
     struct irq_line *line = &irq_lines[gsi];
-    int32_t now;
+    int32_t now = pirqs != NULL ? pirq_of_line(pirqs, gsi) : -XEN_ENOMEM;
     int pirq;
 
-    if (pirqs == NULL) {
-        return -XEN_ENOMEM;
-    }
-    now = pirq_of_line(pirqs, gsi);
-    if (now >= 0) {
-        return wanted < 0 || wanted == now ? now : -XEN_EEXIST;
+    if (now != PIRQ_ANY) {
+        return now < 0 || wanted < 0 || wanted == now ? now : -XEN_EEXIST;
     }
     pirq = place_line(pirqs, gsi, wanted);
     if (pirq >= 0) {
@@ -314,14 +310,13 @@ static int map_gsi(struct domain *domain, uint32_t gsi, int32_t wanted) REQUIRES
 
 int pirq_map_gsi(struct domain *domain, int32_t gsi, int32_t wanted)
 {
-    int pirq;
+    int pirq = -XEN_EINVAL;
 
-    if (gsi < 0 || (uint32_t)gsi >= irq_gsi_count()) {
-        return -XEN_EINVAL;
+    if ((uint32_t)gsi < irq_gsi_count()) {
+        spin_lock(&domain->lock);
+        pirq = map_gsi(domain, (uint32_t)gsi, wanted);
+        spin_unlock(&domain->lock);
     }
-    spin_lock(&domain->lock);
-    pirq = map_gsi(domain, (uint32_t)gsi, wanted);
-    spin_unlock(&domain->lock);
     return pirq;
 }
 
@@ -348,45 +343,28 @@ static int prepare_message(uint32_t number, const struct msi_request *request)
     return error;
 }
 
-static int map_message(struct domain *domain, const struct msi_request *request, int32_t wanted)
-    REQUIRES(domain->lock)
+int pirq_map_message(struct domain *domain, const struct msi_request *request, int32_t wanted)
 {
-    struct domain_pirqs *pirqs = pirqs_make(domain);
-    uint32_t number;
+    uint32_t number = irq_message_alloc();
+    struct domain_pirqs *pirqs;
     int pirq, error;
 
-    if (pirqs == NULL) {
-        return -XEN_ENOMEM;
-    }
-    number = irq_message_alloc();
     if (number == IRQ_NONE) {
         return -XEN_ENOSPC;
     }
-    pirq = place_line(pirqs, number, wanted);
-    if (pirq < 0) {
-        error = pirq;
-        goto free_line;
+    spin_lock(&domain->lock);
+    pirqs = pirqs_make(domain);
+    pirq = pirqs != NULL ? place_line(pirqs, number, wanted) : -XEN_ENOMEM;
+    error = pirq < 0 ? pirq : prepare_message(number, request);
+    if (error == 0) {
+        set_entry(pirqs, (uint32_t)pirq, number + 1);
     }
-    error = prepare_message(number, request);
-    if (error != 0) {
-        goto free_line;
+    spin_unlock(&domain->lock);
+    if (error == 0) {
+        return pirq;
     }
-    set_entry(pirqs, (uint32_t)pirq, number + 1);
-    return pirq;
-
-free_line:
     irq_message_free(number);
     return error;
-}
-
-int pirq_map_message(struct domain *domain, const struct msi_request *request, int32_t wanted)
-{
-    int pirq;
-
-    spin_lock(&domain->lock);
-    pirq = map_message(domain, request, wanted);
-    spin_unlock(&domain->lock);
-    return pirq;
 }
 
 static void unmap(struct domain *domain, struct domain_pirqs *pirqs, uint32_t pirq)
@@ -424,7 +402,7 @@ int pirq_unmap(struct domain *domain, int32_t pirq)
 
     spin_lock(&domain->lock);
     pirqs = domain->pirqs;
-    if (pirqs != NULL && pirq >= 0 && (uint32_t)pirq < pirqs->limit &&
+    if (pirqs != NULL && (uint32_t)pirq < pirqs->limit &&
         entry_of(pirqs, (uint32_t)pirq) != PIRQ_FREE) {
         unmap(domain, pirqs, (uint32_t)pirq);
         error = 0;
@@ -455,7 +433,7 @@ int pirq_setup_gsi(int32_t gsi, bool level, bool active_low)
     struct irq_line *line;
     int error = 0;
 
-    if (gsi < 0 || (uint32_t)gsi >= irq_gsi_count()) {
+    if ((uint32_t)gsi >= irq_gsi_count()) {
         return -XEN_EINVAL;
     }
     line = &irq_lines[gsi];
@@ -463,10 +441,9 @@ int pirq_setup_gsi(int32_t gsi, bool level, bool active_low)
     if (line->kind == IRQ_UNUSED) {
         error = -XEN_EINVAL;
     } else if (line->domain != NULL || line->handler != NULL ||
-               bit_test(gsi_configured, (unsigned int)gsi)) {
+               bit_test_and_set(gsi_configured, (unsigned int)gsi)) {
         error = -XEN_EEXIST;
     } else {
-        (void)bit_test_and_set(gsi_configured, (unsigned int)gsi);
         ioapic_configure(line, level, active_low);
     }
     spin_unlock(&line->lock);
@@ -477,58 +454,40 @@ int pirq_setup_gsi(int32_t gsi, bool level, bool active_low)
 static void publish_all(struct domain *domain) REQUIRES(domain->lock)
 {
     for (uint32_t pirq = 0; pirq < domain->pirqs->limit; pirq++) {
-        struct irq_line *line = lock_line(domain, pirq);
+        struct irq_line *line = lock_bound(domain, pirq);
 
-        if (line == NULL) {
-            continue;
-        }
-        if (line->domain == domain && line->pirq == pirq) {
+        if (line != NULL) {
             publish_eoi(domain, line, pirq);
+            unlock_line(line);
         }
-        unlock_line(line);
     }
-}
-
-static int set_eoi_page(struct domain *domain, struct page *page, bool eoi_unmasks)
-    REQUIRES(domain->lock)
-{
-    struct domain_pirqs *pirqs = pirqs_make(domain);
-
-    if (pirqs == NULL) {
-        return -XEN_ENOMEM;
-    }
-    if (pirqs->eoi_page != NULL) {
-        return -XEN_EBUSY;
-    }
-    pirqs->eoi_page = page;
-    pirqs->eoi_unmasks = eoi_unmasks;
-    store_release(&pirqs->eoi_map, (uint64_t *)page_address(page));
-    publish_all(domain);
-    return 0;
 }
 
 int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks)
 {
+    struct domain_pirqs *pirqs;
     struct page *page;
-    int error;
+    int error = frame_writable_get(frame, domain->id, &page);
 
-    if (!frame_get(frame, domain->id)) {
-        return -XEN_EINVAL;
-    }
-    page = page_of(frame);
-    error = page_writable_get(page);
     if (error != 0) {
-        goto put_page;
+        return error;
     }
     spin_lock(&domain->lock);
-    error = set_eoi_page(domain, page, eoi_unmasks);
-    spin_unlock(&domain->lock);
-    if (error == 0) {
-        return 0;
+    pirqs = pirqs_make(domain);
+    if (pirqs == NULL) {
+        error = -XEN_ENOMEM;
+    } else if (pirqs->eoi_page != NULL) {
+        error = -XEN_EBUSY;
+    } else {
+        pirqs->eoi_page = page;
+        pirqs->eoi_unmasks = eoi_unmasks;
+        store_release(&pirqs->eoi_map, (uint64_t *)page_address(page));
+        publish_all(domain);
     }
-    page_type_put(page);
-put_page:
-    page_put(page);
+    spin_unlock(&domain->lock);
+    if (error != 0) {
+        frame_writable_put(page);
+    }
     return error;
 }
 
@@ -545,8 +504,7 @@ void pirqs_destroy(struct domain *domain)
     spin_unlock(&domain->lock);
 
     if (pirqs != NULL && pirqs->eoi_page != NULL) {
-        page_type_put(pirqs->eoi_page);
-        page_put(pirqs->eoi_page);
+        frame_writable_put(pirqs->eoi_page);
     }
     heap_free(pirqs);
 }
