@@ -20,7 +20,7 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
-static void for_each_domain(void (*show)(struct domain *domain))
+static void for_each_domain(void (*show)(const struct domain *domain))
 {
     struct domain *domain;
 
@@ -51,7 +51,7 @@ static void show_vcpu(const struct vcpu *vcpu)
     }
 }
 
-static void show_domain(struct domain *domain)
+static void show_domain(const struct domain *domain)
 {
     static const char *const states[] = {
         [DOMAIN_ALIVE] = "alive", [DOMAIN_DYING] = "dying", [DOMAIN_DEAD] = "dead"
@@ -69,34 +69,9 @@ static void show_domain(struct domain *domain)
     }
 }
 
-static void show_events(struct domain *domain)
-{
-    events_dump(domain);
-}
-
-static void show_grants(struct domain *domain)
-{
-    grant_dump(domain);
-}
-
-static void key_domains(void)
-{
-    for_each_domain(show_domain);
-}
-
-static void key_events(void)
-{
-    for_each_domain(show_events);
-}
-
-static void key_grants(void)
-{
-    for_each_domain(show_grants);
-}
-
 static uint64_t domain_pages;
 
-static void add_pages(struct domain *domain)
+static void add_pages(const struct domain *domain)
 {
     log_error("d%u: %lu pages, limit %lu, claimed %lu\n", domain->id, domain->pages,
               domain->max_pages, domain->claimed);
@@ -146,29 +121,25 @@ static void key_crash(void)
     panic("asked for on the console");
 }
 
-static void key_reboot(void)
-{
-    machine_reboot();
-}
-
 static void key_help(void);
 
 static const struct key {
     char key;
-    void (*act)(void);
+    void (*act)(void);                         /* NULL: */
+    void (*show)(const struct domain *domain); /* each of them */
     const char *help;
 } keys[] = {
-    { 'C', key_crash, "crash the machine" },
-    { 'R', key_reboot, "reboot the machine" },
-    { 'd', key_registers, "registers of all CPUs" },
-    { 'e', key_events, "event channels" },
-    { 'g', key_grants, "grant tables" },
-    { 'h', key_help, "this help" },
-    { 'i', irq_dump, "interrupt lines" },
-    { 'm', key_memory, "memory accounting" },
-    { 'q', key_domains, "domains and vCPUs" },
-    { 'r', sched_dump, "run queues" },
-    { 't', key_time, "clocks" },
+    { 'C', key_crash, NULL, "crash the machine" },
+    { 'R', machine_reboot, NULL, "reboot the machine" },
+    { 'd', key_registers, NULL, "registers of all CPUs" },
+    { 'e', NULL, events_dump, "event channels" },
+    { 'g', NULL, grant_dump, "grant tables" },
+    { 'h', key_help, NULL, "this help" },
+    { 'i', irq_dump, NULL, "interrupt lines" },
+    { 'm', key_memory, NULL, "memory accounting" },
+    { 'q', NULL, show_domain, "domains and vCPUs" },
+    { 'r', sched_dump, NULL, "run queues" },
+    { 't', key_time, NULL, "clocks" },
 };
 
 static void key_help(void)
@@ -183,7 +154,11 @@ void debug_key(char key)
     for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
         if (keys[i].key == key) {
             log_error("-- %s, CPU %u, at %lu ns\n", keys[i].help, cpu_id(), clock_now());
-            keys[i].act();
+            if (keys[i].act != NULL) {
+                keys[i].act();
+            } else {
+                for_each_domain(keys[i].show);
+            }
             return;
         }
     }
