@@ -90,13 +90,10 @@ static int attach_msix(struct message *message, const struct msi_request *reques
     if (request->entry >= entries) {
         return -XEN_EINVAL;
     }
-    if ((pci_read(function, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY) == 0) {
-        return -XEN_ENXIO;
-    }
     if (base == 0) {
         base = request->table_base;
     }
-    if (base == 0) {
+    if (base == 0 || (pci_read(function, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY) == 0) {
         return -XEN_ENXIO;
     }
     place = map_table(base + (table & ~MSIX_BAR), (uint64_t)entries * ENTRY_SIZE);

@@ -132,68 +132,40 @@ static void select_register(struct pci_function function, unsigned int reg) REQU
                             (reg & 0xfc));
 }
 
-static uint32_t read_ports(struct pci_function function, unsigned int reg, unsigned int size)
-{
-    uint16_t port = (uint16_t)(PORT_DATA + (reg & 3));
-    uint32_t value;
-
-    spin_lock(&pci_port_lock);
-    select_register(function, reg);
-    value = size == 1 ? in8(port) : size == 2 ? in16(port) : in32(port);
-    spin_unlock(&pci_port_lock);
-    return value;
-}
-
+/* Whole words are read: that changes nothing in configuration space. */
 uint32_t pci_read(struct pci_function function, unsigned int reg, unsigned int size)
 {
-    volatile void *place;
+    uint32_t value;
 
     if (by_ports(function, reg)) {
-        return read_ports(function, reg, size);
-    }
-    place = window_register(function, reg);
-    if (place == NULL) {
-        return UINT32_MAX >> (32 - 8 * size);
-    }
-    return size == 1   ? *(volatile uint8_t *)place
-           : size == 2 ? *(volatile uint16_t *)place
-                       : *(volatile uint32_t *)place;
-}
-
-static void write_ports(struct pci_function function, unsigned int reg, unsigned int size,
-                        uint32_t value)
-{
-    uint16_t port = (uint16_t)(PORT_DATA + (reg & 3));
-
-    spin_lock(&pci_port_lock);
-    select_register(function, reg);
-    if (size == 1) {
-        out8(port, (uint8_t)value);
-    } else if (size == 2) {
-        out16(port, (uint16_t)value);
+        spin_lock(&pci_port_lock);
+        select_register(function, reg);
+        value = in32(PORT_DATA);
+        spin_unlock(&pci_port_lock);
     } else {
-        out32(port, value);
+        const volatile uint32_t *word = window_register(function, reg & ~3u);
+
+        value = word != NULL ? *word : UINT32_MAX;
     }
-    spin_unlock(&pci_port_lock);
+    return value >> (reg % 4 * 8) & (UINT32_MAX >> (32 - 8 * size));
 }
 
 void pci_write(struct pci_function function, unsigned int reg, unsigned int size, uint32_t value)
 {
-    volatile void *place;
+    volatile void *place = window_register(function, reg);
 
     if (by_ports(function, reg)) {
-        write_ports(function, reg, size, value);
-        return;
-    }
-    place = window_register(function, reg);
-    if (place == NULL) {
-        return;
-    }
-    if (size == 1) {
-        *(volatile uint8_t *)place = (uint8_t)value;
-    } else if (size == 2) {
+        spin_lock(&pci_port_lock);
+        select_register(function, reg);
+        if (size == 2) {
+            out16((uint16_t)(PORT_DATA + (reg & 3)), (uint16_t)value);
+        } else {
+            out32(PORT_DATA, value);
+        }
+        spin_unlock(&pci_port_lock);
+    } else if (place != NULL && size == 2) {
         *(volatile uint16_t *)place = (uint16_t)value;
-    } else {
+    } else if (place != NULL) {
         *(volatile uint32_t *)place = value;
     }
 }
@@ -207,12 +179,12 @@ bool pci_present(struct pci_function function)
 
 unsigned int pci_find_capability(struct pci_function function, uint8_t id)
 {
-    unsigned int at = CAPABILITY_POINTER;
+    unsigned int at;
 
     if (!pci_present(function) || (pci_read(function, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0) {
         return 0;
     }
-    at = pci_read(function, at, 1) & 0xfc;
+    at = pci_read(function, CAPABILITY_POINTER, 1) & 0xfc;
     for (unsigned int i = 0; i < CAPABILITY_LIST_LIMIT && at >= 0x40; i++) {
         if (pci_read(function, at, 1) == id) {
             return at;
@@ -224,12 +196,8 @@ unsigned int pci_find_capability(struct pci_function function, uint8_t id)
 
 uint64_t pci_bar(struct pci_function function, unsigned int index)
 {
-    uint64_t bar;
+    uint64_t bar = index > 5 ? BAR_IO : pci_read(function, PCI_BAR(index), 4);
 
-    if (index > 5) {
-        return 0;
-    }
-    bar = pci_read(function, PCI_BAR(index), 4);
     if ((bar & BAR_IO) != 0) {
         return 0;
     }

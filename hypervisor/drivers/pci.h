@@ -19,7 +19,6 @@ struct pci_function {
 #define PCI_COMMAND        0x04u
 #define PCI_COMMAND_MEMORY 0x02u
 #define PCI_STATUS         0x06u
-#define PCI_HEADER_TYPE    0x0eu
 #define PCI_BAR(n)         (0x10u + 4 * (n))
 
 #define PCI_CAPABILITY_MSI  0x05u
@@ -33,7 +32,7 @@ static inline bool pci_same_function(struct pci_function a, struct pci_function 
     return a.segment == b.segment && a.bus == b.bus && a.devfn == b.devfn;
 }
 
-/* `size` is 1, 2 or 4; all ones where nothing is. */
+/* `size` is 1, 2 or 4, and 2 or 4 in writing; all ones where nothing is. */
 uint32_t pci_read(struct pci_function function, unsigned int reg, unsigned int size);
 void pci_write(struct pci_function function, unsigned int reg, unsigned int size, uint32_t value);
 
