@@ -12,6 +12,7 @@
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
@@ -38,9 +39,6 @@
 #define BASE_ADDRESS UINT64_C(0x000ffffffffff000)
 
 #define SPURIOUS_ENABLE  0x100u
-#define ICR_NMI          0x0400u
-#define ICR_INIT         0x0500u
-#define ICR_STARTUP      0x0600u
 #define ICR_PENDING      0x1000u
 #define ICR_ASSERT       0x4000u
 #define LVT_NMI          0x0400u
@@ -50,9 +48,7 @@
 
 #define CALIBRATIONS_PER_SECOND 50 /* one takes this part of a second */
 
-#define CPUID_1_ECX_X2APIC   (1u << 21)
-#define CPUID_1_ECX_DEADLINE (1u << 24)
-#define CPUID_1_EDX_APIC     (1u << 9)
+#define CPUID_1_EDX_APIC (1u << 9)
 
 static bool x2apic;
 static bool tsc_deadline;
@@ -81,15 +77,14 @@ static always_inline void write_register(uint32_t offset, uint32_t value)
 
 void apic_setup(void)
 {
-    struct cpuid_regs features = cpuid(1, 0);
     uint64_t base;
 
-    if ((features.edx & CPUID_1_EDX_APIC) == 0) {
+    if ((cpuid(1, 0).edx & CPUID_1_EDX_APIC) == 0) {
         panic("this machine has no local APIC");
     }
     base = read_msr(MSR_APIC_BASE);
-    x2apic = (features.ecx & CPUID_1_ECX_X2APIC) != 0 || (base & BASE_X2APIC) != 0;
-    tsc_deadline = (features.ecx & CPUID_1_ECX_DEADLINE) != 0;
+    x2apic = cpu_features.x2apic || (base & BASE_X2APIC) != 0;
+    tsc_deadline = cpu_features.tsc_deadline;
     if (!x2apic) {
         registers = map_device(maddr(base & BASE_ADDRESS), PAGE_SIZE);
         if (registers == NULL) {
@@ -124,21 +119,11 @@ void apic_setup_cpu(void)
     __asm__ volatile("mfence" : : : "memory");
 }
 
-bool apic_x2apic(void)
-{
-    return x2apic;
-}
-
 uint32_t apic_id(void)
 {
     uint32_t id = read_register(APIC_ID);
 
     return x2apic ? id : id >> 24;
-}
-
-uint32_t apic_read(uint32_t offset)
-{
-    return read_register(offset);
 }
 
 void apic_end_of_interrupt(void)
@@ -168,8 +153,10 @@ static void wait_command_sent(void)
     }
 }
 
-static void send_command(uint32_t target_id, uint32_t command)
+void apic_send(uint32_t target_id, uint32_t message)
 {
+    uint32_t command = ICR_ASSERT | message;
+
     if (x2apic) {
         /* An MSR write is no barrier: what the receiver shall see comes first. */
         __asm__ volatile("mfence; lfence" : : : "memory");
@@ -179,26 +166,6 @@ static void send_command(uint32_t target_id, uint32_t command)
     wait_command_sent();
     registers[APIC_ICR_HIGH / 4] = target_id << 24;
     registers[APIC_ICR / 4] = command;
-}
-
-void apic_send(uint32_t target_id, uint8_t vector)
-{
-    send_command(target_id, ICR_ASSERT | vector);
-}
-
-void apic_send_nmi(uint32_t target_id)
-{
-    send_command(target_id, ICR_ASSERT | ICR_NMI);
-}
-
-void apic_send_init(uint32_t target_id)
-{
-    send_command(target_id, ICR_ASSERT | ICR_INIT);
-}
-
-void apic_send_startup(uint32_t target_id, uint8_t page)
-{
-    send_command(target_id, ICR_ASSERT | ICR_STARTUP | page);
 }
 
 /* The timer's count and the TSC at one instant: of several tries the one that was quickest. */

@@ -164,7 +164,7 @@ static void never_returns end(void)
     FOR_EACH_CPU(cpu, &cpus_online)
     {
         if (cpu != cpu_id()) {
-            apic_send_nmi(cpus[cpu].apic_id);
+            apic_send(cpus[cpu].apic_id, APIC_NMI);
             for (volatile unsigned int wait = 0; wait < 20000000; wait++) {
             }
         }
@@ -208,7 +208,7 @@ static struct cpumask dump_wanted;
 void registers_request(unsigned int cpu)
 {
     cpumask_add(&dump_wanted, cpu);
-    apic_send_nmi(cpus[cpu].apic_id);
+    apic_send(cpus[cpu].apic_id, APIC_NMI);
     for (unsigned int i = 0; i < 50000000 && cpumask_has(&dump_wanted, cpu); i++) {
         cpu_pause();
     }

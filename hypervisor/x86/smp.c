@@ -112,10 +112,10 @@ static bool start_one(unsigned int cpu, uint8_t page)
     ap_stack = (uint64_t)cpu_info_of(cpu);
     memory_barrier();
 
-    apic_send_init(cpus[cpu].apic_id);
+    apic_send(cpus[cpu].apic_id, APIC_INIT);
     clock_delay_us(10000);
     for (int attempt = 0; attempt < 2; attempt++) {
-        apic_send_startup(cpus[cpu].apic_id, page);
+        apic_send(cpus[cpu].apic_id, APIC_STARTUP | page);
         for (int wait = 0; wait < 2000; wait++) {
             if (atomic_load(&started) == cpu + 1) {
                 return true;
