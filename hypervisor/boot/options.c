@@ -102,7 +102,7 @@ static const char *read_noreboot(const char *value)
     return read_flag(value, &options.noreboot);
 }
 
-/* The help texts are the manual's: tests/check_options.py makes docs/user/options.md of them. */
+/* The help texts are the manual's: tests/make_options_doc.py makes docs/user/options.md of them. */
 static const struct option {
     const char *name, *argument, *help;
     option_reader *read;
@@ -111,13 +111,16 @@ static const struct option {
       read_console },
     { "loglvl", "error|warning|info|debug", "Least urgent message that is shown. Default info.",
       read_log_level },
-    { "dom0_mem", "SIZE", "Memory of the control domain. Default: all but 1/16, at most 128M less.",
+    { "dom0_mem", "SIZE",
+      "Memory of the control domain. Default: all but a reserve of 1/16, at most 128M, at least "
+      "1/64.",
       read_dom0_mem },
     { "dom0_max_vcpus", "N", "vCPUs of the control domain. Default: one for each CPU.",
       read_dom0_max_vcpus },
     { "maxcpus", "N", "CPUs to start, the first included.", read_maxcpus },
     { "nosmp", "", "The same as maxcpus=1.", read_nosmp },
-    { "noreboot", "", "Halt after a panic or when the control domain crashes.", read_noreboot },
+    { "noreboot", "", "Halt where the machine would reboot: panic, crash or reboot of dom0.",
+      read_noreboot },
 };
 
 static const char *apply(char *word)

@@ -19,8 +19,6 @@
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/softirq.h"
 
-enum { STAGE_ALIVE, STAGE_EVENTS, STAGE_GRANTS, STAGE_VCPUS, STAGE_PAGES, STAGE_DONE };
-
 static void begin(struct domain *domain)
 {
     atomic_store(&domain->state, DOMAIN_DYING);
@@ -79,58 +77,36 @@ static int release_pages(struct domain *domain)
     return 0;
 }
 
+typedef int stage_function(struct domain *domain);
+
 int domain_kill(struct domain *domain)
 {
+    static stage_function *const stages[] = { events_close_all, release_vcpus, release_pages,
+                                              grant_table_release_mappings };
     int error = 0;
 
     if (domain == dom0) {
         return -XEN_EINVAL;
     }
-    spin_lock(&domain->lock);
-    if (domain->kill_stage == STAGE_ALIVE) {
-        domain->kill_stage = STAGE_EVENTS;
-        spin_unlock(&domain->lock);
-        begin(domain);
-        spin_lock(&domain->lock);
+    /* One at a time: whoever comes meanwhile tries again. */
+    if (atomic_exchange(&domain->being_killed, true)) {
+        return -XEN_ERESTART;
     }
-    spin_unlock(&domain->lock);
-
-    switch (domain->kill_stage) {
-    case STAGE_EVENTS:
-        error = events_close_all(domain);
-        if (error != 0) {
-            return error;
+    if (!domain_is_dying(domain)) {
+        begin(domain);
+    }
+    while (error == 0 && domain->kill_stage < ARRAY_SIZE(stages)) {
+        error = stages[domain->kill_stage](domain);
+        if (error == 0) {
+            domain->kill_stage++;
         }
-        domain->kill_stage = STAGE_GRANTS;
-        __attribute__((fallthrough));
-    case STAGE_GRANTS:
-        error = grant_table_release_mappings(domain);
-        if (error != 0) {
-            return error;
-        }
-        domain->kill_stage = STAGE_VCPUS;
-        __attribute__((fallthrough));
-    case STAGE_VCPUS:
-        error = release_vcpus(domain);
-        if (error != 0) {
-            return error;
-        }
-        domain->kill_stage = STAGE_PAGES;
-        __attribute__((fallthrough));
-    case STAGE_PAGES:
-        error = release_pages(domain);
-        if (error != 0) {
-            return error;
-        }
-        domain->kill_stage = STAGE_DONE;
-        atomic_store(&domain->state, DOMAIN_DEAD);
+    }
+    if (error == 0 && atomic_exchange(&domain->state, DOMAIN_DEAD) != DOMAIN_DEAD) {
         event_send_global_virq(VIRQ_DOM_EXC);
         domain_put(domain); /* the table's */
-        break;
-    default:
-        break;
     }
-    return 0;
+    atomic_store(&domain->being_killed, false);
+    return error;
 }
 
 void vcpu_free(struct vcpu *vcpu)

@@ -40,16 +40,31 @@ struct domain *dom0;
 static struct spinlock domain_list_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
 static struct domain *domains[DOMAIN_LIMIT];
 
+/* One more reference, unless the last one is gone already: then there is no such domain. */
+static struct domain *tryget(struct domain *domain)
+{
+    uint32_t old;
+
+    if (domain == NULL) {
+        return NULL;
+    }
+    old = atomic_load_explicit(&domain->references, memory_order_relaxed);
+    do {
+        if (old == 0) {
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&domain->references, &old, old + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return domain;
+}
+
 struct domain *domain_find(domid_t id)
 {
     struct domain *domain = NULL;
 
     if (id < DOMAIN_LIMIT) {
         spin_lock(&domain_list_lock);
-        domain = domains[id];
-        if (domain != NULL) {
-            atomic_fetch_add_explicit(&domain->references, 1, memory_order_relaxed);
-        }
+        domain = tryget(domains[id]);
         spin_unlock(&domain_list_lock);
     }
     return domain;
@@ -66,10 +81,7 @@ struct domain *domain_find_next(domid_t from)
 
     spin_lock(&domain_list_lock);
     for (unsigned int id = from; id < DOMAIN_LIMIT && domain == NULL; id++) {
-        domain = domains[id];
-    }
-    if (domain != NULL) {
-        domain_get(domain);
+        domain = tryget(domains[id]);
     }
     spin_unlock(&domain_list_lock);
     return domain;
@@ -91,7 +103,9 @@ void domain_put(struct domain *domain)
 void domain_unlist(struct domain *domain)
 {
     spin_lock(&domain_list_lock);
-    domains[domain->id] = NULL;
+    if (domains[domain->id] == domain) {
+        domains[domain->id] = NULL;
+    }
     spin_unlock(&domain_list_lock);
 }
 

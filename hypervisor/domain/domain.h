@@ -54,7 +54,8 @@ struct domain {
     _Atomic enum domain_state state;
     _Atomic bool shutting_down; /* a shutdown code was set; its vCPUs are paused */
     bool crashed;
-    uint8_t kill_stage;     /* how far domain_kill() got (RANK_DOMAIN) */
+    _Atomic bool being_killed; /* somebody is in domain_kill(), who owns: */
+    uint8_t kill_stage;        /* how far it got */
     uint32_t shutdown_code; /* SHUTDOWN_*; set, or latched for later, unless SHUTDOWN_CODE_NONE */
 
     struct shared_info *shared_info; /* the core's mapping of the guest's page */

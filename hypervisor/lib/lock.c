@@ -19,7 +19,6 @@ bool spin_trylock(struct spinlock *lock)
                                                  memory_order_acquire, memory_order_relaxed)) {
         return false;
     }
-    lock_rank_taken(lock);
     return true;
 }
 

@@ -7,8 +7,8 @@
  * other CPUs meanwhile (spin_wait), so the holder may wait for a flush.
  *
  * Ranks: a CPU takes locks top first and holds at most one of each rank;
- * spin_lock_both() is the exception, lower address first.  Held in debug builds
- * by a check at each lock.  docs/hypervisor/locking.md says what each protects.
+ * spin_lock_both() is the exception, lower address first.  Nothing checks this at
+ * run time yet.  docs/hypervisor/locking.md says what each protects.
  */
 #ifndef HYPERVISOR_LIB_LOCK_H
 #define HYPERVISOR_LIB_LOCK_H
@@ -71,14 +71,6 @@ void spin_wait(void);
 /* The slow half of spin_lock(): wait until `ticket` is served. */
 void spin_lock_wait(struct spinlock *lock, uint16_t ticket);
 
-#ifdef PARAVANE_DEBUG
-void lock_rank_taken(const struct spinlock *lock);
-void lock_rank_released(const struct spinlock *lock);
-#else
-#define lock_rank_taken(lock)    ((void)(lock))
-#define lock_rank_released(lock) ((void)(lock))
-#endif
-
 static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANALYSIS
 {
     uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
@@ -86,14 +78,12 @@ static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANAL
     if (unlikely(atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)) {
         spin_lock_wait(lock, ticket);
     }
-    lock_rank_taken(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
 {
     uint16_t now = atomic_load_explicit(&lock->serving, memory_order_relaxed);
 
-    lock_rank_released(lock);
     atomic_store_explicit(&lock->serving, (uint16_t)(now + 1), memory_order_release);
 }
 

@@ -35,8 +35,10 @@ _Static_assert(sizeof(struct page) == 32, "struct page");
 #define PAGE_REF_OWNER     UINT64_C(0x0000ffff00000000)
 #define PAGE_REF_ALLOCATED (UINT64_C(1) << 62) /* the owner's own reference is in the count */
 #define PAGE_REF_CORE      (UINT64_C(1) << 61) /* the core's memory, lent to the owner */
-#define PAGE_REF_FREE      (UINT64_C(1) << 63) /* in the heap: count 0, no owner */
-#define PAGE_REF_LIMIT     UINT64_C(0x00000000fffffff0) /* page_get() refuses beyond */
+#define PAGE_REF_FOREIGN \
+    (UINT64_C(1) << 60)                    /* another domain has mapped it since it was given out */
+#define PAGE_REF_FREE  (UINT64_C(1) << 63) /* in the heap: count 0, no owner */
+#define PAGE_REF_LIMIT UINT64_C(0x00000000fffffff0) /* page_get() refuses beyond */
 
 /* Owners that are not domains, beside DOMID_IO (device memory) and DOMID_XEN (readable by dom0). */
 #define OWNER_CORE ((domid_t)0xffff)
@@ -108,6 +110,14 @@ static inline bool must_check frame_get(mfn_t frame, domid_t owner)
 
 /* The last reference went: give the frame back (mm/page.c). */
 void page_release(struct page *page);
+
+/* Another domain than the owner maps it: any CPU may come to hold a translation of it. */
+static inline void page_mark_foreign(struct page *page)
+{
+    if ((atomic_load_explicit(&page->refs, memory_order_relaxed) & PAGE_REF_FOREIGN) == 0) {
+        atomic_fetch_or_explicit(&page->refs, PAGE_REF_FOREIGN, memory_order_relaxed);
+    }
+}
 
 static inline void page_put(struct page *page)
 {

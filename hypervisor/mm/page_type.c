@@ -8,6 +8,7 @@
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/pte.h"
+#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 
 #define ALL_ENTRIES PTE_ENTRIES
@@ -135,7 +136,11 @@ static int validate(struct page *page, enum page_type type, unsigned int cursor,
 static void flush_old_use(struct page *page, enum page_type last, enum page_type wanted)
 {
     if (last != wanted && last != PAGE_NONE) {
-        tlb_flush_older(domain_dirty_cpus(page_owner(page)), page->tlb_stamp);
+        uint64_t refs = atomic_load_explicit(&page->refs, memory_order_relaxed);
+
+        tlb_flush_older((refs & PAGE_REF_FOREIGN) != 0 ? &cpus_online
+                                                       : domain_dirty_cpus(page_owner(page)),
+                        page->tlb_stamp);
     }
 }
 

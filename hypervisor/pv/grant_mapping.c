@@ -33,6 +33,7 @@ int pv_grant_map(uint64_t host_addr, uint32_t flags, uint64_t entry)
         pt_swap_l1(current->domain, table, index, entry | PTE_USER, &old) != 0) {
         return GNTST_general_error;
     }
+    page_mark_foreign(page_of(pte_frame(entry)));
     pt_release_l1_entry(old);
     return GNTST_okay;
 }

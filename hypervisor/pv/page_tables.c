@@ -72,6 +72,9 @@ static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
                    ? hold_device(mapper, frame)
                    : -XEN_EINVAL;
     }
+    if (unlikely(owner != mapper)) {
+        page_mark_foreign(page);
+    }
     if ((entry & PTE_WRITABLE) != 0) {
         int error = page_writable_get_locked(page);
 

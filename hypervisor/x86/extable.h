@@ -3,7 +3,7 @@
  * Instructions of the core that are allowed to fault, and where to go on.
  *
  * EXTABLE(from, to) in an asm text: a #PF or #GP at label `from` continues at
- * label `to`.  The table is sorted at boot (x86/traps.c).
+ * label `to`.
  */
 #ifndef HYPERVISOR_X86_EXTABLE_H
 #define HYPERVISOR_X86_EXTABLE_H

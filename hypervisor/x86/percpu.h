@@ -25,7 +25,7 @@ struct vcpu;
 enum softirq {
     SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
     SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run      */
-    SOFTIRQ_GUEST,    /* pv/pending.c: what the current vCPU is owed */
+    SOFTIRQ_GUEST,    /* pv/traps.c: what the current vCPU is owed */
     SOFTIRQ_LIMIT,
 };
 

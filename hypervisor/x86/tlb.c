@@ -77,6 +77,7 @@ void tlb_serve(void)
 void spin_wait(void)
 {
     tlb_serve();
+    smp_call_interrupt();
     cpu_pause();
 }
 
