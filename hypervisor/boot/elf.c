@@ -86,6 +86,7 @@ static void take_note(uint32_t type, const uint8_t *value, uint32_t size, struct
                       struct notes *notes)
 {
     uint64_t number = note_number(value, size);
+    size_t length;
 
     switch (type) {
     case XEN_ELFNOTE_ENTRY:
@@ -114,7 +115,9 @@ static void take_note(uint32_t type, const uint8_t *value, uint32_t size, struct
         notes->version = size >= 7 && memcmp(value, "xen-3.0", 7) == 0;
         break;
     case XEN_ELFNOTE_GUEST_OS:
-        strlcpy(kernel->guest_os, (const char *)value, MIN((size_t)size, sizeof(kernel->guest_os)));
+        length = strnlen((const char *)value, MIN((size_t)size, sizeof(kernel->guest_os) - 1));
+        memcpy(kernel->guest_os, value, length);
+        kernel->guest_os[length] = '\0';
         break;
     default:
         break;
@@ -153,7 +156,7 @@ static const char *add_segment(const struct image *image, const struct elf_progr
                                const struct notes *notes, struct elf_kernel *kernel)
 {
     uint64_t physical_base = notes->has_paddr_offset ? notes->paddr_offset : 0;
-    uint64_t address = segment->paddr - physical_base + notes->virt_base;
+    uint64_t address = segment->paddr - physical_base + notes->virt_base, last;
 
     if (segment->memsz == 0) {
         return NULL;
@@ -165,8 +168,9 @@ static const char *add_segment(const struct image *image, const struct elf_progr
         segment->filesz > image->size - segment->offset) {
         return "has a segment outside of the file";
     }
-    if (address < notes->virt_base || address + segment->memsz < address ||
-        !guest_address_ok(address) || !guest_address_ok(address + segment->memsz)) {
+    last = address + segment->memsz - 1;
+    if (address < notes->virt_base || last + 1 < address || !guest_address_ok(address) ||
+        !address_canonical(address) || !address_canonical(last) || (address ^ last) >> 63 != 0) {
         return "has a segment outside of its address space";
     }
     kernel->segments[kernel->segment_count++] = (struct elf_segment){
@@ -210,11 +214,11 @@ static const char *check(const struct elf_kernel *kernel, const struct notes *no
     if (!notes->version) {
         return "has no XEN_VERSION note that says xen-3.0";
     }
-    if (!notes->entry || kernel->entry < kernel->start || kernel->entry >= kernel->end) {
-        return "has no usable ENTRY note";
-    }
     if (kernel->segment_count == 0) {
         return "has nothing to load";
+    }
+    if (!notes->entry || kernel->entry < kernel->start || kernel->entry >= kernel->end) {
+        return "has no usable ENTRY note";
     }
     if (kernel->has_hypercall_page &&
         (kernel->hypercall_page % PAGE_SIZE != 0 || kernel->hypercall_page < kernel->start ||

@@ -56,7 +56,16 @@ static void add_region(uint64_t start, uint64_t size, uint32_t type)
     }
 }
 
-static void add_module(uint64_t start, uint64_t end, const char *text)
+/* At most `size` bytes of text, which may lack its end. */
+static void copy_text(char *to, const char *from, size_t size)
+{
+    size_t length = strnlen(from, MIN(size, BOOT_TEXT - 1));
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
+static void add_module(uint64_t start, uint64_t end, const char *text, size_t text_size)
 {
     struct boot_module *module;
 
@@ -66,7 +75,7 @@ static void add_module(uint64_t start, uint64_t end, const char *text)
     module = &boot_info.modules[boot_info.module_count++];
     module->start = start;
     module->size = end - start;
-    strlcpy(module->text, text, sizeof(module->text));
+    copy_text(module->text, text, text_size);
 }
 
 /* GRUB passes the arguments alone; other loaders put the file's name in front. */
@@ -86,32 +95,39 @@ static const char *arguments(const char *text, const char *loader)
 
 static void parse1(uint32_t address)
 {
-    const struct information1 *info = at(address);
-    const char *loader = (info->flags & FLAG1_LOADER) != 0 ? at(info->boot_loader_name) : "";
-    const struct module1 *modules = at(info->mods_addr);
+    struct information1 info;
+    const char *loader;
 
-    if ((info->flags & FLAG1_CMDLINE) != 0) {
-        strlcpy(boot_info.command_line, arguments(at(info->cmdline), loader), BOOT_TEXT);
+    memcpy(&info, at(address), sizeof(info));
+    loader = (info.flags & FLAG1_LOADER) != 0 ? at(info.boot_loader_name) : "";
+    if ((info.flags & FLAG1_CMDLINE) != 0) {
+        copy_text(boot_info.command_line, arguments(at(info.cmdline), loader), BOOT_TEXT);
     }
-    for (uint32_t i = 0; (info->flags & FLAG1_MODULES) != 0 && i < info->mods_count; i++) {
-        const char *text = modules[i].text != 0 ? at(modules[i].text) : "";
+    for (uint32_t i = 0;
+         (info.flags & FLAG1_MODULES) != 0 && i < MIN(info.mods_count, BOOT_MODULES); i++) {
+        struct module1 module;
 
-        add_module(modules[i].start, modules[i].end, arguments(text, loader));
+        memcpy(&module, at(info.mods_addr + i * sizeof(module)), sizeof(module));
+        add_module(module.start, module.end,
+                   arguments(module.text != 0 ? at(module.text) : "", loader), BOOT_TEXT);
     }
-    if ((info->flags & FLAG1_MMAP) == 0) {
+    if ((info.flags & FLAG1_MMAP) == 0) {
         return;
     }
-    for (uint32_t offset = 0; offset + 24 <= info->mmap_length;) {
-        const uint8_t *entry = at((uint64_t)info->mmap_addr + offset);
+    for (uint64_t offset = 0; offset + 24 <= info.mmap_length;) {
+        const uint8_t *entry = at(info.mmap_addr + offset);
         struct boot_region region;
         uint32_t size;
 
         memcpy(&size, entry, sizeof(size));
+        if (size < 20) {
+            break;
+        }
         memcpy(&region.start, entry + 4, sizeof(region.start));
         memcpy(&region.size, entry + 12, sizeof(region.size));
         memcpy(&region.type, entry + 20, sizeof(region.type));
         add_region(region.start, region.size, region.type);
-        offset += size + 4;
+        offset += (uint64_t)size + 4;
     }
 }
 
@@ -119,8 +135,11 @@ static void parse_memory_map2(const uint8_t *tag, uint32_t size)
 {
     uint32_t entry_size;
 
+    if (size < 16) {
+        return;
+    }
     memcpy(&entry_size, tag + 8, sizeof(entry_size));
-    for (uint32_t offset = 16; entry_size >= 20 && offset + entry_size <= size;
+    for (uint64_t offset = 16; entry_size >= 20 && offset + entry_size <= size;
          offset += entry_size) {
         struct boot_region region;
 
@@ -137,11 +156,13 @@ static void parse_tag2(const uint8_t *tag, const struct tag2 *head)
 
     switch (head->type) {
     case TAG_CMDLINE:
-        strlcpy(boot_info.command_line, (const char *)tag + 8, BOOT_TEXT);
+        copy_text(boot_info.command_line, (const char *)tag + 8, head->size - 8);
         break;
     case TAG_MODULE:
-        memcpy(bounds, tag + 8, sizeof(bounds));
-        add_module(bounds[0], bounds[1], (const char *)tag + 16);
+        if (head->size >= 16) {
+            memcpy(bounds, tag + 8, sizeof(bounds));
+            add_module(bounds[0], bounds[1], (const char *)tag + 16, head->size - 16);
+        }
         break;
     case TAG_MMAP:
         parse_memory_map2(tag, head->size);
@@ -176,7 +197,7 @@ static void parse2(uint32_t address)
     uint32_t total;
 
     memcpy(&total, information, sizeof(total));
-    for (uint32_t offset = 8; offset + 8 <= total;) {
+    for (uint64_t offset = 8; offset + 8 <= total;) {
         struct tag2 head;
 
         memcpy(&head, information + offset, sizeof(head));
@@ -184,7 +205,7 @@ static void parse2(uint32_t address)
             break;
         }
         parse_tag2(information + offset, &head);
-        offset += ROUND_UP(head.size, 8u);
+        offset += ROUND_UP((uint64_t)head.size, 8u);
     }
 }
 
