@@ -205,8 +205,7 @@ long grant_setup_table(uint64_t argument)
     struct domain *domain;
     int status;
 
-    if (copy_from_guest(&op, guest) != 0 ||
-        !array_ok(guest_address(op.frame_list), op.nr_frames, sizeof(xen_pfn_t))) {
+    if (copy_from_guest(&op, guest) != 0) {
         return -XEN_EFAULT;
     }
     status = grant_command_domain(op.dom, &domain);
@@ -229,8 +228,7 @@ long grant_status_frames(uint64_t argument)
     struct domain *domain;
     int status;
 
-    if (copy_from_guest(&op, guest) != 0 ||
-        !array_ok(guest_address(op.frame_list), op.nr_frames, sizeof(uint64_t))) {
+    if (copy_from_guest(&op, guest) != 0) {
         return -XEN_EFAULT;
     }
     status = grant_command_domain(op.dom, &domain);

@@ -28,6 +28,10 @@ static void scribble(void *unused)
             writes++;
             update_va(window, 0, UVMF_NONE);
         }
+        /* Leave the other one a chance: the frame is nobody's for a moment. */
+        for (unsigned int i = 0; i < 500; i++) {
+            __asm__ volatile("pause");
+        }
     }
 }
 
