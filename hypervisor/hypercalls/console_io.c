@@ -5,13 +5,12 @@
  * Other domains than the control domain get -XEN_EPERM: their console is a ring
  * that dom0 serves, and what they print cannot flood the host.
  */
-#include "hypervisor/hypercalls/console_io.h"
-
 #include "guest-pv-headers/xen.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/console.h"
 #include "hypervisor/event/event.h"
+#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/softirq.h"

@@ -22,6 +22,9 @@ void hypercall_in_multicall(bool begin);
 bool must_check hypercall_continued(uint64_t args[4]);
 
 long hypercall_multicall(uint64_t calls, uint64_t count);
+long hypercall_console_io(uint64_t operation, uint64_t count, uint64_t buffer);
+long hypercall_mca(uint64_t argument);
+long hypercall_physdev_op(uint64_t command, uint64_t argument);
 long hypercall_memory_op(uint64_t command, uint64_t argument);
 long hypercall_xen_version(uint64_t command, uint64_t argument);
 long hypercall_vm_assist(uint64_t command, uint64_t type);

@@ -6,10 +6,9 @@
  * the console and stops the machine.  So dom0 learns the CPUs' identities here
  * and finds that there is nothing to fetch.
  */
-#include "hypervisor/hypercalls/mca.h"
-
 #include "guest-pv-headers/mca.h"
 #include "hypervisor/domain/domain.h"
+#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/cpu.h"

@@ -10,7 +10,6 @@
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/hypercalls/hypercall.h"
-#include "hypervisor/hypercalls/physdev_op.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/panic_dump.h"

@@ -6,12 +6,11 @@
  * argument and who may call it.  The argument is copied in once, before the
  * function runs, and copied out after it where the row says so.
  */
-#include "hypervisor/hypercalls/physdev_op.h"
-
 #include "guest-pv-headers/physdev.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/drivers/msi.h"
+#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/pirq.h"
