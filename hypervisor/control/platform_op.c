@@ -31,24 +31,24 @@ static bool cpu_exists(uint32_t cpu)
     return cpumask_has(&cpus_online, cpu);
 }
 
-static long set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_ns)
+static long op_settime64(struct xen_platform_op *op)
 {
-    clock_wall_set(seconds + nanoseconds / NANOSECONDS, (uint32_t)(nanoseconds % NANOSECONDS),
-                   system_ns);
+    const struct xenpf_settime64 *time = &op->u.settime64;
+
+    if (time->mbz != 0) {
+        return -XEN_EINVAL;
+    }
+    clock_wall_set(time->secs + time->nsecs / NANOSECONDS, (uint32_t)(time->nsecs % NANOSECONDS),
+                   time->system_time);
     return 0;
 }
 
 static long op_settime32(struct xen_platform_op *op)
 {
-    return set_time(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
-}
+    struct xenpf_settime32 time = op->u.settime32;
 
-static long op_settime64(struct xen_platform_op *op)
-{
-    if (op->u.settime64.mbz != 0) {
-        return -XEN_EINVAL;
-    }
-    return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
+    op->u.settime64 = (struct xenpf_settime64){ time.secs, time.nsecs, 0, time.system_time };
+    return op_settime64(op);
 }
 
 static long op_quirk(struct xen_platform_op *op)
@@ -75,10 +75,7 @@ static long op_sleep(struct xen_platform_op *op)
     if (sleep->sleep_state != ACPI_S5) {
         return -XEN_EOPNOTSUPP;
     }
-    if ((sleep->flags & XENPF_ACPI_SLEEP_EXTENDED) != 0) {
-        machine_power_off_reduced((uint8_t)sleep->val_a, (uint8_t)sleep->val_b);
-    }
-    machine_power_off(sleep->val_a, sleep->val_b);
+    machine_power_off(sleep->val_a, sleep->val_b, sleep->flags != 0);
 }
 
 static long op_idle_time(struct xen_platform_op *op)

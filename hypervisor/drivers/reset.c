@@ -129,23 +129,17 @@ static void write_pm1(const struct acpi_register *control, uint16_t value)
     out16((uint16_t)control->address, value | PM1_SLEEP_ENABLE);
 }
 
-void machine_power_off(uint16_t pm1a_value, uint16_t pm1b_value)
+void machine_power_off(uint16_t a, uint16_t b, bool reduced)
 {
     quiesce();
     log_error("powering off\n");
-    write_pm1(&acpi.pm1a_control, pm1a_value);
-    write_pm1(&acpi.pm1b_control, pm1b_value);
-    wait_a_moment();
-    log_error("the machine did not power off\n");
-    machine_halt();
-}
-
-void machine_power_off_reduced(uint8_t control_value, uint8_t status_value)
-{
-    quiesce();
-    log_error("powering off\n");
-    write_register(&acpi.sleep_status, status_value);
-    write_register(&acpi.sleep_control, control_value);
+    if (reduced) {
+        write_register(&acpi.sleep_status, (uint8_t)b);
+        write_register(&acpi.sleep_control, (uint8_t)a);
+    } else {
+        write_pm1(&acpi.pm1a_control, a);
+        write_pm1(&acpi.pm1b_control, b);
+    }
     wait_a_moment();
     log_error("the machine did not power off\n");
     machine_halt();

@@ -10,13 +10,11 @@
 void never_returns machine_reboot(void);
 
 /*
- * Enter ACPI's S5 with the values dom0 found for the two PM1 control registers;
- * halts if the machine stays on.
+ * Enter ACPI's S5 with the values dom0 found for the two PM1 control registers, or,
+ * on a hardware-reduced machine, for the sleep control and status registers; halts
+ * if the machine stays on.
  */
-void never_returns machine_power_off(uint16_t pm1a_value, uint16_t pm1b_value);
-
-/* The same by the sleep registers of a hardware-reduced machine. */
-void never_returns machine_power_off_reduced(uint8_t control_value, uint8_t status_value);
+void never_returns machine_power_off(uint16_t a, uint16_t b, bool reduced);
 
 void never_returns machine_halt(void);
 
