@@ -17,8 +17,8 @@
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/domain/memory_map.h"
-#include "hypervisor/drivers/console.h"
 #include "hypervisor/drivers/ioapic.h"
+#include "hypervisor/drivers/serial.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/lib/log.h"
@@ -368,8 +368,8 @@ static void allow_devices(struct domain *domain)
         error = io_deny_frames(domain, frame, frame);
     }
     error = error != 0 ? error : io_allow_irqs(domain, 0, UINT32_MAX);
-    if (error == 0 && console_port() != 0) {
-        error = io_deny_ports(domain, console_port(), console_port() + 7u);
+    if (error == 0 && serial_port() != 0) {
+        error = io_deny_ports(domain, serial_port(), serial_port() + 7u);
     }
     if (error != 0) {
         panic("no memory for dom0's permissions (%d)", error);

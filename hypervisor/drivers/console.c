@@ -20,8 +20,10 @@
 
 #define LOG_SIZE   65536u
 #define INPUT_SIZE 1024u
-#define LINE_SIZE  320u
+#define LINE_SIZE  328u
 #define PREFIX     "(core) "
+
+#define PREFIX_LENGTH (sizeof(PREFIX) - 1)
 
 #define CTRL_A         0x01
 #define SWITCH_STROKES 3
@@ -114,31 +116,25 @@ static void keep(const char *text, size_t size)
 }
 
 /* A line of the core; what a guest left unfinished is ended first. */
-static void log_line(const char *text, size_t size)
-{
-    bool entered = console_enter();
-
-    if (line_open) {
-        show("\n", 1);
-    }
-    show(PREFIX, sizeof(PREFIX) - 1);
-    show(text, size);
-    keep(PREFIX, sizeof(PREFIX) - 1);
-    keep(text, size);
-    console_leave(entered);
-}
-
 static void log_formatted(const char *format, va_list arguments) printf_like(1, 0);
 static void log_formatted(const char *format, va_list arguments)
 {
-    char line[LINE_SIZE];
-    size_t length = (size_t)vsnprintf(line, sizeof(line), format, arguments);
+    char line[LINE_SIZE] = PREFIX;
+    size_t room = sizeof(line) - PREFIX_LENGTH;
+    size_t length = (size_t)vsnprintf(line + PREFIX_LENGTH, room, format, arguments);
+    bool entered;
 
-    if (length > sizeof(line) - 1) { /* cut off, but still a line */
-        length = sizeof(line) - 1;
-        line[length - 1] = '\n';
+    if (length > room - 1) { /* cut off, but still a line */
+        length = room - 1;
+        line[PREFIX_LENGTH + length - 1] = '\n';
     }
-    log_line(line, length);
+    entered = console_enter();
+    if (line_open) {
+        show("\n", 1);
+    }
+    show(line, PREFIX_LENGTH + length);
+    keep(line, PREFIX_LENGTH + length);
+    console_leave(entered);
 }
 
 void log_print(enum log_level level, const char *format, ...)
@@ -160,18 +156,13 @@ static bool guest_line_allowed(uint64_t *dropped)
     bool entered = console_enter();
     bool allowed;
 
-    if (now != guest_rate.last) {
-        uint64_t earned = now - guest_rate.last;
-
-        guest_rate.tokens =
-            (uint32_t)MIN(guest_rate.tokens + MIN(earned, GUEST_BURST), (uint64_t)GUEST_BURST);
-        guest_rate.last = now;
-    }
+    guest_rate.tokens += (uint32_t)MIN(now - guest_rate.last, (uint64_t)GUEST_BURST);
+    guest_rate.tokens = MIN(guest_rate.tokens, GUEST_BURST);
+    guest_rate.last = now;
+    *dropped = guest_rate.dropped;
     allowed = guest_rate.tokens > 0;
-    *dropped = 0;
     if (allowed) {
         guest_rate.tokens--;
-        *dropped = guest_rate.dropped;
         guest_rate.dropped = 0;
     } else {
         guest_rate.dropped++;
@@ -201,28 +192,19 @@ void console_set_level(enum log_level level)
     log_level = level;
 }
 
-static bool starts_with(const char *text, const char *start, const char **rest)
-{
-    size_t length = strlen(start);
-
-    *rest = text + length;
-    return strncmp(text, start, length) == 0;
-}
-
 bool console_setup(const char *device)
 {
-    const char *rest;
-    const char *end;
+    const char *rest = device + 4, *end;
     uint16_t port;
     uint64_t baud = 115200;
 
     if (strcmp(device, "none") == 0) {
         return true;
     }
-    if (starts_with(device, "com1", &rest)) {
+    if (strncmp(device, "com1", 4) == 0) {
         port = SERIAL_COM1_PORT;
         uart_irq = SERIAL_COM1_IRQ;
-    } else if (starts_with(device, "com2", &rest)) {
+    } else if (strncmp(device, "com2", 4) == 0) {
         port = SERIAL_COM2_PORT;
         uart_irq = SERIAL_COM2_IRQ;
     } else {
@@ -315,7 +297,7 @@ void console_start_interrupts(void)
 {
     bool entered;
 
-    if (!serial_present()) {
+    if (serial_port() == 0) {
         return;
     }
     if (!irq_request_isa(uart_irq, console_interrupt)) {
@@ -366,9 +348,4 @@ void console_force(void)
     entered = console_enter();
     serial_interrupts_off();
     console_leave(entered);
-}
-
-uint16_t console_port(void)
-{
-    return serial_port();
 }

@@ -44,9 +44,6 @@ void console_log_clear(void);
  */
 void console_force(void);
 
-/* The UART's first I/O port and how many, for the control domain to be kept away from. */
-uint16_t console_port(void);
-
 /* Provided by control/debug_keys.c: a key struck while input goes to the core. */
 void debug_key(char key);
 

@@ -94,11 +94,6 @@ bool serial_setup(uint16_t port, unsigned int baud)
     return true;
 }
 
-bool serial_present(void)
-{
-    return uart.port != 0;
-}
-
 uint16_t serial_port(void)
 {
     return uart.port;
@@ -154,13 +149,6 @@ static void fill_fifo(void)
     }
     for (unsigned int i = 0; i < uart.fifo && uart.head != uart.tail; i++) {
         uart_out(UART_DATA, (uint8_t)uart.ring[uart.tail++ % RING_SIZE]);
-    }
-}
-
-static void drain(void)
-{
-    while (uart.head != uart.tail && wait_transmitter()) {
-        fill_fifo();
     }
 }
 
@@ -221,5 +209,7 @@ void serial_interrupts_off(void)
     }
     uart.interrupts = false;
     uart_out(UART_IER, 0);
-    drain();
+    while (uart.head != uart.tail && wait_transmitter()) {
+        fill_fifo();
+    }
 }

@@ -17,8 +17,8 @@
 /* 8 data bits, no parity; baud 0 leaves the rate as it is.  False if there is no UART. */
 bool serial_setup(uint16_t port, unsigned int baud);
 
-bool serial_present(void);
-uint16_t serial_port(void); /* 0 if there is none */
+/* Its first I/O port, of 8; 0 if there is none. */
+uint16_t serial_port(void);
 
 /* Bytes as they are.  Waits for the UART unless interrupts empty the output ring. */
 void serial_write(const char *text, size_t size);
