@@ -28,9 +28,8 @@
 #define MADT_CPU_ENABLED        0x1u
 #define MADT_CPU_ONLINE_CAPABLE 0x2u
 
-#define FADT_TIMER_32BIT      (1u << 8)
-#define FADT_RESET_SUPPORTED  (1u << 10)
-#define FADT_HARDWARE_REDUCED (1u << 20)
+#define FADT_TIMER_32BIT     (1u << 8)
+#define FADT_RESET_SUPPORTED (1u << 10)
 
 /* Where a BIOS leaves the root pointer. */
 #define BIOS_EBDA_POINTER 0x40e
@@ -294,8 +293,6 @@ static void parse_fadt(const struct table *fadt, struct acpi_info *info)
 
     info->fadt = true;
     info->sci = field16(fadt, 46);
-    info->pm1a_event = fadt_register(fadt, 148, 56, 88);
-    info->pm1b_event = fadt_register(fadt, 160, 60, 88);
     info->pm1a_control = fadt_register(fadt, 172, 64, 89);
     info->pm1b_control = fadt_register(fadt, 184, 68, 89);
     info->pm_timer = fadt_register(fadt, 208, 76, 91);
@@ -305,7 +302,6 @@ static void parse_fadt(const struct table *fadt, struct acpi_info *info)
         info->reset = generic_address(fadt, 116);
         info->reset_value = field8(fadt, 128);
     }
-    info->hardware_reduced = (flags & FADT_HARDWARE_REDUCED) != 0;
     info->sleep_control = generic_address(fadt, 244);
     info->sleep_status = generic_address(fadt, 256);
 }

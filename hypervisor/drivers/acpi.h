@@ -57,13 +57,12 @@ struct acpi_info {
     /* FADT */
     bool fadt;
     uint16_t sci;
-    struct acpi_register pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm_timer;
+    struct acpi_register pm1a_control, pm1b_control, pm_timer;
     bool pm_timer_32bit;
     struct acpi_register reset;
     uint8_t reset_value;
     struct acpi_register sleep_control, sleep_status; /* hardware-reduced machines */
-    bool hardware_reduced;
-    uint8_t century; /* CMOS register; 0 if there is none */
+    uint8_t century;                                  /* CMOS register; 0 if there is none */
 
     uint64_t hpet; /* address; 0 if there is none */
 

@@ -57,10 +57,7 @@ void hpet_setup(void)
 {
     uint64_t capabilities, period;
 
-    if (acpi.hpet == 0) {
-        return;
-    }
-    registers = map_device(maddr(acpi.hpet), HPET_SIZE);
+    registers = acpi.hpet == 0 ? NULL : map_device(maddr(acpi.hpet), HPET_SIZE);
     if (registers == NULL) {
         return;
     }

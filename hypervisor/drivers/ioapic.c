@@ -114,44 +114,34 @@ uint32_t ioapic_gsi_of_isa(unsigned int isa_irq)
     return isa_irq;
 }
 
+/* From here to ioapic_setup(): nobody else is there to be locked out. */
+
 /* A pin that holds what the firmware left there. */
-static void setup_pin(struct ioapic *ioapic, uint32_t index)
+static void setup_pin(struct ioapic *ioapic, uint32_t index) NO_LOCK_ANALYSIS
 {
     uint32_t gsi = ioapic->gsi_base + index;
-    struct irq_line *line;
 
     if (gsi >= IRQ_GSI_LIMIT || pins[gsi].ioapic != NULL) {
         return;
     }
-    line = &irq_lines[gsi];
     pins[gsi].ioapic = ioapic;
     pins[gsi].index = index;
-    spin_lock(&lock);
     write_low(&pins[gsi], PIN_MASKED);
-    spin_unlock(&lock);
-
-    spin_lock(&line->lock);
-    ioapic_configure(line, gsi >= ISA_IRQS, gsi >= ISA_IRQS);
-    spin_unlock(&line->lock);
+    ioapic_configure(&irq_lines[gsi], gsi >= ISA_IRQS, gsi >= ISA_IRQS);
 }
 
-static void setup_override(const struct acpi_override *override)
+static void setup_override(const struct acpi_override *override) NO_LOCK_ANALYSIS
 {
-    struct irq_line *line;
-
     if (override->gsi >= irq_gsi_count() || irq_lines[override->gsi].kind == IRQ_UNUSED) {
         log_warning("acpi: ISA interrupt %u leads to GSI %u, which is not there\n",
                     override->isa_irq, override->gsi);
         return;
     }
-    line = &irq_lines[override->gsi];
-    spin_lock(&line->lock);
-    ioapic_configure(line, override->level, override->active_low);
-    spin_unlock(&line->lock);
+    ioapic_configure(&irq_lines[override->gsi], override->level, override->active_low);
 }
 
 /* Its pins; 0 if nothing answers at the address. */
-static uint32_t find_ioapic(struct ioapic *ioapic, const struct acpi_ioapic *entry)
+static uint32_t find_ioapic(struct ioapic *ioapic, const struct acpi_ioapic *entry) NO_LOCK_ANALYSIS
 {
     uint32_t version;
 
@@ -161,9 +151,7 @@ static uint32_t find_ioapic(struct ioapic *ioapic, const struct acpi_ioapic *ent
     if (ioapic->registers == NULL) {
         return 0;
     }
-    spin_lock(&lock);
     version = read_register(ioapic, REG_VERSION);
-    spin_unlock(&lock);
     if (version == 0 || version == UINT32_MAX || entry->gsi_base >= IRQ_GSI_LIMIT) {
         log_warning("ioapic: nothing usable at 0x%lx\n", entry->address);
         return 0;

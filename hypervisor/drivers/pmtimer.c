@@ -10,11 +10,6 @@
 #define MASK_24BIT 0xffffffu
 #define TRIES      10000u /* a port read takes about 1 us, a tick 280 ns */
 
-static bool in_ports(void)
-{
-    return acpi.pm_timer.space == ACPI_PORT && acpi.pm_timer.address != 0;
-}
-
 uint32_t pmtimer_mask(void)
 {
     return acpi.pm_timer_32bit ? UINT32_MAX : MASK_24BIT;
@@ -39,12 +34,12 @@ bool pmtimer_present(void)
 {
     uint32_t start;
 
-    if (!in_ports()) {
+    if (acpi.pm_timer.space != ACPI_PORT || acpi.pm_timer.address == 0) {
         return false;
     }
-    start = in32((uint16_t)acpi.pm_timer.address) & pmtimer_mask();
+    start = pmtimer_read();
     for (unsigned int i = 0; i < TRIES; i++) {
-        if ((in32((uint16_t)acpi.pm_timer.address) & pmtimer_mask()) != start) {
+        if (pmtimer_read() != start) {
             return true;
         }
     }

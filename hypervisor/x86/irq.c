@@ -57,18 +57,6 @@ static cold_path void stray_interrupt(uint8_t vector)
     }
 }
 
-/* For the core's own device; or for nobody: a message that was not bound yet. */
-static void core_interrupt(struct irq_line *line, void (*handler)(void))
-{
-    if (handler == NULL) {
-        return;
-    }
-    handler();
-    if (line->kind == IRQ_LEVEL) {
-        ioapic_unmask(irq_number(line));
-    }
-}
-
 void irq_interrupt(uint8_t vector)
 {
     uint32_t slot = read_once(*vector_slot(cpu_id(), vector));
@@ -95,7 +83,13 @@ void irq_interrupt(uint8_t vector)
     }
     handler = line->handler;
     spin_unlock(&line->lock);
-    core_interrupt(line, handler);
+    if (handler == NULL) { /* a message that was not bound yet */
+        return;
+    }
+    handler();
+    if (line->kind == IRQ_LEVEL) {
+        ioapic_unmask(slot - 1);
+    }
 }
 
 uint32_t irq_message_alloc(void)
