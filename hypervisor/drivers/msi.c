@@ -133,8 +133,9 @@ static bool attached_already(const struct msi_request *request)
     return false;
 }
 
-static int attach(struct message *message, const struct msi_request *request)
+int msi_attach(uint32_t number, const struct msi_request *request)
 {
+    struct message *message = &messages[number];
     uint8_t id = request->msix ? PCI_CAPABILITY_MSIX : PCI_CAPABILITY_MSI;
     unsigned int capability = pci_find_capability(request->function, id);
     int error = 0;
@@ -156,16 +157,7 @@ static int attach(struct message *message, const struct msi_request *request)
         attach_msi(message, request->function, capability);
     }
     message->attached = error == 0;
-    return error;
-}
-
-int msi_attach(uint32_t number, const struct msi_request *request)
-{
-    int error = attach(&messages[number], request);
-
-    if (error == 0) {
-        msi_mask(&irq_lines[number], true);
-    }
+    msi_mask(&irq_lines[number], true);
     return error;
 }
 

@@ -300,17 +300,6 @@ static void close_locked(struct domain *domain, uint32_t port,
     port_free(domain, port);
 }
 
-/* Interrupts are another's: tell it with no lock held, while the port is nobody's. */
-static void close_pirq(struct domain *domain, uint32_t port, struct channel *channel)
-{
-    struct event_channels *events = domain->events;
-
-    pirq_guest_unbind(domain, channel->value);
-    spin_lock(&events->lock);
-    close_locked(domain, port, channel);
-    spin_unlock(&events->lock);
-}
-
 static int port_close(struct domain *domain, uint32_t port)
 {
     struct channel *channel = channel_find(domain->events, port);
@@ -331,8 +320,11 @@ static int port_close(struct domain *domain, uint32_t port)
         close_locked(domain, port, channel);
     }
     unlock_with_peer(domain, peer);
-    if (is_pirq) {
-        close_pirq(domain, port, channel);
+    if (is_pirq) { /* tell its owner with no lock held, while the port is nobody's */
+        pirq_guest_unbind(domain, channel->value);
+        spin_lock(&domain->events->lock);
+        close_locked(domain, port, channel);
+        spin_unlock(&domain->events->lock);
     }
     return error;
 }
@@ -757,15 +749,13 @@ static long op_status(struct evtchn_status *args)
         return error;
     }
     channel = channel_find(domain->events, args->port);
-    if (channel == NULL) {
-        error = -XEN_EINVAL;
-    } else {
+    if (channel != NULL) {
         spin_lock(&domain->events->lock);
         status_of(channel, args);
         spin_unlock(&domain->events->lock);
     }
     domain_put(domain);
-    return error;
+    return channel != NULL ? 0 : -XEN_EINVAL;
 }
 
 /* May the port be moved to another vCPU? */
@@ -783,26 +773,25 @@ static long op_bind_vcpu(struct evtchn_bind_vcpu *args)
     struct event_channels *events = domain->events;
     struct vcpu *vcpu = domain_vcpu(domain, args->vcpu);
     struct channel *channel = channel_find(events, args->port);
-    enum channel_state state = CHANNEL_FREE;
-    uint32_t pirq = 0;
+    enum channel_state state;
+    uint32_t pirq;
+    bool moves;
 
-    if (vcpu == NULL) {
-        return -XEN_ENOENT;
-    }
-    if (channel == NULL) {
-        return -XEN_EINVAL;
+    if (vcpu == NULL || channel == NULL) {
+        return vcpu == NULL ? -XEN_ENOENT : -XEN_EINVAL;
     }
     spin_lock(&events->lock);
-    if (channel_can_move(channel)) {
-        state = state_of(channel);
-        pirq = channel->value;
+    state = state_of(channel);
+    pirq = channel->value;
+    moves = channel_can_move(channel);
+    if (moves) {
         channel_set(channel, state, channel_peer(channel), args->vcpu);
     }
     spin_unlock(&events->lock);
     if (state == CHANNEL_PIRQ) {
         pirq_guest_set_affinity(domain, pirq, vcpu->cpu);
     }
-    return state == CHANNEL_FREE ? -XEN_EINVAL : 0;
+    return moves ? 0 : -XEN_EINVAL;
 }
 
 static long op_unmask(struct evtchn_unmask *args)
