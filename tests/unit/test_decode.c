@@ -6,6 +6,7 @@
 #include "hypervisor/pv/decode.h"
 #include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
+#include "tests/unit/require.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -278,16 +279,17 @@ static void compare_address(uint8_t rex, bool address32, uint8_t modrm, uint8_t 
         register_put(&regs, i, machine.gpr[i]);
     }
     /* lea has the length of mov; run exactly that. */
-    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
+    require(decode_bytes(code, sizeof(code), &regs, true, &insn));
     code[opcode] = 0x8d;
     native_run(code, insn.length, &machine);
     register_put(&regs, 4, machine.gpr[4]);
     code[opcode] = 0x89;
-    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
-    ck_assert(insn.memory);
-    ck_assert_msg(insn.address == machine.gpr[insn.reg],
-                  "rex %x%s modrm %02x sib %02x: %lx, not %lx", rex, address32 ? " addr32" : "",
-                  modrm, sib, insn.address, machine.gpr[insn.reg]);
+    require(decode_bytes(code, sizeof(code), &regs, true, &insn));
+    require(insn.memory);
+    if (insn.address != machine.gpr[insn.reg]) {
+        ck_abort_msg("rex %x%s modrm %02x sib %02x: %lx, not %lx", rex, address32 ? " addr32" : "",
+                     modrm, sib, insn.address, machine.gpr[insn.reg]);
+    }
 }
 
 START_TEST(every_memory_operand_has_the_address_the_cpu_computes)

@@ -15,6 +15,7 @@
 #include "tests/fake/fake.h"
 #include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
+#include "tests/unit/require.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -230,7 +231,7 @@ static void compare(const struct form *form, unsigned int size, unsigned int reg
     unsigned int offset = (unsigned int)random() % (8 / operand) * operand;
     uint8_t code[16] = { 0 };
     struct native_regs machine;
-    struct cpu_regs regs = { 0 };
+    struct cpu_regs regs = { 0 }, after;
     struct instruction insn;
     struct entry_change change;
     size_t length = build(form, size, reg, code);
@@ -242,30 +243,31 @@ static void compare(const struct form *form, unsigned int size, unsigned int reg
         register_put(&regs, i, machine.gpr[i]);
     }
     regs.rflags = machine.rflags;
+    after = regs;
     memory = entry;
     native_run(code, length, &machine);
 
-    ck_assert_msg(decode_bytes(code, length, &regs, true, &insn), "%s", form->name);
-    ck_assert_uint_eq(insn.length, length);
-    ck_assert_uint_eq(insn.address, (uint64_t)&memory + offset);
+    require(decode_bytes(code, length, &regs, true, &insn));
+    require(insn.length == length && insn.address == (uint64_t)&memory + offset);
     change.entry = entry;
-    ck_assert_msg(entry_apply(&insn, offset, &regs, &change), "%s", form->name);
-    ck_assert_msg(change.entry == memory, "%s size %u reg %u: %lx, not %lx", form->name, size, reg,
-                  change.entry, memory);
-    ck_assert_msg(((change.rflags ^ machine.rflags) & form->flags) == 0,
-                  "%s size %u: flags %lx, not %lx", form->name, size, change.rflags & ARITHMETIC,
-                  machine.rflags & ARITHMETIC);
-    ck_assert_uint_eq((change.rflags ^ regs.rflags) & ~(uint64_t)ARITHMETIC, 0);
+    require(entry_apply(&insn, offset, &regs, &change));
     if (change.target == TARGET_PAIR) {
-        regs.rax = (uint32_t)change.value;
-        regs.rdx = change.value >> 32;
+        after.rax = (uint32_t)change.value;
+        after.rdx = change.value >> 32;
     } else if (change.target != TARGET_NONE) {
-        register_write(&regs, change.target, size, (insn.prefixes & PREFIX_REX) != 0, change.value);
+        register_write(&after, change.target, size, (insn.prefixes & PREFIX_REX) != 0,
+                       change.value);
     }
+    if (change.entry != memory || ((change.rflags ^ machine.rflags) & form->flags) != 0) {
+        ck_abort_msg("%s size %u reg %u: %lx flags %lx, not %lx flags %lx", form->name, size, reg,
+                     change.entry, change.rflags & ARITHMETIC, memory, machine.rflags & ARITHMETIC);
+    }
+    require(((change.rflags ^ regs.rflags) & ~(uint64_t)ARITHMETIC) == 0);
     for (unsigned int i = 0; i < 16; i++) {
-        ck_assert_msg(i == 4 || register_get(&regs, i) == machine.gpr[i],
-                      "%s size %u reg %u: register %u is %lx, not %lx", form->name, size, reg, i,
-                      register_get(&regs, i), machine.gpr[i]);
+        if (i != 4 && register_get(&after, i) != machine.gpr[i]) {
+            ck_abort_msg("%s size %u reg %u: register %u is %lx, not %lx", form->name, size, reg, i,
+                         register_get(&after, i), machine.gpr[i]);
+        }
     }
 }
 

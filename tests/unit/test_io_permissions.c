@@ -6,6 +6,7 @@
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/require.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -31,8 +32,8 @@ static void tear_down(void)
 static void check_shape(const struct range_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++) {
-        ck_assert(set->ranges[i].first <= set->ranges[i].last);
-        ck_assert(i == 0 || set->ranges[i].first > set->ranges[i - 1].last + 1);
+        require(set->ranges[i].first <= set->ranges[i].last);
+        require(i == 0 || set->ranges[i].first > set->ranges[i - 1].last + 1);
     }
 }
 
@@ -44,7 +45,7 @@ static void check_against(const struct range_set *set, const bool *model)
 
         for (uint64_t last = first; last < MODEL; last++) {
             all = all && model[last];
-            ck_assert_int_eq(range_set_has(set, first, last), all);
+            require(range_set_has(set, first, last) == all);
         }
     }
 }
@@ -156,10 +157,10 @@ START_TEST(ports_are_allowed_one_by_one)
     ck_assert_int_eq(io_allow_ports(domain, 0xfff8, 0xffff), 0);
     memset(&model[0xfff8], 1, 8);
     for (unsigned int port = 0; port < IO_PORTS; port++) {
-        ck_assert_int_eq(io_port_allowed(domain->io, port, 1), model[port]);
-        ck_assert_int_eq(io_port_allowed(domain->io, port, 2), model[port] && model[port + 1]);
-        ck_assert_int_eq(io_port_allowed(domain->io, port, 4),
-                         model[port] && model[port + 1] && model[port + 2] && model[port + 3]);
+        require(io_port_allowed(domain->io, port, 1) == model[port]);
+        require(io_port_allowed(domain->io, port, 2) == (model[port] && model[port + 1]));
+        require(io_port_allowed(domain->io, port, 4) ==
+                (model[port] && model[port + 1] && model[port + 2] && model[port + 3]));
     }
     ck_assert(!io_port_allowed(domain->io, 0xffff, 2));
     ck_assert(!io_port_allowed(domain->io, 0x10000, 1));
