@@ -449,7 +449,8 @@ void domain_give_page(struct domain *domain, struct page *page)
 
 bool domain_steal_page(struct domain *domain, struct page *page)
 {
-    uint64_t owned = PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1;
+    uint64_t foreign = atomic_load(&page->refs) & PAGE_REF_FOREIGN; /* was mapped; is it still? */
+    uint64_t owned = foreign | PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1;
     bool stolen, last = false;
 
     spin_lock(&domain->page_lock);

@@ -50,7 +50,8 @@ void page_lend(struct page *page, domid_t owner, bool writable)
 
 bool page_unlend(struct page *page)
 {
-    uint64_t alone = PAGE_REF_CORE | page_ref_owner_bits(page_owner(page)) | 1;
+    uint64_t alone =
+        (atomic_load_explicit(&page->refs, memory_order_relaxed) & ~PAGE_REF_COUNT) | 1;
 
     /* In one step: a reference taken before it is seen, and after it there can be none. */
     if (!atomic_compare_exchange_strong_explicit(&page->refs, &alone,

@@ -227,6 +227,19 @@ START_TEST(a_frame_taken_back_is_the_core_s_alone)
 }
 END_TEST
 
+START_TEST(a_frame_others_have_mapped_once_is_taken_back_as_any)
+{
+    make_core_frame();
+    page_lend(page, 5, true);
+    page_mark_foreign(page);
+    ck_assert_uint_eq(page_owner(page), 5);
+    ck_assert(page_get(page, 5));
+    page_put(page);
+    ck_assert(page_unlend(page));
+    ck_assert_uint_eq(page->refs, page_ref_owner_bits(OWNER_CORE) | 1);
+}
+END_TEST
+
 START_TEST(a_lent_frame_still_referred_to_is_freed_with_the_last_reference)
 {
     make_core_frame();
@@ -323,6 +336,7 @@ int main(void)
     tcase_add_test(tcase, an_owner_that_lets_go_last_frees_the_frame);
     tcase_add_test(tcase, a_lent_frame_is_mapped_as_it_was_lent);
     tcase_add_test(tcase, a_frame_taken_back_is_the_core_s_alone);
+    tcase_add_test(tcase, a_frame_others_have_mapped_once_is_taken_back_as_any);
     tcase_add_test(tcase, a_lent_frame_still_referred_to_is_freed_with_the_last_reference);
     tcase_add_test(tcase, a_reference_taken_while_a_frame_is_taken_back_is_seen);
     tcase_add_test(tcase, a_page_table_s_lock_is_one_s_alone);

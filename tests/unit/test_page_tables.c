@@ -337,8 +337,12 @@ START_TEST(a_frame_of_another_domain_is_mapped_only_by_its_name)
     ck_assert_int_eq(set(table, 0, entry_of(foreign, RO)), -XEN_EINVAL);
     ck_assert_int_eq(pt_set_entry(guest, other->id, table, 0, entry_of(mine, RO), false),
                      -XEN_EINVAL);
+    ck_assert_int_eq(set(table, 1, entry_of(mine, RW)), 0);
     ck_assert_int_eq(pt_set_entry(guest, other->id, table, 0, entry_of(foreign, RW), false), 0);
     audit();
+    /* From now on its changes of type concern all CPUs. */
+    ck_assert_uint_ne(foreign->refs & PAGE_REF_FOREIGN, 0);
+    ck_assert_uint_eq(mine->refs & PAGE_REF_FOREIGN, 0);
     ck_assert_int_eq(pt_set_entry(guest, other->id, table, 0, entry_of(foreign, RO), false), 0);
     audit();
     ck_assert_int_eq(pt_set_entry(guest, other->id, table, 0, entry_of(foreign, RW), true), 0);

@@ -12,6 +12,7 @@
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/x86/pte.h"
+#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
@@ -565,6 +566,17 @@ START_TEST(a_change_of_type_flushes_what_is_left_of_the_old_one)
 }
 END_TEST
 
+START_TEST(a_frame_others_have_mapped_is_flushed_on_all_cpus)
+{
+    ck_assert_int_eq(page_writable_get(page), 0);
+    page_mark_foreign(page);
+    page_type_put(page);
+    ck_assert_int_eq(page_type_get(page, PAGE_L1), 0);
+    ck_assert_uint_eq(flushes, 1);
+    ck_assert_ptr_eq(flushed_mask, &cpus_online);
+}
+END_TEST
+
 START_TEST(a_frame_that_had_no_type_needs_no_flush)
 {
     FOR_EACH_TYPE (wanted) {
@@ -809,7 +821,7 @@ int main(void)
 {
     Suite *suite = suite_create("page_type");
     TCase *table = tcase_create("table"), *driver = tcase_create("driver");
-    TCase *flush = tcase_create("flush"), *cpus = tcase_create("several CPUs");
+    TCase *flush = tcase_create("flush"), *several = tcase_create("several CPUs");
     SRunner *runner;
     int failed;
 
@@ -845,16 +857,17 @@ int main(void)
 
     tcase_add_checked_fixture(flush, setup, teardown);
     tcase_add_test(flush, a_change_of_type_flushes_what_is_left_of_the_old_one);
+    tcase_add_test(flush, a_frame_others_have_mapped_is_flushed_on_all_cpus);
     tcase_add_test(flush, a_frame_that_had_no_type_needs_no_flush);
     tcase_add_test(flush, a_partial_table_that_becomes_another_is_flushed_in_between);
     tcase_add_test(flush, the_stamp_is_taken_when_nobody_can_use_the_frame_any_more);
     tcase_add_test(flush, a_use_that_is_not_the_last_leaves_the_stamp);
     suite_add_tcase(suite, flush);
 
-    tcase_add_checked_fixture(cpus, setup, teardown);
-    tcase_set_timeout(cpus, 60);
-    tcase_add_test(cpus, on_several_cpus_a_frame_is_one_thing_at_a_time);
-    suite_add_tcase(suite, cpus);
+    tcase_add_checked_fixture(several, setup, teardown);
+    tcase_set_timeout(several, 60);
+    tcase_add_test(several, on_several_cpus_a_frame_is_one_thing_at_a_time);
+    suite_add_tcase(suite, several);
 
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

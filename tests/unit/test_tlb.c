@@ -45,6 +45,7 @@ static struct cpumask interrupted;
 static bool answer_when_interrupted;
 
 struct cpumask cpus_online = { { (1u << CPUS) - 1 } };
+unsigned int cpu_count = CPUS;
 
 static void serve_as(unsigned int cpu)
 {
@@ -62,6 +63,13 @@ void cpu_send(unsigned int cpu, uint8_t vector)
     if (answer_when_interrupted) {
         serve_as(cpu);
     }
+}
+
+static unsigned int calls_served;
+
+void smp_call_interrupt(void)
+{
+    calls_served++;
 }
 
 /* One CPU each time this one looks. */
@@ -162,6 +170,16 @@ START_TEST(a_flush_is_over_when_the_last_cpu_answered)
 }
 END_TEST
 
+START_TEST(who_waits_serves_others)
+{
+    cpumask_add(&request.waiting, 0);
+    request.address = TLB_FLUSH_ALL;
+    spin_wait();
+    ck_assert_uint_eq(full_flushes, 1);
+    ck_assert(cpumask_empty(&request.waiting));
+}
+END_TEST
+
 START_TEST(a_cpu_answers_once)
 {
     cpumask_add(&request.waiting, 0);
@@ -170,6 +188,7 @@ START_TEST(a_cpu_answers_once)
     tlb_serve();
     spin_wait();
     ck_assert_uint_eq(full_flushes, 1);
+    ck_assert_uint_eq(calls_served, 1);
     ck_assert(cpumask_empty(&request.waiting));
 }
 END_TEST
@@ -261,6 +280,7 @@ int main(void)
     tcase_add_test(mask, a_cpu_that_is_not_online_is_not_waited_for);
     tcase_add_test(mask, nobody_is_interrupted_for_this_cpu_alone);
     tcase_add_test(mask, a_flush_is_over_when_the_last_cpu_answered);
+    tcase_add_test(mask, who_waits_serves_others);
     tcase_add_test(mask, a_cpu_answers_once);
     suite_add_tcase(suite, mask);
 
