@@ -18,10 +18,10 @@ void memory_map_add(struct xen_memory_map_copy *map, uint64_t address, uint64_t 
     while (place < map->count && join(map->entries[place].address) < address) {
         place++;
     }
-    if (map->count == MEMORY_MAP_LIMIT || size == 0 ||
-        (place < map->count && join(map->entries[place].address) < address + size) ||
+    if (map->count == MEMORY_MAP_LIMIT || size == 0 || size - 1 > UINT64_MAX - address ||
+        (place < map->count && join(map->entries[place].address) - address < size) ||
         (place > 0 &&
-         join(map->entries[place - 1].address) + join(map->entries[place - 1].size) > address)) {
+         address - join(map->entries[place - 1].address) < join(map->entries[place - 1].size))) {
         return;
     }
     for (uint32_t i = map->count++; i > place; i--) {
