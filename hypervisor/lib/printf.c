@@ -13,15 +13,21 @@ struct output {
     size_t length; /* of the whole text, whether it fitted or not */
 };
 
-enum int_size { SIZE_CHAR, SIZE_SHORT, SIZE_INT, SIZE_LONG };
-
 struct directive {
-    bool left, zeros, plus, space, alternate;
+    unsigned int flags; /* FLAG_* */
     bool has_precision;
     unsigned int width;
     unsigned int precision;
-    enum int_size size;
+    unsigned int bits; /* of the argument, if it is a number */
 };
+
+/* In the order of their bits. */
+static const char flag_characters[] = "-0+ #";
+#define FLAG_LEFT      0x01u
+#define FLAG_ZEROS     0x02u
+#define FLAG_PLUS      0x04u
+#define FLAG_SPACE     0x08u
+#define FLAG_ALTERNATE 0x10u
 
 /* Wide enough for 64 bits in octal, the longest form there is. */
 #define DIGITS_MAX 24
@@ -51,110 +57,67 @@ static void put_text(struct output *out, const char *text, size_t length)
     }
 }
 
-static void put_field(struct output *out, const struct directive *how, const char *text,
-                      size_t length)
+/* Prefix, zeros and text, within the width. */
+static void put_field(struct output *out, const struct directive *how, const char *prefix,
+                      size_t zeros, const char *text, size_t length)
 {
-    size_t padding = how->width > length ? how->width - length : 0;
+    size_t prefix_length = strlen(prefix), total = prefix_length + zeros + length;
+    size_t padding = how->width > total ? how->width - total : 0;
+    bool left = (how->flags & FLAG_LEFT) != 0;
 
-    if (!how->left) {
-        put_many(out, ' ', padding);
-    }
+    put_many(out, ' ', left ? 0 : padding);
+    put_text(out, prefix, prefix_length);
+    put_many(out, '0', zeros);
     put_text(out, text, length);
-    if (how->left) {
-        put_many(out, ' ', padding);
-    }
+    put_many(out, ' ', left ? padding : 0);
 }
 
-/* The digits of `value`, at the end of `digits`; returns where they begin. */
-static size_t make_digits(char digits[DIGITS_MAX], uint64_t value, unsigned int base, bool upper)
+static void put_number(struct output *out, const struct directive *how, const char *prefix,
+                       uint64_t value, unsigned int base, bool upper)
 {
     const char *alphabet = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-    size_t start = DIGITS_MAX;
+    char digits[DIGITS_MAX];
+    size_t start = DIGITS_MAX, count, wanted = how->has_precision ? how->precision : 1;
 
     for (; value != 0; value /= base) {
         digits[--start] = alphabet[value % base];
     }
-    return start;
-}
-
-static void put_number(struct output *out, const struct directive *how, const char *prefix,
-                       const char *digits, size_t count)
-{
-    size_t prefix_length = strlen(prefix);
-    size_t wanted = how->has_precision ? how->precision : 1;
-    size_t zeros = wanted > count ? wanted - count : 0;
-    size_t total = prefix_length + zeros + count;
-    size_t padding = how->width > total ? how->width - total : 0;
-
-    if (padding > 0 && how->zeros && !how->left && !how->has_precision) {
-        zeros += padding;
-        padding = 0;
+    count = DIGITS_MAX - start;
+    if ((how->flags & (FLAG_ZEROS | FLAG_LEFT)) == FLAG_ZEROS && !how->has_precision) {
+        wanted = MAX(wanted + strlen(prefix), (size_t)how->width) - strlen(prefix);
     }
-    if (!how->left) {
-        put_many(out, ' ', padding);
-    }
-    put_text(out, prefix, prefix_length);
-    put_many(out, '0', zeros);
-    put_text(out, digits, count);
-    if (how->left) {
-        put_many(out, ' ', padding);
-    }
+    put_field(out, how, prefix, wanted > count ? wanted - count : 0, &digits[start], count);
 }
 
 static void put_signed(struct output *out, const struct directive *how, int64_t value)
 {
-    char digits[DIGITS_MAX];
-    uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    size_t start = make_digits(digits, size, 10, false);
-    const char *sign = value < 0 ? "-" : how->plus ? "+" : how->space ? " " : "";
+    const char *sign = value < 0                        ? "-"
+                       : (how->flags & FLAG_PLUS) != 0  ? "+"
+                       : (how->flags & FLAG_SPACE) != 0 ? " "
+                                                        : "";
 
-    put_number(out, how, sign, &digits[start], DIGITS_MAX - start);
+    put_number(out, how, sign, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, false);
 }
 
 static void put_unsigned(struct output *out, const struct directive *how, uint64_t value, char form)
 {
-    char digits[DIGITS_MAX];
     unsigned int base = form == 'u' ? 10 : form == 'o' ? 8 : 16;
-    size_t start = make_digits(digits, value, base, form == 'X');
     const char *prefix = "";
 
-    if (how->alternate && value != 0 && base != 10) {
+    if ((how->flags & FLAG_ALTERNATE) != 0 && value != 0 && base != 10) {
         prefix = form == 'X' ? "0X" : form == 'o' ? "0" : "0x";
     }
-    put_number(out, how, prefix, &digits[start], DIGITS_MAX - start);
-}
-
-static void put_string(struct output *out, const struct directive *how, const char *text)
-{
-    if (text == NULL) {
-        text = "(null)";
-    }
-    put_field(out, how, text, how->has_precision ? strnlen(text, how->precision) : strlen(text));
+    put_number(out, how, prefix, value, base, form == 'X');
 }
 
 static const char *read_flags(const char *format, struct directive *how)
 {
-    for (;; format++) {
-        switch (*format) {
-        case '-':
-            how->left = true;
-            break;
-        case '0':
-            how->zeros = true;
-            break;
-        case '+':
-            how->plus = true;
-            break;
-        case ' ':
-            how->space = true;
-            break;
-        case '#':
-            how->alternate = true;
-            break;
-        default:
-            return format;
-        }
+    const char *flag;
+
+    for (; *format != '\0' && (flag = strchr(flag_characters, *format)) != NULL; format++) {
+        how->flags |= 1u << (flag - flag_characters);
     }
+    return format;
 }
 
 static const char *read_number(const char *format, unsigned int *number)
@@ -168,18 +131,20 @@ static const char *read_number(const char *format, unsigned int *number)
 
 static const char *read_size(const char *format, struct directive *how)
 {
-    how->size = SIZE_INT;
+    bool twice = format[0] != '\0' && format[1] == format[0];
+
+    how->bits = 32;
     switch (*format) {
     case 'h':
-        how->size = format[1] == 'h' ? SIZE_CHAR : SIZE_SHORT;
-        return format + (how->size == SIZE_CHAR ? 2 : 1);
+        how->bits = twice ? 8 : 16;
+        return format + (twice ? 2 : 1);
     case 'l':
-        how->size = SIZE_LONG;
-        return format + (format[1] == 'l' ? 2 : 1);
+        how->bits = 64;
+        return format + (twice ? 2 : 1);
     case 'z':
     case 't':
     case 'j':
-        how->size = SIZE_LONG;
+        how->bits = 64;
         return format + 1;
     default:
         return format;
@@ -193,7 +158,7 @@ static const char *read_field(const char *format, struct directive *how, va_list
 
     if (*format == '*') {
         given = va_arg(*arguments, int);
-        how->left = how->left || given < 0;
+        how->flags |= given < 0 ? FLAG_LEFT : 0;
         how->width = MIN(given < 0 ? 0u - (unsigned int)given : (unsigned int)given, FIELD_MAX);
         format++;
     } else {
@@ -213,40 +178,20 @@ static const char *read_field(const char *format, struct directive *how, va_list
     return read_number(format, &how->precision);
 }
 
-static int64_t signed_argument(enum int_size size, va_list *arguments)
+/* A number of `bits`, in the upper ones of the result. */
+static uint64_t upper_argument(unsigned int bits, va_list *arguments)
 {
-    switch (size) {
-    case SIZE_CHAR:
-        return (signed char)va_arg(*arguments, int);
-    case SIZE_SHORT:
-        return (short)va_arg(*arguments, int);
-    case SIZE_LONG:
-        return va_arg(*arguments, long);
-    case SIZE_INT:
-        break;
-    }
-    return va_arg(*arguments, int);
-}
+    uint64_t value =
+        bits == 64 ? va_arg(*arguments, unsigned long) : va_arg(*arguments, unsigned int);
 
-static uint64_t unsigned_argument(enum int_size size, va_list *arguments)
-{
-    switch (size) {
-    case SIZE_CHAR:
-        return (unsigned char)va_arg(*arguments, unsigned int);
-    case SIZE_SHORT:
-        return (unsigned short)va_arg(*arguments, unsigned int);
-    case SIZE_LONG:
-        return va_arg(*arguments, unsigned long);
-    case SIZE_INT:
-        break;
-    }
-    return va_arg(*arguments, unsigned int);
+    return value << (64 - bits);
 }
 
 /* One directive, from behind its '%'; returns what follows it. */
 static const char *put_directive(struct output *out, const char *format, va_list *arguments)
 {
     struct directive how = { 0 };
+    const char *text;
     char c;
 
     format = read_flags(format, &how);
@@ -256,24 +201,27 @@ static const char *put_directive(struct output *out, const char *format, va_list
     switch (*format) {
     case 'd':
     case 'i':
-        put_signed(out, &how, signed_argument(how.size, arguments));
+        put_signed(out, &how, (int64_t)upper_argument(how.bits, arguments) >> (64 - how.bits));
         break;
     case 'u':
     case 'o':
     case 'x':
     case 'X':
-        put_unsigned(out, &how, unsigned_argument(how.size, arguments), *format);
+        put_unsigned(out, &how, upper_argument(how.bits, arguments) >> (64 - how.bits), *format);
         break;
     case 'p':
-        how.alternate = true;
+        how.flags |= FLAG_ALTERNATE;
         put_unsigned(out, &how, (uintptr_t)va_arg(*arguments, void *), 'x');
         break;
     case 's':
-        put_string(out, &how, va_arg(*arguments, const char *));
+        text = va_arg(*arguments, const char *);
+        text = text == NULL ? "(null)" : text;
+        put_field(out, &how, "", 0, text,
+                  strnlen(text, how.has_precision ? how.precision : SIZE_MAX));
         break;
     case 'c':
         c = (char)va_arg(*arguments, int);
-        put_field(out, &how, &c, 1);
+        put_field(out, &how, "", 0, &c, 1);
         break;
     case '%':
         put(out, '%');

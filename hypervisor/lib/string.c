@@ -204,36 +204,21 @@ size_t strlcpy(char *to, const char *from, size_t size)
 
 static unsigned int digit_value(char c)
 {
-    if (c >= '0' && c <= '9') {
-        return (unsigned int)(c - '0');
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *found = c == '\0' ? NULL : strchr(digits, c);
+
+    if (found == NULL) {
+        return UINT32_MAX;
     }
-    if (c >= 'a' && c <= 'f') {
-        return (unsigned int)(c - 'a') + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return (unsigned int)(c - 'A') + 10;
-    }
-    return UINT32_MAX;
+    return (unsigned int)(found - digits) - (c >= 'A' && c <= 'F' ? 6 : 0);
 }
 
 static unsigned int unit_shift(char c)
 {
-    switch (c) {
-    case 'k':
-    case 'K':
-        return 10;
-    case 'm':
-    case 'M':
-        return 20;
-    case 'g':
-    case 'G':
-        return 30;
-    case 't':
-    case 'T':
-        return 40;
-    default:
-        return 0;
-    }
+    static const char units[] = "KkMmGgTt";
+    const char *found = c == '\0' ? NULL : strchr(units, c);
+
+    return found == NULL ? 0 : 10 * ((unsigned int)(found - units) / 2 + 1);
 }
 
 uint64_t parse_size(const char *text, const char **end)
