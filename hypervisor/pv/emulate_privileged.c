@@ -34,6 +34,7 @@
 /* XEN_EMULATE_PREFIX_BYTES and cpuid, 0f a2, as a number. */
 #define FORCED_CPUID        UINT64_C(0xa20f6e65780b0f)
 #define FORCED_CPUID_LENGTH 7u
+#define FORCED_CPUID_MASK   (UINT64_MAX >> 8)
 
 enum outcome {
     REFUSED,
@@ -372,8 +373,8 @@ bool pv_emulate_forced_cpuid(struct cpu_regs *regs)
 {
     uint64_t words[2];
 
-    if (pv_fetch_code(regs->rip, words) < FORCED_CPUID_LENGTH || words[0] << 8 != FORCED_CPUID
-                                                                                      << 8) {
+    if (pv_fetch_code(regs->rip, words) < FORCED_CPUID_LENGTH ||
+        ((words[0] ^ FORCED_CPUID) & FORCED_CPUID_MASK) != 0) {
         return false;
     }
     (void)emulate_cpuid(current, regs);

@@ -88,7 +88,7 @@ static struct cpuid_regs read_emulated(uint32_t leaf, uint32_t subleaf)
 static struct cpuid_regs read_all_ones(uint32_t leaf, uint32_t subleaf)
 {
     if (leaf == 0xd && subleaf >= 2) {
-        return (struct cpuid_regs){ 64 * (subleaf + 1), 576 + 1000 * subleaf, ~0u, 0 };
+        return (struct cpuid_regs){ 60 * (subleaf + 1), 576 + 1000 * subleaf, ~0u, 0 };
     }
     return (struct cpuid_regs){ ~0u, ~0u, ~0u, ~0u };
 }
@@ -253,9 +253,9 @@ START_TEST(sizes_follow_the_guests_xcr0)
     } sizes[] = {
         { 0x01, 576, 576 },
         { 0x03, 576, 576 },
-        { 0x07, 2768, 576 + 192 },
-        /* Components 5, 6 and 7 are 384, 448 and 512 bytes at 5576, 6576 and 7576. */
-        { 0xe7, 8088, 576 + 192 + 384 + 448 + 512 },
+        { 0x07, 2756, 576 + 180 },
+        /* 5, 6 and 7 are 360, 420 and 480 bytes at 5576, 6576 and 7576, or at multiples of 64. */
+        { 0xe7, 8056, 576 + 192 + 384 + 448 + 480 },
     };
 
     cpu_features.xcr0 = 0xe7;
@@ -263,7 +263,7 @@ START_TEST(sizes_follow_the_guests_xcr0)
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         guest_xcr0 = sizes[i].xcr0;
         ck_assert_uint_eq(pv_cpuid(vcpu, 0xd, 0).ebx, sizes[i].standard);
-        ck_assert_uint_eq(pv_cpuid(vcpu, 0xd, 0).ecx, 8088);
+        ck_assert_uint_eq(pv_cpuid(vcpu, 0xd, 0).ecx, 8056);
         ck_assert_uint_eq(pv_cpuid(vcpu, 0xd, 1).ebx, sizes[i].compacted);
     }
 }
@@ -380,6 +380,12 @@ START_TEST(a_bad_leaf_among_good_ones_changes_nothing)
 
     ck_assert_int_eq(cpu_policy_merge(domain->cpu_policy, leaves, 3, &bad), -XEN_EINVAL);
     ck_assert_uint_eq(bad, 2);
+    for (unsigned int i = 0; i < 3; i++) {
+        struct xen_cpuid_leaf leaf = before.leaves[0];
+
+        *(uint32_t *[]){ &leaf.b, &leaf.c, &leaf.d }[i] ^= 1;
+        ck_assert_int_eq(merge_one(leaf), -XEN_EINVAL);
+    }
     ck_assert_mem_eq(domain->cpu_policy, &before, sizeof(before));
 }
 END_TEST

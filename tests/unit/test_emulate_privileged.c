@@ -41,6 +41,7 @@ static struct {
     uint64_t xcr0;
     bool code32;
     int table_error;
+    bool read_only; /* the guest's memory */
 } neighbour;
 
 void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
@@ -87,6 +88,15 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         vcpu->pv.kernel_l4 = frame;
     }
     return neighbour.table_error;
+}
+
+size_t raw_copy_to_guest(void __guest *to, const void *from, size_t size)
+{
+    if (neighbour.read_only) {
+        return size;
+    }
+    memcpy((void *)(uintptr_t)to, from, size);
+    return 0;
 }
 
 bool read_msr_safe(uint32_t msr, uint64_t *value)
@@ -937,6 +947,20 @@ START_TEST(string_input_does_not_lose_data_to_a_fault)
 }
 END_TEST
 
+START_TEST(string_input_asks_no_device_for_memory_that_cannot_be_written)
+{
+    static uint8_t buffer[16];
+    struct cpu_regs regs = { .rdx = 0x1f0, .rdi = (uint64_t)buffer };
+
+    neighbour.read_only = true;
+    start(&regs, (const uint8_t[]){ 0x6d }, 1);
+    ck_assert(pv_emulate_privileged(&regs));
+    ck_assert_uint_eq(neighbour.vector, VECTOR_PF);
+    ck_assert_uint_eq(neighbour.address, (uint64_t)buffer);
+    ck_assert_uint_eq(machine.accesses, 0);
+}
+END_TEST
+
 START_TEST(string_output_goes_backwards_if_told)
 {
     static const uint8_t buffer[] = { 1, 2, 3, 4 };
@@ -995,6 +1019,7 @@ int main(void)
         string_input_is_repeated_and_resumed,
         a_repetition_of_nothing_does_nothing,
         string_input_does_not_lose_data_to_a_fault,
+        string_input_asks_no_device_for_memory_that_cannot_be_written,
         string_output_goes_backwards_if_told,
     };
     Suite *suite = suite_create("emulate_privileged");

@@ -580,6 +580,18 @@ START_TEST(cmpxchg16b_changes_both_entries_or_none)
 }
 END_TEST
 
+START_TEST(sixteen_bytes_do_not_fit_into_an_entry)
+{
+    const uint8_t code[] = { 0x48, 0x0f, 0xc7, 0x0f };
+    struct cpu_regs regs = { 0 };
+    struct entry_change change = { .entry = 0 };
+    struct instruction insn;
+
+    ck_assert(decode_bytes(code, sizeof(code), &regs, true, &insn));
+    ck_assert(!entry_apply(&insn, 0, &regs, &change));
+}
+END_TEST
+
 START_TEST(a_single_step_follows)
 {
     struct cpu_regs regs;
@@ -609,6 +621,7 @@ int main(void)
         a_bit_number_in_a_register_reaches_other_entries,
         stos_goes_one_step_at_a_time,
         cmpxchg16b_changes_both_entries_or_none,
+        sixteen_bytes_do_not_fit_into_an_entry,
         a_single_step_follows,
     };
     Suite *suite = suite_create("emulate_pt_write");
