@@ -46,6 +46,19 @@ static struct domain *find_target(domid_t id, int *error)
     return domain;
 }
 
+/* The domain a valid request of the control domain is for; domain_put() it. */
+static struct domain *find_controlled(domid_t id, bool valid, int *error)
+{
+    struct domain *domain = NULL;
+
+    *error = !current->domain->privileged ? -XEN_EPERM : !valid ? -XEN_EINVAL : 0;
+    if (*error == 0) {
+        domain = domain_find(id);
+        *error = domain == NULL ? -XEN_ESRCH : 0;
+    }
+    return domain;
+}
+
 static void put_target(struct domain *domain)
 {
     if (domain != current->domain) {
@@ -60,10 +73,7 @@ static unsigned int address_bits(uint32_t flags)
     return bits == 0 || bits > HEAP_ANY_ADDRESS ? HEAP_ANY_ADDRESS : bits;
 }
 
-/* Each works on extent i: true if it was done. */
-typedef bool extent_function(struct domain *domain, const struct xen_memory_reservation *request,
-                             uint64_t i);
-
+/* This and the next work on extent i: true if it was done. */
 static bool take_extent(struct domain *domain, const struct xen_memory_reservation *request,
                         uint64_t i, bool named)
 {
@@ -89,18 +99,6 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
     return guest_address(request->extent_start) == 0 || copy_to_guest(place, &number) == 0;
 }
 
-static bool populate(struct domain *domain, const struct xen_memory_reservation *request,
-                     uint64_t i)
-{
-    return take_extent(domain, request, i, true);
-}
-
-static bool increase(struct domain *domain, const struct xen_memory_reservation *request,
-                     uint64_t i)
-{
-    return take_extent(domain, request, i, false);
-}
-
 static bool decrease(struct domain *domain, const struct xen_memory_reservation *request,
                      uint64_t i)
 {
@@ -121,19 +119,17 @@ static bool decrease(struct domain *domain, const struct xen_memory_reservation 
     return true;
 }
 
-static long reservation(uint64_t command, uint64_t argument, extent_function *function)
+static long reservation(uint64_t command, uint64_t argument)
 {
     struct xen_memory_reservation request;
-    uint64_t i = command >> COMMAND_BITS;
+    uint64_t i = command >> COMMAND_BITS, kind = command & COMMAND_MASK;
     struct domain *domain;
-    int error =
-        copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+    int error;
 
-    if (error != 0) {
-        return (long)i;
-    }
     /* The count of extents must fit beside the command when the call is continued. */
-    if (request.nr_extents > UINT64_MAX >> COMMAND_BITS || i > request.nr_extents ||
+    if (copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument)) !=
+            0 ||
+        request.nr_extents > UINT64_MAX >> COMMAND_BITS || i > request.nr_extents ||
         request.extent_order > (current->domain->privileged ? ORDER_CONTROL : ORDER_GUEST)) {
         return (long)i;
     }
@@ -144,10 +140,12 @@ static long reservation(uint64_t command, uint64_t argument, extent_function *fu
     for (uint64_t first = i; i < request.nr_extents; i++) {
         if (i > first && preempt_pending()) {
             put_target(domain);
-            return hypercall_continue(__HYPERVISOR_memory_op, 2,
-                                      (command & COMMAND_MASK) | i << COMMAND_BITS, argument, 0, 0);
+            return hypercall_continue(__HYPERVISOR_memory_op, 2, kind | i << COMMAND_BITS, argument,
+                                      0, 0);
         }
-        if (!function(domain, &request, i)) {
+        if (!(kind == XENMEM_decrease_reservation
+                  ? decrease(domain, &request, i)
+                  : take_extent(domain, &request, i, kind == XENMEM_populate_physmap))) {
             break;
         }
     }
@@ -162,10 +160,7 @@ static long domain_quantity(uint64_t command, uint64_t argument)
     long result;
     int error = copy_from_guest(&id, guest_pointer(const domid_t, argument));
 
-    if (error != 0) {
-        return error;
-    }
-    domain = find_target(id, &error);
+    domain = error != 0 ? NULL : find_target(id, &error);
     if (domain == NULL) {
         return error;
     }
@@ -220,7 +215,9 @@ static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
 {
     struct xen_memory_map __guest *place = guest_pointer(struct xen_memory_map, argument);
     struct xen_memory_map request;
-    int error = copy_from_guest(&request, (const struct xen_memory_map __guest *)place);
+    int error = map == NULL
+                    ? -XEN_ENOSYS
+                    : copy_from_guest(&request, (const struct xen_memory_map __guest *)place);
 
     if (error != 0) {
         return error;
@@ -229,13 +226,6 @@ static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
     error = guest_fault(raw_copy_to_guest(request.buffer, map->entries,
                                           request.nr_entries * sizeof(map->entries[0])));
     return error != 0 ? error : copy_to_guest(place, &request);
-}
-
-static long memory_map(uint64_t argument)
-{
-    const struct xen_memory_map_copy *map = current->domain->memory_map;
-
-    return map == NULL ? -XEN_ENOSYS : give_map(argument, map);
 }
 
 static long set_memory_map(uint64_t argument)
@@ -249,15 +239,9 @@ static long set_memory_map(uint64_t argument)
     if (error != 0) {
         return error;
     }
-    if (!current->domain->privileged) {
-        return -XEN_EPERM;
-    }
-    if (request.map.nr_entries > MEMORY_MAP_LIMIT) {
-        return -XEN_EINVAL;
-    }
-    domain = domain_find(request.domid);
+    domain = find_controlled(request.domid, request.map.nr_entries <= MEMORY_MAP_LIMIT, &error);
     if (domain == NULL) {
-        return -XEN_ESRCH;
+        return error;
     }
     map = heap_alloc(sizeof(*map));
     error = map == NULL ? -XEN_ENOMEM
@@ -287,16 +271,12 @@ static long claim_pages(uint64_t argument)
     if (error != 0) {
         return error;
     }
-    if (!current->domain->privileged) {
-        return -XEN_EPERM;
-    }
-    if (guest_address(request.extent_start) != 0 || request.extent_order != 0 ||
-        request.mem_flags != 0) {
-        return -XEN_EINVAL;
-    }
-    domain = domain_find(request.domid);
+    domain = find_controlled(request.domid,
+                             guest_address(request.extent_start) == 0 &&
+                                 request.extent_order == 0 && request.mem_flags == 0,
+                             &error);
     if (domain == NULL) {
-        return -XEN_ESRCH;
+        return error;
     }
     /* A promise that could be kept now; frames are handed out first come, first served. */
     error =
@@ -336,20 +316,15 @@ static long acquire_resource(uint64_t argument)
         guest_pointer(struct xen_mem_acquire_resource, argument);
     struct xen_mem_acquire_resource request;
     struct domain *domain;
-    long result = copy_from_guest(&request, (const struct xen_mem_acquire_resource __guest *)place);
+    long result;
+    int error = copy_from_guest(&request, (const struct xen_mem_acquire_resource __guest *)place);
 
-    if (result != 0) {
-        return result;
+    if (error != 0 || request.pad != 0) {
+        return error != 0 ? error : -XEN_EINVAL;
     }
-    if (request.pad != 0) {
-        return -XEN_EINVAL;
-    }
-    if (!current->domain->privileged) {
-        return -XEN_EPERM;
-    }
-    domain = domain_find(request.domid);
+    domain = find_controlled(request.domid, true, &error);
     if (domain == NULL) {
-        return -XEN_ESRCH;
+        return error;
     }
     if (request.type != XENMEM_resource_grant_table) {
         result = -XEN_EOPNOTSUPP;
@@ -370,11 +345,9 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     /* Only the first three and exchange are ever continued. */
     switch (command & COMMAND_MASK) {
     case XENMEM_populate_physmap:
-        return reservation(command, argument, populate);
     case XENMEM_increase_reservation:
-        return reservation(command, argument, increase);
     case XENMEM_decrease_reservation:
-        return reservation(command, argument, decrease);
+        return reservation(command, argument);
     case XENMEM_exchange:
         return memory_exchange(argument);
     case XENMEM_maximum_ram_page:
@@ -388,7 +361,7 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     case XENMEM_machphys_mfn_list:
         return machphys_mfn_list(argument);
     case XENMEM_memory_map:
-        return memory_map(argument);
+        return give_map(argument, current->domain->memory_map);
     case XENMEM_machine_memory_map:
         return current->domain->privileged ? give_map(argument, &machine_memory_map) : -XEN_EPERM;
     case XENMEM_set_memory_map:
