@@ -37,8 +37,6 @@ static void give_back(struct domain *domain, struct chunk *chunk, unsigned int o
     for (uint32_t i = 0; i < chunk->new_count; i++) {
         heap_free_frames(chunk->new[i], out_order);
     }
-    chunk->old_count = 0;
-    chunk->new_count = 0;
 }
 
 static int steal_chunk(struct domain *domain, const struct xen_memory_exchange *request,
@@ -55,11 +53,12 @@ static int steal_chunk(struct domain *domain, const struct xen_memory_exchange *
             return -XEN_EFAULT;
         }
         for (uint64_t j = 0; j < UINT64_C(1) << in_order; j++) {
-            if (!frame_valid(mfn(number + j)) ||
-                !domain_steal_page(domain, page_of(mfn(number + j)))) {
+            mfn_t frame = mfn(number + j);
+
+            if (!frame_valid(frame) || !domain_steal_page(domain, page_of(frame))) {
                 return -XEN_EINVAL;
             }
-            chunk->old[chunk->old_count++] = page_of(mfn(number + j));
+            chunk->old[chunk->old_count++] = page_of(frame);
         }
     }
     return 0;
@@ -185,10 +184,9 @@ long memory_exchange(uint64_t argument)
     long result =
         copy_from_guest(&request, guest_pointer(const struct xen_memory_exchange, argument));
 
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        result = check(&request, domain->privileged);
     }
-    result = check(&request, domain->privileged);
     if (result != 0) {
         return result;
     }
