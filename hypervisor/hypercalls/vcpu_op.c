@@ -2,8 +2,7 @@
 /*
  * vcpu_op: a domain's own vCPUs.
  *
- * One row a command in the table below; the timer, by far the most frequent,
- * is looked for first.
+ * The timer, by far the most frequent, is looked for first.
  */
 #include "hypervisor/hypercalls/vcpu_op.h"
 
@@ -42,12 +41,11 @@ static long initialise(struct vcpu *vcpu, uint64_t argument)
     return error;
 }
 
-static long up(struct vcpu *vcpu, uint64_t argument)
+static long up(struct vcpu *vcpu)
 {
     struct domain *domain = vcpu->domain;
     long error = 0;
 
-    (void)argument;
     spin_lock(&domain->lock);
     if (!vcpu->initialised) {
         error = -XEN_EINVAL;
@@ -66,13 +64,12 @@ static bool is_down(const struct vcpu *vcpu)
     return (atomic_load(&vcpu->blocked) & VCPU_DOWN) != 0;
 }
 
-static long down(struct vcpu *vcpu, uint64_t argument)
+static long down(struct vcpu *vcpu)
 {
     struct domain *domain = vcpu->domain;
     const struct vcpu *other;
     bool last = true;
 
-    (void)argument;
     spin_lock(&domain->lock);
     FOR_EACH_VCPU(domain, other)
     {
@@ -89,12 +86,6 @@ static long down(struct vcpu *vcpu, uint64_t argument)
         sched_sleep(vcpu);
     }
     return 0;
-}
-
-static long is_up(struct vcpu *vcpu, uint64_t argument)
-{
-    (void)argument;
-    return !is_down(vcpu);
 }
 
 static long get_runstate(struct vcpu *vcpu, uint64_t argument)
@@ -126,12 +117,6 @@ static long set_periodic(struct vcpu *vcpu, uint64_t argument)
     return vcpu_time_set_periodic(vcpu, set.period_ns);
 }
 
-static long stop_periodic(struct vcpu *vcpu, uint64_t argument)
-{
-    (void)argument;
-    return vcpu_time_stop_periodic(vcpu);
-}
-
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_set_singleshot_timer set;
@@ -141,12 +126,6 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
         return -XEN_EFAULT;
     }
     return vcpu_time_set_singleshot(vcpu, set.timeout_abs_ns, set.flags);
-}
-
-static long stop_singleshot(struct vcpu *vcpu, uint64_t argument)
-{
-    (void)argument;
-    return vcpu_time_stop_singleshot(vcpu);
 }
 
 static long register_info(struct vcpu *vcpu, uint64_t argument)
@@ -199,31 +178,46 @@ static long register_clock(struct vcpu *vcpu, uint64_t argument)
     return vcpu_time_register_clock(vcpu, area.addr.p);
 }
 
-static const struct vcpu_command {
-    long (*handler)(struct vcpu *vcpu, uint64_t argument);
-    bool own; /* a vCPU can do it only to itself */
-} commands[16] = {
-    [VCPUOP_initialise] = { initialise, false },
-    [VCPUOP_up] = { up, false },
-    [VCPUOP_down] = { down, false },
-    [VCPUOP_is_up] = { is_up, false },
-    [VCPUOP_get_runstate_info] = { get_runstate, false },
-    [VCPUOP_register_runstate_memory_area] = { register_runstate, false },
-    [VCPUOP_set_periodic_timer] = { set_periodic, false },
-    [VCPUOP_stop_periodic_timer] = { stop_periodic, false },
-    [VCPUOP_set_singleshot_timer] = { set_singleshot, true },
-    [VCPUOP_stop_singleshot_timer] = { stop_singleshot, true },
-    [VCPUOP_register_vcpu_info] = { register_info, false },
-    [VCPUOP_send_nmi] = { send_nmi, false },
-    [VCPUOP_get_physid] = { get_physid, false },
-    [VCPUOP_register_vcpu_time_memory_area] = { register_clock, false },
-};
+/* All commands but the one that hypercall_vcpu_op() carries out itself. */
+static long vcpu_command(struct vcpu *vcpu, uint64_t command, uint64_t argument)
+{
+    switch (command) {
+    case VCPUOP_initialise:
+        return initialise(vcpu, argument);
+    case VCPUOP_up:
+        return up(vcpu);
+    case VCPUOP_down:
+        return down(vcpu);
+    case VCPUOP_is_up:
+        return !is_down(vcpu);
+    case VCPUOP_get_runstate_info:
+        return get_runstate(vcpu, argument);
+    case VCPUOP_register_runstate_memory_area:
+        return register_runstate(vcpu, argument);
+    case VCPUOP_set_periodic_timer:
+        return set_periodic(vcpu, argument);
+    case VCPUOP_stop_periodic_timer:
+        return vcpu_time_stop_periodic(vcpu);
+    case VCPUOP_set_singleshot_timer: /* this and the next: of one's own alone */
+        return -XEN_EINVAL;
+    case VCPUOP_stop_singleshot_timer:
+        return vcpu != current ? -XEN_EINVAL : vcpu_time_stop_singleshot(vcpu);
+    case VCPUOP_register_vcpu_info:
+        return register_info(vcpu, argument);
+    case VCPUOP_send_nmi:
+        return send_nmi(vcpu, argument);
+    case VCPUOP_get_physid:
+        return get_physid(vcpu, argument);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_clock(vcpu, argument);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
 
 long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument)
 {
-    struct vcpu *caller = current;
-    const struct vcpu_command *row;
-    struct vcpu *vcpu;
+    struct vcpu *caller = current, *vcpu;
     long result;
 
     command = (uint32_t)command;
@@ -235,15 +229,7 @@ long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument)
     if (vcpu == NULL) {
         return -XEN_ENOENT;
     }
-    /* The mask keeps speculation inside the table as well. */
-    row = &commands[command % ARRAY_SIZE(commands)];
-    if (command >= ARRAY_SIZE(commands) || row->handler == NULL) {
-        return -XEN_ENOSYS;
-    }
-    if (row->own && vcpu != caller) {
-        return -XEN_EINVAL;
-    }
-    result = row->handler(vcpu, argument);
+    result = vcpu_command(vcpu, command, argument);
     if (result == -XEN_ERESTART) {
         return hypercall_continue(__HYPERVISOR_vcpu_op, 3, command, vcpu_id, argument, 0);
     }
