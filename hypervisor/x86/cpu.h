@@ -124,9 +124,8 @@ static inline void write_msr(uint32_t msr, uint64_t value)
                      : "memory");
 }
 
-/* For registers that may not be there: false, and nothing written, on #GP (x86/extable.h). */
+/* For a register that may not be there: false, and nothing read, on #GP (x86/extable.h). */
 bool must_check read_msr_safe(uint32_t msr, uint64_t *value);
-bool must_check write_msr_safe(uint32_t msr, uint64_t value);
 
 #define DEFINE_CONTROL_REGISTER(name)                                   \
     static inline uint64_t read_##name(void)                            \

@@ -21,24 +21,18 @@ static bool bit(uint32_t word, unsigned int number)
 
 static void detect_xsave(void)
 {
-    struct cpuid_regs leaf;
-
     cpu_features.xcr0 = XSTATE_X87 | XSTATE_SSE;
     cpu_features.xsave_size = 512;
     if (!cpu_features.xsave) {
         return;
     }
-    leaf = cpuid(0xd, 0);
-    cpu_features.xcr0 |= leaf.eax & XSTATE_AVX;
+    cpu_features.xcr0 |= cpuid(0xd, 0).eax & XSTATE_AVX;
     cpu_features.xsave_size = 512 + 64;
     if ((cpu_features.xcr0 & XSTATE_AVX) != 0) {
         struct cpuid_regs avx = cpuid(0xd, 2);
 
         cpu_features.xsave_size = avx.eax + avx.ebx;
     }
-    leaf = cpuid(0xd, 1);
-    cpu_features.xsaveopt = bit(leaf.eax, 0);
-    cpu_features.xsavec = bit(leaf.eax, 1);
 }
 
 void features_detect(void)
@@ -59,7 +53,6 @@ void features_detect(void)
         leaf = cpuid(7, 0);
         f->fsgsbase = bit(leaf.ebx, 0);
         f->smep = bit(leaf.ebx, 7);
-        f->invpcid = bit(leaf.ebx, 10);
         f->smap = bit(leaf.ebx, 20);
         f->umip = bit(leaf.ecx, 2);
     }
@@ -87,9 +80,7 @@ void features_enable(void)
     cr4 |= f->xsave ? CR4_OSXSAVE : 0;
     write_cr4(cr4);
     if (f->xsave) {
-        __asm__ volatile("xsetbv"
-                         :
-                         : "c"(0), "a"((uint32_t)f->xcr0), "d"((uint32_t)(f->xcr0 >> 32)));
+        __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)f->xcr0), "d"(0));
     }
     write_cr0(CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 }
@@ -113,20 +104,6 @@ bool read_msr_safe(uint32_t msr, uint64_t *value)
     }
     *value = ((uint64_t)high << 32) | low;
     return true;
-}
-
-bool write_msr_safe(uint32_t msr, uint64_t value)
-{
-    uint8_t ok = 1;
-
-    __asm__ volatile("1: wrmsr\n\t"
-                     "jmp 3f\n\t"
-                     "2: movb $0, %b0\n\t"
-                     "3:\n\t" EXTABLE("1b", "2b")
-                     : "+&r"(ok)
-                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-                     : "memory");
-    return ok != 0;
 }
 
 struct cpu_identity cpu_identify(void)

@@ -8,8 +8,7 @@
 #include "hypervisor/lib/types.h"
 
 struct cpu_features {
-    bool xsave, xsaveopt, xsavec;
-    bool fsgsbase, smep, smap, umip, pcid, invpcid;
+    bool xsave, fsgsbase, smep, smap, umip, pcid;
     bool large_1g, rdtscp, x2apic, tsc_deadline, invariant_tsc;
     bool intel, amd;
     unsigned int physical_bits;
