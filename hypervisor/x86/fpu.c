@@ -41,12 +41,20 @@ static uint32_t mxcsr_mask(void)
     return mask;
 }
 
+/* Of an area with legacy state alone. */
+static void make_header(struct fpu_state *state)
+{
+    if (cpu_features.xsave) {
+        memset(state->area + XSTATE_BV, 0, 64);
+        state->area[XSTATE_BV] = 3;
+    }
+}
+
 struct fpu_state *fpu_create(void)
 {
     struct fpu_state *state = heap_alloc(sizeof(*state) + AREA_ALIGN + cpu_features.xsave_size);
-    uint32_t mxcsr = MXCSR_DEFAULT;
-    uint16_t fcw = FCW_DEFAULT;
-    uint64_t present = 3;
+    const uint32_t mxcsr = MXCSR_DEFAULT;
+    const uint16_t fcw = FCW_DEFAULT;
 
     if (state == NULL) {
         return NULL;
@@ -55,9 +63,7 @@ struct fpu_state *fpu_create(void)
     state->area = (uint8_t *)ROUND_UP((uintptr_t)state->memory, (uintptr_t)AREA_ALIGN);
     memcpy(state->area + FCW_OFFSET, &fcw, sizeof(fcw));
     memcpy(state->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    if (cpu_features.xsave) {
-        memcpy(state->area + XSTATE_BV, &present, sizeof(present));
-    }
+    make_header(state);
     return state;
 }
 
@@ -74,12 +80,7 @@ void fpu_from_fxsave(struct fpu_state *state, const void *fxsave)
     memcpy(&mxcsr, state->area + MXCSR_OFFSET, sizeof(mxcsr));
     mxcsr &= mxcsr_mask();
     memcpy(state->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    if (cpu_features.xsave) {
-        uint64_t present = 3;
-
-        memset(state->area + XSTATE_BV, 0, 64);
-        memcpy(state->area + XSTATE_BV, &present, sizeof(present));
-    }
+    make_header(state);
 }
 
 void fpu_to_fxsave(const struct fpu_state *state, void *fxsave)
@@ -87,10 +88,9 @@ void fpu_to_fxsave(const struct fpu_state *state, void *fxsave)
     memcpy(fxsave, state->area, FXSAVE_SIZE);
 }
 
-/* All components the core knows, whatever the guest's XCR0 says: it may shrink and grow again. */
-static void load_core_xcr0(void)
+static void load_xcr0(uint64_t xcr0)
 {
-    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)cpu_features.xcr0), "d"(0));
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)xcr0), "d"(0));
 }
 
 void fpu_save(struct fpu_state *state)
@@ -100,7 +100,8 @@ void fpu_save(struct fpu_state *state)
         return;
     }
     if (state->xcr0 != cpu_features.xcr0) {
-        load_core_xcr0();
+        /* All components the core knows, whatever the guest's: that may shrink and grow again. */
+        load_xcr0(cpu_features.xcr0);
     }
     __asm__ volatile("xsave64 (%0)" : : "r"(state->area), "a"(-1), "d"(-1) : "memory");
 }
@@ -113,14 +114,14 @@ void fpu_load(const struct fpu_state *state)
     }
     __asm__ volatile("xrstor64 (%0)" : : "r"(state->area), "a"(-1), "d"(-1) : "memory");
     if (state->xcr0 != cpu_features.xcr0) {
-        __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)state->xcr0), "d"(0));
+        load_xcr0(state->xcr0);
     }
 }
 
 void fpu_set_xcr0(struct fpu_state *state, uint64_t xcr0)
 {
     state->xcr0 = xcr0;
-    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)xcr0), "d"(0));
+    load_xcr0(xcr0);
 }
 
 uint64_t fpu_xcr0(const struct fpu_state *state)
