@@ -37,7 +37,8 @@ bool symbol_at(uint32_t index, uint64_t *address, const char **name)
     return true;
 }
 
-void symbol_format(uint64_t address, char *buffer, size_t size)
+/* "name+0x12" of an address in the core; the bare number otherwise. */
+static void symbol_format(uint64_t address, char *buffer, size_t size)
 {
     uint64_t offset = address - (uint64_t)_start_of_core;
     uint32_t low = 0, high = symbol_count;

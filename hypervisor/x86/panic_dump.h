@@ -24,9 +24,6 @@ void registers_request(unsigned int cpu);
 /* An NMI from hardware or for registers_request(). */
 void nmi_received(const struct cpu_regs *regs);
 
-/* "name+0x12/0x40" of an address in the core; the bare number otherwise. */
-void symbol_format(uint64_t address, char *buffer, size_t size);
-
 /* The address of a symbol by position, for XENPF_get_symbol; false beyond the last. */
 bool symbol_at(uint32_t index, uint64_t *address, const char **name);
 
