@@ -87,7 +87,7 @@ static inline int must_check guest_fault(size_t left)
 
 #define guest_read_word(address, into, fault)                             \
     do {                                                                  \
-        uint64_t word_;                                                   \
+        uint64_t word_ = 0; /* dead, but clang cannot tell */             \
                                                                           \
         __asm__ goto("1: movq %1, %0\n\t" EXTABLE("1b", "%l[" #fault "]") \
                      : "=r"(word_)                                        \
