@@ -291,8 +291,7 @@ long grant_continue(uint32_t operation, uint64_t argument, uint32_t count);
  * at least 1 and array_ok() was asked.
  */
 long grant_map(uint64_t argument, uint32_t count);
-long grant_unmap(uint64_t argument, uint32_t count);
-long grant_unmap_and_replace(uint64_t argument, uint32_t count);
+long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation); /* and _and_replace */
 long grant_copy(uint64_t argument, uint32_t count);
 long grant_cache_flush(uint64_t argument, uint32_t count);
 long grant_swap(uint64_t argument, uint32_t count);

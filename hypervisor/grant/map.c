@@ -34,11 +34,6 @@ _Static_assert(sizeof(struct gnttab_unmap_grant_ref) == sizeof(struct gnttab_unm
                        offsetof(struct gnttab_unmap_and_replace, status),
                "both requests are read as one");
 
-struct unmap_request {
-    uint64_t host_addr, dev_bus_addr, new_addr;
-    uint32_t handle;
-};
-
 static uint64_t entry_for(mfn_t frame, uint32_t flags)
 {
     uint64_t entry = pte_make(frame, PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY) |
@@ -48,20 +43,15 @@ static uint64_t entry_for(mfn_t frame, uint32_t flags)
     return (flags & GNTMAP_readonly) != 0 ? entry : entry | PTE_WRITABLE;
 }
 
-static inline struct grant_claim claim_for(uint32_t flags)
-{
-    return grant_claim(current->domain->id,
-                       (flags & GNTMAP_readonly) != 0 ? GRANT_WHOLE : GRANT_WHOLE | GRANT_WRITE);
-}
-
-static inline uint32_t count_for(uint32_t flags)
-{
-    return (flags & GNTMAP_readonly) != 0 ? GRANT_USER : GRANT_USER + GRANT_WRITER;
-}
-
 static inline bool writable(uint32_t flags)
 {
     return (flags & GNTMAP_readonly) == 0;
+}
+
+static inline struct grant_claim claim_for(uint32_t flags)
+{
+    return grant_claim(current->domain->id,
+                       writable(flags) ? GRANT_WHOLE | GRANT_WRITE : GRANT_WHOLE);
 }
 
 static int map_one(struct grant_table *table, struct domain *granter,
@@ -109,14 +99,15 @@ let_go:
     while (held-- > 0) {
         frame_let_go(frame, writable(op->flags));
     }
-    grant_unpin(granter->grants, op->ref, count_for(op->flags));
+    grant_unpin(granter->grants, op->ref, claim_for(op->flags).count);
 give_back:
     track_give_back(table, handle);
     return status;
 }
 
 /* First half: the mapping is gone from the page tables, or nothing happened. */
-static int unmap_begin(const struct grant_table *table, const struct unmap_request *request,
+static int unmap_begin(const struct grant_table *table,
+                       const struct gnttab_unmap_grant_ref *request, uint64_t new_addr,
                        struct unmapped *done)
 {
     struct grant_track *track = track_of(table, request->handle);
@@ -143,7 +134,7 @@ static int unmap_begin(const struct grant_table *table, const struct unmap_reque
         done->parts = GNTMAP_device_map;
     }
     if ((state & GNTMAP_host_map) != 0 && request->host_addr != 0) {
-        status = pv_grant_unmap(request->host_addr, state, frame, request->new_addr);
+        status = pv_grant_unmap(request->host_addr, state, frame, new_addr);
         if (unlikely(status != 0)) {
             done->parts = 0;
             goto not_busy;
@@ -181,7 +172,7 @@ static void unmap_finish(struct grant_table *table, const struct unmapped *done)
         atomic_store_explicit(&track->state, state, memory_order_release);
         return;
     }
-    grant_unpin(granter->grants, ref, count_for(state));
+    grant_unpin(granter->grants, ref, claim_for(state).count);
     track->granter = NULL;
     atomic_store_explicit(&track->state, 0, memory_order_relaxed);
     track_give_back(table, done->handle);
@@ -196,10 +187,12 @@ static void flush_mapper(void)
 /* The caller cannot be told its handle: as if it had not been mapped. */
 static void map_undo(struct grant_table *table, const struct gnttab_map_grant_ref *op)
 {
-    struct unmap_request request = { op->host_addr, op->dev_bus_addr, 0, op->handle };
+    struct gnttab_unmap_grant_ref request = { .host_addr = op->host_addr,
+                                              .dev_bus_addr = op->dev_bus_addr,
+                                              .handle = op->handle };
     struct unmapped done;
 
-    if (unmap_begin(table, &request, &done) == 0 && done.parts != 0) {
+    if (unmap_begin(table, &request, 0, &done) == 0 && done.parts != 0) {
         flush_mapper();
         unmap_finish(table, &done);
     }
@@ -277,17 +270,17 @@ static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t coun
     long error = 0;
 
     for (uint32_t i = 0; i < count && error == 0; i++) {
-        struct unmap_request request;
+        uint64_t new_addr = 0;
 
         error = copy_from_guest(&op, &ops[i]);
         if (unlikely(error != 0)) {
             break;
         }
-        request = (struct unmap_request){ .host_addr = op.host_addr,
-                                          .dev_bus_addr = replace ? 0 : op.dev_bus_addr,
-                                          .new_addr = replace ? op.dev_bus_addr : 0,
-                                          .handle = op.handle };
-        op.status = (int16_t)unmap_begin(table, &request, &done[ended]);
+        if (replace) {
+            new_addr = op.dev_bus_addr;
+            op.dev_bus_addr = 0;
+        }
+        op.status = (int16_t)unmap_begin(table, &op, new_addr, &done[ended]);
         parts |= done[ended].parts;
         ended += done[ended].parts != 0;
         error = answer_word(guest_address(&ops[i]), offsetof(struct gnttab_unmap_grant_ref, handle),
@@ -302,7 +295,7 @@ static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t coun
     return error;
 }
 
-static long unmap_all(uint64_t argument, uint32_t count, uint32_t operation)
+long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation)
 {
     struct gnttab_unmap_grant_ref __guest *ops =
         guest_pointer(struct gnttab_unmap_grant_ref, argument);
@@ -320,16 +313,6 @@ static long unmap_all(uint64_t argument, uint32_t count, uint32_t operation)
             return grant_continue(operation, guest_address(&ops[i]), count - i);
         }
     }
-}
-
-long grant_unmap(uint64_t argument, uint32_t count)
-{
-    return unmap_all(argument, count, GNTTABOP_unmap_grant_ref);
-}
-
-long grant_unmap_and_replace(uint64_t argument, uint32_t count)
-{
-    return unmap_all(argument, count, GNTTABOP_unmap_and_replace);
 }
 
 int grant_table_release_mappings(struct domain *domain)

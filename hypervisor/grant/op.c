@@ -50,14 +50,12 @@ long hypercall_grant_table_op(uint64_t operation, uint64_t argument, uint64_t co
         ok = array_ok(argument, count, sizeof(struct gnttab_map_grant_ref));
         return likely(ok) ? grant_map(argument, count) : -XEN_EFAULT;
     case GNTTABOP_unmap_grant_ref:
+    case GNTTABOP_unmap_and_replace: /* of the same size */
         ok = array_ok(argument, count, sizeof(struct gnttab_unmap_grant_ref));
-        return likely(ok) ? grant_unmap(argument, count) : -XEN_EFAULT;
+        return likely(ok) ? grant_unmap(argument, count, (uint32_t)operation) : -XEN_EFAULT;
     case GNTTABOP_copy:
         ok = array_ok(argument, count, sizeof(struct gnttab_copy));
         return likely(ok) ? grant_copy(argument, count) : -XEN_EFAULT;
-    case GNTTABOP_unmap_and_replace:
-        ok = array_ok(argument, count, sizeof(struct gnttab_unmap_and_replace));
-        return likely(ok) ? grant_unmap_and_replace(argument, count) : -XEN_EFAULT;
     case GNTTABOP_swap_grant_ref:
         ok = array_ok(argument, count, sizeof(struct gnttab_swap_grant_ref));
         return likely(ok) ? grant_swap(argument, count) : -XEN_EFAULT;
