@@ -11,7 +11,7 @@
 #include "hypervisor/x86/softirq.h"
 
 #define RESERVED GNTTAB_NR_RESERVED_ENTRIES
-#define MARKS    ((uint16_t)(GTF_reading | GTF_writing))
+#define MARKS    ((uint64_t)(GTF_reading | GTF_writing))
 
 /* The marks an entry has to carry, by the core's own record. */
 static uint16_t marks_of(const struct grant_table *table, grant_ref_t ref)
@@ -40,35 +40,25 @@ static bool quiet(const struct grant_table *table, uint32_t entries) REQUIRES(ta
     return true;
 }
 
-/* Read before anything is changed: the reserved entries survive, in the other form. */
-static void save_v1(const struct grant_table *table, union grant_entry_v2 saved[RESERVED])
-{
-    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
-        uint64_t word = read_once(*grant_v1_word(table, ref));
-
-        saved[ref].full_page.hdr.flags = (uint16_t)(word & (uint16_t)~MARKS);
-        saved[ref].full_page.hdr.domid = (domid_t)(word >> 16);
-        saved[ref].full_page.frame = word >> 32;
-    }
-}
-
-/* -XEN_ERANGE if a frame does not fit.  What version 1 does not know is dropped. */
-static int save_v2(const struct grant_table *table, union grant_entry_v2 saved[RESERVED])
+/*
+ * Read before anything is changed: the reserved entries survive, each in the form
+ * of version 1.  -XEN_ERANGE if a frame does not fit; what that form cannot tell is dropped.
+ */
+static int save(const struct grant_table *table, uint32_t version, uint64_t saved[RESERVED])
 {
     for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
         const union grant_entry_v2 *shared = grant_v2_entry(table, ref);
         uint32_t header = read_once(shared->__spacer[0]);
         uint64_t frame = read_once(shared->full_page.frame);
 
-        if ((header & (GTF_type_mask | GTF_sub_page)) != GTF_permit_access) {
-            continue;
+        if (version == 1) {
+            saved[ref] = read_once(*grant_v1_word(table, ref)) & ~MARKS;
+        } else if ((header & (GTF_type_mask | GTF_sub_page)) == GTF_permit_access) {
+            if (frame > UINT32_MAX) {
+                return -XEN_ERANGE;
+            }
+            saved[ref] = frame << 32 | (header & ~MARKS);
         }
-        if (frame > UINT32_MAX) {
-            return -XEN_ERANGE;
-        }
-        saved[ref].full_page.hdr.flags = (uint16_t)(header & (uint16_t)~MARKS);
-        saved[ref].full_page.hdr.domid = (domid_t)(header >> 16);
-        saved[ref].full_page.frame = frame;
     }
     return 0;
 }
@@ -80,22 +70,16 @@ static void clear_frames(void *const *frames, uint32_t count)
     }
 }
 
-static void restore_v1(struct grant_table *table, const union grant_entry_v2 saved[RESERVED])
+static void restore(struct grant_table *table, uint32_t version, const uint64_t saved[RESERVED])
 {
     for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
-        uint64_t word = saved[ref].full_page.frame << 32 |
-                        (uint64_t)saved[ref].full_page.hdr.domid << 16 |
-                        saved[ref].full_page.hdr.flags | marks_of(table, ref);
-
-        write_once(*grant_v1_word(table, ref), word);
-    }
-}
-
-static void restore_v2(struct grant_table *table, const union grant_entry_v2 saved[RESERVED])
-{
-    for (grant_ref_t ref = 0; ref < RESERVED; ref++) {
-        *grant_v2_entry(table, ref) = saved[ref];
-        write_once(*grant_v2_status(table, ref), marks_of(table, ref));
+        if (version == 1) {
+            write_once(*grant_v1_word(table, ref), saved[ref] | marks_of(table, ref));
+        } else {
+            grant_v2_entry(table, ref)->__spacer[0] = (uint32_t)saved[ref];
+            grant_v2_entry(table, ref)->full_page.frame = saved[ref] >> 32;
+            write_once(*grant_v2_status(table, ref), marks_of(table, ref));
+        }
     }
 }
 
@@ -117,7 +101,7 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
     REQUIRES(table->lock)
 {
     uint32_t frames = atomic_load(&table->frames);
-    union grant_entry_v2 saved[RESERVED] = { 0 };
+    uint64_t saved[RESERVED] = { 0 };
     int error = 0;
 
     if (version == 2) {
@@ -130,11 +114,9 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
     atomic_store(&table->version, 0);
     if (!quiet(table, frames * GRANT_V1_ENTRIES)) {
         error = -XEN_EBUSY;
-    } else if (version == 2) {
-        save_v1(table, saved);
     } else {
-        error = save_v2(table, saved);
-        if (error == 0 && status_mapped(table)) {
+        error = save(table, 3 - version, saved);
+        if (error == 0 && version == 1 && status_mapped(table)) {
             error = -XEN_EBUSY;
         }
     }
@@ -144,11 +126,7 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
     }
     clear_frames(table->shared, frames);
     clear_frames((void *const *)table->status, table->status_frames);
-    if (version == 2) {
-        restore_v2(table, saved);
-    } else {
-        restore_v1(table, saved);
-    }
+    restore(table, version, saved);
     atomic_store(&table->version, version);
     return 0;
 }
