@@ -25,7 +25,7 @@ struct elf_kernel {
     char guest_os[32];
 };
 
-/* NULL, or why the image cannot be started. `image` may be anything at all. */
-const char *elf_kernel_parse(const void *image, size_t size, struct elf_kernel *kernel);
+/* NULL, or why the image cannot be started. `bytes` may be anything at all. */
+const char *elf_kernel_parse(const void *bytes, size_t size, struct elf_kernel *kernel);
 
 #endif

@@ -59,9 +59,10 @@ static long physical_cpus(struct xen_mc_physcpuinfo *request)
         if (count == request->ncpus) {
             break;
         }
-        if (copy_to_guest(request->info + count++, &info) != 0) {
+        if (copy_to_guest(request->info + count, &info) != 0) {
             return -XEN_EFAULT;
         }
+        count++;
     }
     request->ncpus = count;
     return 0;

@@ -18,8 +18,7 @@
 #define NO_FRAME   0u /* frame 0 is never in the heap */
 #define FREE_DIRTY 0x100u
 
-static const uint64_t zone_end[ZONES] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT),
-                                          UINT64_MAX };
+static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };
 
 static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
 static uint32_t free_blocks[ZONES][HEAP_ORDER_LIMIT]; /* heads; linked through struct page */
@@ -29,7 +28,7 @@ static unsigned int zone_of(uint64_t number)
 {
     unsigned int zone = 0;
 
-    while (number >= zone_end[zone]) {
+    while (zone < ZONES - 1 && number >= zone_end[zone]) {
         zone++;
     }
     return zone;

@@ -235,7 +235,7 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
     pv->user_cr3 = maddr_of_mfn(user).byte;
     pv->kernel_mode = true;
     error = -XEN_EINVAL;
-    if (context->gdt_ents > GDT_GUEST_PAGES * 512u || context->ldt_ents > 8192 ||
+    if (context->gdt_ents > GDT_GUEST_PAGES * UINT64_C(512) || context->ldt_ents > 8192 ||
         segments_set_gdt(vcpu, context->gdt_frames, (uint32_t)context->gdt_ents) != 0) {
         goto put_user;
     }

@@ -245,7 +245,7 @@ static int set_upper(struct domain *domain, struct page *table, unsigned int lev
 {
     bool present = (entry & PTE_PRESENT) != 0;
     pte_t *slot = (pte_t *)page_address(table) + index;
-    pte_t old = read_once(*slot);
+    pte_t old;
     int error;
 
     if (core_slot(level, index) || (present && !table_flags_ok(level, entry))) {

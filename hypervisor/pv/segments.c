@@ -22,7 +22,7 @@
 #define DESCRIPTOR_CODE    (UINT64_C(1) << 43)
 #define DESCRIPTOR_LONG    (UINT64_C(1) << 53)
 #define PER_PAGE           512u
-#define GDT_GUEST_ENTRIES  (GDT_GUEST_PAGES * PER_PAGE)
+#define GDT_GUEST_ENTRIES  (GDT_GUEST_PAGES * (uint64_t)PER_PAGE)
 #define LDT_ENTRIES_LIMIT  8192u
 
 /* Pages of the last vCPU's tables that each CPU's window shows; that vCPU may be gone. */

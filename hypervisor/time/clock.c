@@ -313,7 +313,8 @@ uint64_t clock_cmos_seconds(struct cmos_time time)
         year > 99) {
         return 0;
     }
-    return clock_seconds_of_date(2000 + year, month, day) + hour * 3600 + minute * 60 + second;
+    return clock_seconds_of_date(2000 + year, month, day) + hour * UINT64_C(3600) +
+           minute * UINT64_C(60) + second;
 }
 
 static uint64_t cmos_seconds(void)

@@ -38,6 +38,6 @@ void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu);
 
 /* The guest's frame could not be loaded by iretq: give it to the guest or crash it. */
-void pv_iret_failed(struct cpu_regs *regs, struct vcpu *vcpu);
+void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu);
 
 #endif

@@ -69,7 +69,7 @@ const uint8_t *build_id(size_t *size)
         return NULL;
     }
     *size = note[1];
-    return _build_id_note + 12 + ROUND_UP(note[0], 4u);
+    return _build_id_note + 12 + ROUND_UP((size_t)note[0], 4);
 }
 
 void registers_dump(const struct cpu_regs *regs)

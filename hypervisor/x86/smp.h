@@ -35,8 +35,8 @@ void smp_call_interrupt(void);
 /* Interrupt one CPU.  To oneself it works as well. */
 void cpu_send(unsigned int cpu, uint8_t vector);
 
-/* Run `call(argument)` on every other CPU and wait until all have. */
-void cpu_call_others(void (*call)(void *argument), void *argument);
+/* Run `function(argument)` on every other CPU and wait until all have. */
+void cpu_call_others(void (*function)(void *argument), void *argument);
 
 /* Start all CPUs of the MADT, at most `limit`; the boot CPU is running already. */
 void smp_start(unsigned int limit);
