@@ -10,6 +10,8 @@
 
 #define PORT_MAP_BYTES (IO_PORTS / 8)
 
+enum numbers { FRAMES, IRQS };
+
 bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last)
 {
     uint32_t low = 0, high = set->count;
@@ -124,8 +126,8 @@ void io_permissions_destroy(struct domain *domain)
     }
     domain->io = NULL;
     heap_free(atomic_load(&io->ports));
-    range_set_free(&io->frames);
-    range_set_free(&io->irqs);
+    range_set_free(&io->sets[FRAMES]);
+    range_set_free(&io->sets[IRQS]);
     heap_free(io);
 }
 
@@ -138,10 +140,10 @@ static int ports_change(struct domain *domain, uint64_t first, uint64_t last, bo
         return -XEN_EINVAL;
     }
     map = atomic_load_explicit(&io->ports, memory_order_relaxed);
+    if (map == NULL && !allow) {
+        return 0;
+    }
     if (map == NULL) {
-        if (!allow) {
-            return 0;
-        }
         map = heap_alloc(PORT_MAP_BYTES);
         if (map == NULL) {
             return -XEN_ENOMEM;
@@ -185,73 +187,67 @@ bool io_port_range_allowed(const struct domain *domain, uint64_t first, uint64_t
  * and the old one freed after: the heap's lock ranks above ours.  Only the
  * holder of the domain's lock changes a set, so it stands still meanwhile.
  */
-static int set_change(struct io_permissions *io, struct range_set *set, struct range range,
-                      bool allow)
+static int set_change(struct domain *domain, enum numbers of, struct range range, bool allow)
 {
+    struct io_permissions *io = domain->io;
     struct range_set old, changed;
-    int error =
-        allow ? range_set_with(&changed, set, range) : range_set_without(&changed, set, range);
+    int error;
 
+    if (io == NULL) {
+        return -XEN_EINVAL;
+    }
+    error = allow ? range_set_with(&changed, &io->sets[of], range)
+                  : range_set_without(&changed, &io->sets[of], range);
     if (error != 0) {
         return error;
     }
     spin_lock(&io->lock);
-    old = *set;
-    *set = changed;
+    old = io->sets[of];
+    io->sets[of] = changed;
     spin_unlock(&io->lock);
     range_set_free(&old);
     return 0;
 }
 
-static bool set_allows(struct io_permissions *io, const struct range_set *set, uint64_t first,
-                       uint64_t last)
+static bool set_allows(struct io_permissions *io, enum numbers of, uint64_t first, uint64_t last)
 {
     bool allowed;
 
+    if (io == NULL) {
+        return false;
+    }
     spin_lock(&io->lock);
-    allowed = range_set_has(set, first, last);
+    allowed = range_set_has(&io->sets[of], first, last);
     spin_unlock(&io->lock);
     return allowed;
 }
 
 int io_allow_frames(struct domain *domain, uint64_t first, uint64_t last)
 {
-    struct io_permissions *io = domain->io;
-
-    return io == NULL ? -XEN_EINVAL
-                      : set_change(io, &io->frames, (struct range){ first, last }, true);
+    return set_change(domain, FRAMES, (struct range){ first, last }, true);
 }
 
 int io_deny_frames(struct domain *domain, uint64_t first, uint64_t last)
 {
-    struct io_permissions *io = domain->io;
-
-    return io == NULL ? -XEN_EINVAL
-                      : set_change(io, &io->frames, (struct range){ first, last }, false);
+    return set_change(domain, FRAMES, (struct range){ first, last }, false);
 }
 
 int io_allow_irqs(struct domain *domain, uint64_t first, uint64_t last)
 {
-    struct io_permissions *io = domain->io;
-
-    return io == NULL ? -XEN_EINVAL
-                      : set_change(io, &io->irqs, (struct range){ first, last }, true);
+    return set_change(domain, IRQS, (struct range){ first, last }, true);
 }
 
 int io_deny_irqs(struct domain *domain, uint64_t first, uint64_t last)
 {
-    struct io_permissions *io = domain->io;
-
-    return io == NULL ? -XEN_EINVAL
-                      : set_change(io, &io->irqs, (struct range){ first, last }, false);
+    return set_change(domain, IRQS, (struct range){ first, last }, false);
 }
 
 bool io_frames_allowed(struct domain *domain, uint64_t first, uint64_t last)
 {
-    return domain->io != NULL && set_allows(domain->io, &domain->io->frames, first, last);
+    return set_allows(domain->io, FRAMES, first, last);
 }
 
 bool io_irqs_allowed(struct domain *domain, uint64_t first, uint64_t last)
 {
-    return domain->io != NULL && set_allows(domain->io, &domain->io->irqs, first, last);
+    return set_allows(domain->io, IRQS, first, last);
 }

@@ -40,8 +40,7 @@ void range_set_free(struct range_set *set);
 struct io_permissions {
     _Atomic(uint8_t *) ports; /* a bit for each, 1 allows; NULL: none */
     struct spinlock lock;     /* RANK_DEVICE: the two sets */
-    struct range_set frames;
-    struct range_set irqs;
+    struct range_set sets[2]; /* frames, interrupt lines */
 
     /* Registers that select what a data port means, as the domain wrote them. */
     _Atomic uint32_t pci_address; /* 0xcf8 */
