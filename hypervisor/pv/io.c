@@ -39,26 +39,23 @@ struct spinlock pci_port_lock = SPINLOCK_INIT(RANK_DEVICE);
 /* Only the two steps of the CMOS clock; it is nobody's but the control domain's after boot. */
 static struct spinlock cmos_lock = SPINLOCK_INIT(RANK_DEVICE);
 
-static uint32_t hardware_read(unsigned int port, unsigned int size)
+/* One access; what a write returns means nothing. */
+static always_inline uint32_t hardware_access(unsigned int port, unsigned int size, bool write,
+                                              uint32_t value)
 {
-    if (size == 1) {
-        return in8((uint16_t)port);
-    }
-    if (size == 2) {
-        return in16((uint16_t)port);
-    }
-    return in32((uint16_t)port);
-}
+    uint16_t number = (uint16_t)port;
 
-static void hardware_write(unsigned int port, unsigned int size, uint32_t value)
-{
-    if (size == 1) {
-        out8((uint16_t)port, (uint8_t)value);
-    } else if (size == 2) {
-        out16((uint16_t)port, (uint16_t)value);
-    } else {
-        out32((uint16_t)port, value);
+    if (write) {
+        if (size == 1) {
+            out8(number, (uint8_t)value);
+        } else if (size == 2) {
+            out16(number, (uint16_t)value);
+        } else {
+            out32(number, value);
+        }
+        return 0;
     }
+    return size == 1 ? in8(number) : size == 2 ? in16(number) : in32(number);
 }
 
 /* The guest's own I/O bitmap: a 0 bit allows.  It lies in the kernel's address space. */
@@ -89,50 +86,28 @@ bool pv_io_allowed(const struct vcpu *vcpu, unsigned int port, unsigned int size
 }
 
 /* PCI configuration by the domain's own address register; without its enable bit, nothing there. */
-static uint32_t pci_data_read(const struct io_permissions *io, unsigned int port, unsigned int size)
-{
-    uint32_t address = atomic_load_explicit(&io->pci_address, memory_order_relaxed);
-    uint32_t value = UINT32_MAX;
-
-    if ((address & PCI_ADDRESS_ENABLE) != 0) {
-        spin_lock(&pci_port_lock);
-        out32(PORT_PCI_ADDRESS, address);
-        value = hardware_read(port, size);
-        spin_unlock(&pci_port_lock);
-    }
-    return value;
-}
-
-static void pci_data_write(const struct io_permissions *io, unsigned int port, unsigned int size,
-                           uint32_t value)
+static uint32_t pci_data_access(const struct io_permissions *io, unsigned int port,
+                                unsigned int size, bool write, uint32_t value)
 {
     uint32_t address = atomic_load_explicit(&io->pci_address, memory_order_relaxed);
 
-    if ((address & PCI_ADDRESS_ENABLE) != 0) {
-        spin_lock(&pci_port_lock);
-        out32(PORT_PCI_ADDRESS, address);
-        hardware_write(port, size, value);
-        spin_unlock(&pci_port_lock);
+    if ((address & PCI_ADDRESS_ENABLE) == 0) {
+        return UINT32_MAX;
     }
-}
-
-static uint8_t cmos_read(const struct io_permissions *io)
-{
-    uint8_t value;
-
-    spin_lock(&cmos_lock);
-    out8(PORT_CMOS_INDEX, atomic_load_explicit(&io->cmos_index, memory_order_relaxed));
-    value = in8(PORT_CMOS_DATA);
-    spin_unlock(&cmos_lock);
+    spin_lock(&pci_port_lock);
+    out32(PORT_PCI_ADDRESS, address);
+    value = hardware_access(port, size, write, value);
+    spin_unlock(&pci_port_lock);
     return value;
 }
 
-static void cmos_write(const struct io_permissions *io, uint8_t value)
+static uint8_t cmos_access(const struct io_permissions *io, bool write, uint8_t value)
 {
     spin_lock(&cmos_lock);
     out8(PORT_CMOS_INDEX, atomic_load_explicit(&io->cmos_index, memory_order_relaxed));
-    out8(PORT_CMOS_DATA, value);
+    value = (uint8_t)hardware_access(PORT_CMOS_DATA, 1, write, value);
     spin_unlock(&cmos_lock);
+    return value;
 }
 
 /* One byte port of the control domain that is not simply its own. */
@@ -145,7 +120,7 @@ static uint8_t control_read_byte(struct io_permissions *io, unsigned int port)
     case PORT_CMOS_INDEX:
         return atomic_load_explicit(&io->cmos_index, memory_order_relaxed);
     case PORT_CMOS_DATA:
-        return cmos_read(io);
+        return cmos_access(io, false, 0);
     default:
         return UINT8_MAX;
     }
@@ -172,79 +147,61 @@ static void control_write_byte(struct io_permissions *io, unsigned int port, uin
                               memory_order_relaxed);
         break;
     case PORT_CMOS_DATA:
-        cmos_write(io, value);
+        (void)cmos_access(io, true, value);
         break;
     default:
         break;
     }
 }
 
-static bool is_pci_data(unsigned int port, unsigned int size)
+static always_inline uint32_t port_access(struct domain *domain, unsigned int port,
+                                          unsigned int size, bool write, uint32_t value)
 {
-    return port >= PORT_PCI_DATA && port + size <= PORT_PCI_DATA + 4;
+    struct io_permissions *io = domain->io;
+    uint32_t result = 0;
+
+    if (io == NULL) {
+        return UINT32_MAX;
+    }
+    if (likely(io_port_allowed(io, port, size))) {
+        return hardware_access(port, size, write, value);
+    }
+    if (!domain->privileged) {
+        return UINT32_MAX;
+    }
+    if (port >= PORT_PCI_DATA && port + size <= PORT_PCI_DATA + 4) {
+        return pci_data_access(io, port, size, write, value);
+    }
+    if (port == PORT_PCI_ADDRESS && size == 4) {
+        if (write) {
+            atomic_store_explicit(&io->pci_address, value, memory_order_relaxed);
+        }
+        return atomic_load_explicit(&io->pci_address, memory_order_relaxed);
+    }
+    /* Byte by byte, each as its port demands; behind the last port there is nothing. */
+    for (unsigned int i = 0; i < size; i++, port++) {
+        uint8_t byte = (uint8_t)(value >> (8 * i));
+
+        if (io_port_allowed(io, port, 1)) {
+            byte = (uint8_t)hardware_access(port, 1, write, byte);
+        } else if (write) {
+            control_write_byte(io, port, byte);
+        } else {
+            byte = control_read_byte(io, port);
+        }
+        result |= (uint32_t)byte << (8 * i);
+    }
+    return result;
 }
 
 uint32_t pv_port_read(struct domain *domain, unsigned int port, unsigned int size)
 {
-    struct io_permissions *io = domain->io;
-    uint32_t value = 0;
-
-    if (io == NULL) {
-        return UINT32_MAX;
-    }
-    if (likely(io_port_allowed(io, port, size))) {
-        return hardware_read(port, size);
-    }
-    if (!domain->privileged) {
-        return UINT32_MAX;
-    }
-    if (is_pci_data(port, size)) {
-        return pci_data_read(io, port, size);
-    }
-    if (port == PORT_PCI_ADDRESS && size == 4) {
-        return atomic_load_explicit(&io->pci_address, memory_order_relaxed);
-    }
-    /* Byte by byte, each as its port demands; behind the last port there is nothing. */
-    for (unsigned int i = 0; i < size; i++) {
-        uint8_t byte = io_port_allowed(io, port + i, 1) ? in8((uint16_t)(port + i))
-                                                        : control_read_byte(io, port + i);
-
-        value |= (uint32_t)byte << (8 * i);
-    }
-    return value;
+    return port_access(domain, port, size, false, 0);
 }
 
 void pv_port_write(struct domain *domain, unsigned int port, unsigned int size, uint32_t value)
 {
-    struct io_permissions *io = domain->io;
-
-    if (io == NULL) {
-        return;
-    }
-    if (likely(io_port_allowed(io, port, size))) {
-        hardware_write(port, size, value);
-        return;
-    }
-    if (!domain->privileged) {
-        return;
-    }
-    if (is_pci_data(port, size)) {
-        pci_data_write(io, port, size, value);
-        return;
-    }
-    if (port == PORT_PCI_ADDRESS && size == 4) {
-        atomic_store_explicit(&io->pci_address, value, memory_order_relaxed);
-        return;
-    }
-    for (unsigned int i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * i));
-
-        if (io_port_allowed(io, port + i, 1)) {
-            out8((uint16_t)(port + i), byte);
-        } else {
-            control_write_byte(io, port + i, byte);
-        }
-    }
+    (void)port_access(domain, port, size, true, value);
 }
 
 int pv_io_setup_control_domain(struct domain *domain)
