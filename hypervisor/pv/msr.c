@@ -11,7 +11,6 @@
 #include "hypervisor/x86/features.h"
 
 enum reading {
-    READ_FAULT,
     READ_VALUE, /* what the row says */
     READ_HOST,  /* the hardware's, and a fault where it has none */
     READ_APIC_BASE,
@@ -107,23 +106,21 @@ bool pv_msr_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     }
     *value = rule->value;
     switch (rule->read) {
-    case READ_FAULT:
-        return false;
     case READ_VALUE:
-        return true;
+        break;
     case READ_HOST:
         return read_msr_safe(msr, value);
     case READ_APIC_BASE:
         *value = APIC_BASE_ADDRESS | APIC_BASE_ENABLED | (vcpu->id == 0 ? APIC_BASE_BOOT : 0);
-        return true;
+        break;
     case READ_TSC:
         *value = read_tsc();
-        return true;
+        break;
     case READ_TSC_AUX:
         *value = vcpu->pv.tsc_aux;
-        return true;
+        break;
     }
-    return false;
+    return true;
 }
 
 bool pv_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
