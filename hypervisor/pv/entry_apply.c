@@ -61,27 +61,24 @@ static uint64_t add_or_subtract(uint64_t a, uint64_t b, unsigned int size, bool 
 static bool arithmetic(unsigned int operation, uint64_t *operand, uint64_t source,
                        unsigned int size, uint64_t *rflags)
 {
-    uint64_t result;
-
     switch (operation) {
     case DO_ADD:
     case DO_SUB:
         *operand = add_or_subtract(*operand, source, size, operation == DO_SUB, rflags);
         return true;
     case DO_OR:
-        result = *operand | source;
+        *operand |= source;
         break;
     case DO_AND:
-        result = *operand & source;
+        *operand &= source;
         break;
     case DO_XOR:
-        result = *operand ^ source;
+        *operand ^= source;
         break;
     default:
         return false;
     }
-    *operand = result;
-    *rflags = (*rflags & ~FLAGS_ARITHMETIC) | result_flags(result, size);
+    *rflags = (*rflags & ~FLAGS_ARITHMETIC) | result_flags(*operand, size);
     return true;
 }
 
