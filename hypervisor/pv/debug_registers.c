@@ -108,10 +108,7 @@ long hypercall_get_debugreg(uint64_t number)
 {
     uint64_t value;
 
-    if (number > 7) {
-        return -XEN_ENODEV;
-    }
-    if (!pv_debug_register_get(current, (unsigned int)number, &value)) {
+    if (number > 7 || !pv_debug_register_get(current, (unsigned int)number, &value)) {
         return -XEN_ENODEV;
     }
     return (long)value;
