@@ -35,10 +35,8 @@ static bool target_address(const struct instruction *insn, const struct cpu_regs
     if (insn->opcode == 0x0fab || insn->opcode == 0x0fb3 || insn->opcode == 0x0fbb) {
         /* A bit number in a register reaches beyond the operand, forwards and backwards. */
         uint64_t bit = register_get(regs, insn->reg);
-        int64_t number = insn->size == 8   ? (int64_t)bit
-                         : insn->size == 4 ? (int32_t)bit
-                                           : (int16_t)bit;
         unsigned int width = 8u * insn->size;
+        int64_t number = (int64_t)(bit << (64 - width)) >> (64 - width);
 
         *address += (uint64_t)((number - (int64_t)(bit & (width - 1))) / 8);
         if (insn->address_size == 4) {
