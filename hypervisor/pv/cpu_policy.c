@@ -82,11 +82,10 @@
     (BIT(4) /* AVX_VNNI */ | BIT(5) /* AVX512_BF16 */ | BIT(10) /* FZRM */ | BIT(11) /* FSRS */ | \
      BIT(12) /* FSRCS */)
 
-#define XSTATE_ALIGNED                                                        \
-    BIT(1) /* leaf 0xd, a component's ecx: at a multiple of 64 when compacted \
-            */
-#define LD1A_XSAVEC  BIT(1)
-#define LD1A_ALLOWED (BIT(0) /* XSAVEOPT */ | LD1A_XSAVEC | BIT(2) /* XGETBV 1 */)
+/* Leaf 0xd.  Of a component's ecx: at a multiple of 64 when compacted. */
+#define XSTATE_ALIGNED BIT(1)
+#define LD1A_XSAVEC    BIT(1)
+#define LD1A_ALLOWED   (BIT(0) /* XSAVEOPT */ | LD1A_XSAVEC | BIT(2) /* XGETBV 1 */)
 
 /* Leaf 0x80000001. */
 #define E1C_ALLOWED                                                                        \
@@ -201,9 +200,7 @@ static void drop_dependent(struct cpu_policy *policy)
         if (find_rule(LEAF_XSTATE, i) != NULL && (state->a >> i & 1) == 0) {
             struct xen_cpuid_leaf *component = known(policy, LEAF_XSTATE, i);
 
-            component->a = 0;
-            component->b = 0;
-            component->c = 0;
+            component->a = component->b = component->c = 0;
         }
     }
 }
@@ -267,11 +264,6 @@ void cpu_policy_detect(void)
     cpu_policy_detect_from(cpuid);
 }
 
-const struct cpu_policy *cpu_policy_host(void)
-{
-    return &host_policy;
-}
-
 int cpu_policy_create(struct domain *domain)
 {
     struct cpu_policy *policy = heap_alloc(sizeof(*policy));
@@ -326,20 +318,17 @@ static bool merge_leaf(struct xen_cpuid_leaf *to, const struct leaf_rule *rule,
 int cpu_policy_merge(struct cpu_policy *policy, const struct xen_cpuid_leaf *leaves, uint32_t count,
                      uint32_t *bad)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct leaf_rule *rule = find_rule(leaves[i].leaf, leaves[i].subleaf);
-        struct xen_cpuid_leaf scratch = { .leaf = 0 };
+    struct xen_cpuid_leaf scratch;
 
-        if (rule != NULL && !merge_leaf(&scratch, rule, &leaves[i])) {
-            *bad = i;
+    /* All are tried before the first is taken. */
+    for (uint64_t i = 0; i < 2 * (uint64_t)count; i++) {
+        const struct xen_cpuid_leaf *leaf = &leaves[i % count];
+        const struct leaf_rule *rule = find_rule(leaf->leaf, leaf->subleaf);
+
+        if (rule != NULL &&
+            !merge_leaf(i < count ? &scratch : &policy->leaves[rule - rules], rule, leaf)) {
+            *bad = (uint32_t)i;
             return -XEN_EINVAL;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct leaf_rule *rule = find_rule(leaves[i].leaf, leaves[i].subleaf);
-
-        if (rule != NULL) {
-            (void)merge_leaf(&policy->leaves[rule - rules], rule, &leaves[i]);
         }
     }
     drop_dependent(policy);
@@ -374,39 +363,47 @@ static struct cpuid_regs xen_leaf(const struct domain *domain, uint32_t number, 
 {
     struct clock_scale scale = clock_scale();
     uint32_t khz = (uint32_t)(clock_tsc_hz() / 1000);
+    struct cpuid_regs out = { 0, 0, 0, 0 };
 
     switch (number) {
     case 0:
-        return (struct cpuid_regs){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES),
-                                    XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
-                                    XEN_CPUID_SIGNATURE_EDX };
+        out =
+            (struct cpuid_regs){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES), XEN_CPUID_SIGNATURE_EBX,
+                                 XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
+        break;
     case 1:
-        return (struct cpuid_regs){ XEN_VERSION_TOLD, 0, 0, 0 };
+        out.eax = XEN_VERSION_TOLD;
+        break;
     case 2:
-        return (struct cpuid_regs){ 1, HYPERCALL_PAGE_MSR,
-                                    XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
+        out.eax = 1;
+        out.ebx = HYPERCALL_PAGE_MSR;
+        out.ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
+        break;
     case 3:
         if (subleaf == 0) {
-            uint32_t flags = (clock_tsc_stable() ? TSC_TOLD_RELIABLE : 0) |
-                             (cpu_features.rdtscp ? TSC_TOLD_RDTSCP : 0);
-
-            return (struct cpuid_regs){ flags, domain->cpu_policy->tsc_mode, khz,
-                                        domain->cpu_policy->tsc_incarnation };
+            out.eax = (clock_tsc_stable() ? TSC_TOLD_RELIABLE : 0) |
+                      (cpu_features.rdtscp ? TSC_TOLD_RDTSCP : 0);
+            out.ebx = domain->cpu_policy->tsc_mode;
+            out.ecx = khz;
+            out.edx = domain->cpu_policy->tsc_incarnation;
+        } else if (subleaf == 1) {
+            out.ecx = scale.mul;
+            out.edx = (uint32_t)scale.shift;
+        } else if (subleaf == 2) {
+            out.eax = khz;
         }
-        if (subleaf == 1) {
-            return (struct cpuid_regs){ 0, 0, scale.mul, (uint32_t)scale.shift };
-        }
-        return (struct cpuid_regs){ subleaf == 2 ? khz : 0, 0, 0, 0 };
+        break;
     case 5:
         if (subleaf == 0) {
             unsigned int bits = 64 - (unsigned int)__builtin_clzll(frame_limit << PAGE_SHIFT);
 
-            return (struct cpuid_regs){ 0, bits & XEN_CPUID_MACHINE_ADDRESS_WIDTH_MASK, 0, 0 };
+            out.ebx = bits & XEN_CPUID_MACHINE_ADDRESS_WIDTH_MASK;
         }
-        return (struct cpuid_regs){ 0, 0, 0, 0 };
+        break;
     default:
-        return (struct cpuid_regs){ 0, 0, 0, 0 };
+        break;
     }
+    return out;
 }
 
 struct cpuid_regs pv_cpuid(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
@@ -447,26 +444,16 @@ bool pv_xcr0_valid(const struct vcpu *vcpu, uint64_t xcr0)
 {
     uint64_t allowed = find(vcpu->domain->cpu_policy, LEAF_XSTATE, 0)->a;
 
-    if ((xcr0 & ~allowed) != 0 || (xcr0 & XCR0_X87) == 0) {
-        return false;
-    }
-    if ((xcr0 & XCR0_AVX) != 0 && (xcr0 & XCR0_SSE) == 0) {
-        return false;
-    }
-    return (xcr0 & XCR0_AVX512) == 0 ||
-           ((xcr0 & XCR0_AVX512) == XCR0_AVX512 && (xcr0 & XCR0_AVX) != 0);
+    return (xcr0 & ~allowed) == 0 && (xcr0 & XCR0_X87) != 0 &&
+           ((xcr0 & XCR0_AVX) == 0 || (xcr0 & XCR0_SSE) != 0) &&
+           ((xcr0 & XCR0_AVX512) == 0 ||
+            ((xcr0 & XCR0_AVX512) == XCR0_AVX512 && (xcr0 & XCR0_AVX) != 0));
 }
 
 uint64_t pv_cr4_allowed(const struct vcpu *vcpu)
 {
     const struct cpu_policy *policy = vcpu->domain->cpu_policy;
-    uint64_t allowed = CR4_TSD | CR4_DE;
 
-    if ((find(policy, 1, 0)->c & L1C_XSAVE) != 0) {
-        allowed |= CR4_OSXSAVE;
-    }
-    if ((find(policy, 7, 0)->b & L7B_FSGSBASE) != 0) {
-        allowed |= CR4_FSGSBASE;
-    }
-    return allowed;
+    return CR4_TSD | CR4_DE | ((find(policy, 1, 0)->c & L1C_XSAVE) != 0 ? CR4_OSXSAVE : 0) |
+           ((find(policy, 7, 0)->b & L7B_FSGSBASE) != 0 ? CR4_FSGSBASE : 0);
 }

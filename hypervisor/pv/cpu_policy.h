@@ -34,9 +34,6 @@ void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t su
 int must_check cpu_policy_create(struct domain *domain);
 void cpu_policy_destroy(struct domain *domain);
 
-/* The most any guest can be given. */
-const struct cpu_policy *cpu_policy_host(void);
-
 /*
  * Take leaves of a toolstack's into a policy: values of known leaves, which may
  * only lack feature bits the host has.  Other leaves are left as they are.  On
