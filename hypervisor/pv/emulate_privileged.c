@@ -146,10 +146,9 @@ static enum outcome move_debug(struct vcpu *vcpu, struct cpu_regs *regs,
         register_put(regs, insn->rm, value);
         return EMULATED;
     }
-    if (pv_debug_register_set(vcpu, insn->reg, register_get(regs, insn->rm), true) != 0) {
-        return REFUSED;
-    }
-    return EMULATED;
+    return pv_debug_register_set(vcpu, insn->reg, register_get(regs, insn->rm), true) != 0
+               ? REFUSED
+               : EMULATED;
 }
 
 static void put_edx_eax(struct cpu_regs *regs, uint64_t value)
