@@ -45,7 +45,6 @@ void features_detect(void)
     f->amd = leaf.ebx == 0x68747541 || leaf.ebx == 0x6f677948; /* "Auth", "Hygo" */
 
     leaf = cpuid(1, 0);
-    f->pcid = bit(leaf.ecx, 17);
     f->x2apic = bit(leaf.ecx, 21);
     f->tsc_deadline = bit(leaf.ecx, 24);
     f->xsave = bit(leaf.ecx, 26);
@@ -61,9 +60,6 @@ void features_detect(void)
     leaf = cpuid(0x80000001, 0);
     f->large_1g = bit(leaf.edx, 26);
     f->rdtscp = bit(leaf.edx, 27);
-    if (highest >= 0x80000007) {
-        f->invariant_tsc = bit(cpuid(0x80000007, 0).edx, 8);
-    }
     f->physical_bits = highest >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
     detect_xsave();
 }

@@ -8,8 +8,8 @@
 #include "hypervisor/lib/types.h"
 
 struct cpu_features {
-    bool xsave, fsgsbase, smep, smap, umip, pcid;
-    bool large_1g, rdtscp, x2apic, tsc_deadline, invariant_tsc;
+    bool xsave, fsgsbase, smep, smap, umip;
+    bool large_1g, rdtscp, x2apic, tsc_deadline;
     bool intel, amd;
     unsigned int physical_bits;
     uint64_t xcr0;       /* the state components the core lets guests use */
