@@ -106,19 +106,21 @@ static void store_half_words(uint32_t *field, uint64_t value)
     field[1] = (uint32_t)(value >> 32);
 }
 
+/* Of a TSS or an LDT, which takes two places. */
+static void system_descriptor(uint64_t *place, uint64_t type, uint64_t base, unsigned int size)
+{
+    place[0] = (size - 1) | ((base & 0xffffff) << 16) | (type << 40) | ((base >> 24 & 0xff) << 56);
+    place[1] = base >> 32;
+}
+
 static void fill_core_gdt(uint64_t *page, unsigned int cpu)
 {
-    uint64_t base = (uint64_t)&tss[cpu];
-    uint64_t *tss_entry = &page[(CORE_TSS - GDT_CORE_FIRST) / 8];
-
     page[(CORE_CS - GDT_CORE_FIRST) / 8] = 0x00af9b000000ffff;
     page[(CORE_SS - GDT_CORE_FIRST) / 8] = 0x00cf93000000ffff;
     page[(GUEST_CS32 - GDT_CORE_FIRST) / 8] = 0x00cffb000000ffff;
     page[(GUEST_SS - GDT_CORE_FIRST) / 8] = 0x00cff3000000ffff;
     page[(GUEST_CS64 - GDT_CORE_FIRST) / 8] = 0x00affb000000ffff;
-    tss_entry[0] = (TSS_SIZE - 1) | ((base & 0xffffff) << 16) | (UINT64_C(0x89) << 40) |
-                   ((base >> 24 & 0xff) << 56);
-    tss_entry[1] = base >> 32;
+    system_descriptor(&page[(CORE_TSS - GDT_CORE_FIRST) / 8], 0x89, (uint64_t)&tss[cpu], TSS_SIZE);
 }
 
 static void fill_tss(unsigned int cpu)
@@ -272,14 +274,9 @@ uint64_t ldt_window(void)
 void ldt_load(unsigned int entries)
 {
     uint64_t *slot = &core_gdt[cpu_id()][(LDT_IN_GDT - GDT_CORE_FIRST) / 8];
-    uint64_t base = ldt_window();
 
-    if (entries == 0) {
-        __asm__ volatile("lldt %w0" : : "r"(0));
-        return;
+    if (entries != 0) {
+        system_descriptor(slot, 0x82, ldt_window(), entries * 8);
     }
-    slot[0] = (entries * 8 - 1) | ((base & 0xffffff) << 16) | (UINT64_C(0x82) << 40) |
-              ((base >> 24 & 0xff) << 56);
-    slot[1] = base >> 32;
-    __asm__ volatile("lldt %w0" : : "r"(LDT_IN_GDT));
+    __asm__ volatile("lldt %w0" : : "r"(entries == 0 ? 0 : LDT_IN_GDT));
 }
