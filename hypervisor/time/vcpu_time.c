@@ -151,11 +151,8 @@ void vcpu_time_publish(struct vcpu *vcpu)
     info = clock_info(time);
     write_once(shown->version, time->version - 1);
     atomic_signal_fence(memory_order_seq_cst);
-    write_once(shown->tsc_timestamp, info.tsc_timestamp);
-    write_once(shown->system_time, info.system_time);
-    write_once(shown->tsc_to_system_mul, info.tsc_to_system_mul);
-    write_once(shown->tsc_shift, info.tsc_shift);
-    write_once(shown->flags, info.flags);
+    info.version = time->version - 1;
+    *shown = info;
     atomic_signal_fence(memory_order_seq_cst);
     write_once(shown->version, time->version);
     time->clock_area_late = time->clock_area != 0;
@@ -255,11 +252,8 @@ long vcpu_time_stop_periodic(struct vcpu *vcpu)
 
 long hypercall_set_timer_op(uint64_t deadline_ns)
 {
-    struct vcpu_time *time = current->time;
-
     if (deadline_ns == 0) {
-        timer_stop(&time->singleshot);
-        return 0;
+        return vcpu_time_stop_singleshot(current);
     }
     if (unlikely((deadline_ns >> ABSURD_SHIFT) != 0)) {
         uint64_t now = clock_now();
@@ -270,7 +264,7 @@ long hypercall_set_timer_op(uint64_t deadline_ns)
             deadline_ns = now + NANOSECONDS / 10;
         }
     }
-    timer_set(&time->singleshot, deadline_ns);
+    timer_set(&current->time->singleshot, deadline_ns);
     return 0;
 }
 
