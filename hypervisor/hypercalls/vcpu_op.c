@@ -99,45 +99,39 @@ static long get_runstate(struct vcpu *vcpu, uint64_t argument)
 static long register_runstate(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_runstate_memory_area area;
+    long error = copy_from_guest(
+        &area, guest_pointer(const struct vcpu_register_runstate_memory_area, argument));
 
-    if (copy_from_guest(
-            &area, guest_pointer(const struct vcpu_register_runstate_memory_area, argument)) != 0) {
-        return -XEN_EFAULT;
-    }
-    return vcpu_time_register_runstate(vcpu, area.addr.p);
+    return error != 0 ? error : vcpu_time_register_runstate(vcpu, area.addr.p);
 }
 
 static long set_periodic(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_set_periodic_timer set;
+    long error =
+        copy_from_guest(&set, guest_pointer(const struct vcpu_set_periodic_timer, argument));
 
-    if (copy_from_guest(&set, guest_pointer(const struct vcpu_set_periodic_timer, argument)) != 0) {
-        return -XEN_EFAULT;
-    }
-    return vcpu_time_set_periodic(vcpu, set.period_ns);
+    return error != 0 ? error : vcpu_time_set_periodic(vcpu, set.period_ns);
 }
 
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_set_singleshot_timer set;
+    long error =
+        copy_from_guest(&set, guest_pointer(const struct vcpu_set_singleshot_timer, argument));
 
-    if (copy_from_guest(&set, guest_pointer(const struct vcpu_set_singleshot_timer, argument)) !=
-        0) {
-        return -XEN_EFAULT;
-    }
-    return vcpu_time_set_singleshot(vcpu, set.timeout_abs_ns, set.flags);
+    return error != 0 ? error : vcpu_time_set_singleshot(vcpu, set.timeout_abs_ns, set.flags);
 }
 
 static long register_info(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_vcpu_info place;
-    long error;
+    long error =
+        copy_from_guest(&place, guest_pointer(const struct vcpu_register_vcpu_info, argument));
 
-    if (copy_from_guest(&place, guest_pointer(const struct vcpu_register_vcpu_info, argument)) !=
-        0) {
-        return -XEN_EFAULT;
+    if (error == 0) {
+        error = vcpu_info_register(vcpu, place.mfn, place.offset);
     }
-    error = vcpu_info_register(vcpu, place.mfn, place.offset);
     if (error == 0) {
         vcpu_time_publish(vcpu);
         events_vcpu_info_moved(vcpu);
@@ -170,12 +164,10 @@ static long get_physid(struct vcpu *vcpu, uint64_t argument)
 static long register_clock(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_time_memory_area area;
+    long error = copy_from_guest(
+        &area, guest_pointer(const struct vcpu_register_time_memory_area, argument));
 
-    if (copy_from_guest(
-            &area, guest_pointer(const struct vcpu_register_time_memory_area, argument)) != 0) {
-        return -XEN_EFAULT;
-    }
-    return vcpu_time_register_clock(vcpu, area.addr.p);
+    return error != 0 ? error : vcpu_time_register_clock(vcpu, area.addr.p);
 }
 
 /* All commands but the one that hypercall_vcpu_op() carries out itself. */
