@@ -230,16 +230,10 @@ bool decode_instruction(const uint8_t *bytes, size_t count, const struct cpu_reg
 uint64_t register_read_part(const struct cpu_regs *regs, unsigned int number, unsigned int size,
                             bool rex)
 {
-    if (size == 4) {
-        return (uint32_t)register_get(regs, number);
-    }
-    if (size == 2) {
-        return (uint16_t)register_get(regs, number);
-    }
-    if (!rex && number >= 4 && number < 8) {
+    if (size == 1 && !rex && number >= 4 && number < 8) {
         return (uint8_t)(register_get(regs, number - 4) >> 8);
     }
-    return (uint8_t)register_get(regs, number);
+    return register_get(regs, number) & UINT64_MAX >> (64 - 8 * size);
 }
 
 void register_write(struct cpu_regs *regs, unsigned int number, unsigned int size, bool rex,
