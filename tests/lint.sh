@@ -31,8 +31,8 @@ check()
 
 # shellcheck disable=SC2086 # flags and files are lists of words
 {
-    tidy "$core" $common -DPARAVANE_CORE -ffreestanding -mgeneral-regs-only \
-        -include hypervisor/lib/visibility.h
+    tidy "$core" $common -DPARAVANE_CORE '-DPACKAGE_VERSION="lint"' \
+        -ffreestanding -mgeneral-regs-only -include hypervisor/lib/visibility.h
     tidy "$tools" $common -D_GNU_SOURCE
     check -DPARAVANE_CORE $core
     check $tools
