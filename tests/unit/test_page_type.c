@@ -320,6 +320,7 @@ START_TEST(a_table_is_validated_whole_and_invalidated_whole)
         ck_assert_int_eq(page_type_get(page, type), 0);
         ck_assert_uint_eq(held_count(), ENTRIES);
         expect(type, PAGE_IN_USE, 1, 1);
+        ck_assert_uint_eq(page_use_cursor(page->use), ENTRIES);
         ck_assert_int_eq(page_type_get(page, type), 0);
         expect(type, PAGE_IN_USE, 2, 1);
         page_type_put(page);
@@ -498,6 +499,21 @@ START_TEST(a_partial_table_is_brought_down_when_it_is_wanted_as_another)
 }
 END_TEST
 
+START_TEST(a_partial_table_is_brought_down_for_a_writable_use_but_not_under_a_lock)
+{
+    budget = 100;
+    ck_assert_int_eq(page_type_get(page, PAGE_L2), -XEN_ERESTART);
+    budget = NEVER;
+    ck_assert_int_eq(page_writable_get_locked(page), -XEN_EBUSY);
+    ck_assert_int_eq(page_type_get_locked(page, PAGE_WRITABLE), -XEN_EBUSY);
+    expect(PAGE_L2, PAGE_PARTIAL, 0, 2);
+    ck_assert_uint_eq(held_count(), 100);
+    ck_assert_int_eq(page_writable_get(page), 0);
+    expect(PAGE_WRITABLE, PAGE_IN_USE, 1, 1);
+    ck_assert_uint_eq(held_count(), 0);
+}
+END_TEST
+
 START_TEST(a_partial_table_can_change_its_direction_any_number_of_times)
 {
     for (unsigned int i = 0; i < 20; i++) {
@@ -562,6 +578,20 @@ START_TEST(a_change_of_type_flushes_what_is_left_of_the_old_one)
             }
             expect(wanted, PAGE_IN_USE, 1, 1);
         }
+    }
+}
+END_TEST
+
+START_TEST(the_hot_way_to_a_writable_use_flushes_what_the_other_does)
+{
+    for (enum page_type last = PAGE_NONE; last <= PAGE_WRITABLE; last++) {
+        page->use = page_use_make(last, PAGE_FREE, 0, 0);
+        flushes = 0;
+        ck_assert_int_eq(page_writable_get(page), 0);
+        ck_assert_uint_eq(flushes, last != PAGE_NONE && last != PAGE_WRITABLE);
+        expect(PAGE_WRITABLE, PAGE_IN_USE, 1, 1);
+        page_writable_put(page);
+        expect(PAGE_WRITABLE, PAGE_FREE, 0, 1);
     }
 }
 END_TEST
@@ -844,6 +874,7 @@ int main(void)
     tcase_add_test(driver, a_refused_entry_gives_back_those_before_it);
     tcase_add_test(driver, a_refused_entry_and_a_preemption_of_its_undoing_leave_the_frame_partial);
     tcase_add_test(driver, a_partial_table_is_brought_down_when_it_is_wanted_as_another);
+    tcase_add_test(driver, a_partial_table_is_brought_down_for_a_writable_use_but_not_under_a_lock);
     tcase_add_test(driver, a_partial_table_can_change_its_direction_any_number_of_times);
     tcase_add_test(driver, finishing_what_is_not_partial_does_nothing);
     tcase_add_test(driver, a_partial_frame_keeps_the_last_reference_until_it_is_finished);
@@ -857,6 +888,7 @@ int main(void)
 
     tcase_add_checked_fixture(flush, setup, teardown);
     tcase_add_test(flush, a_change_of_type_flushes_what_is_left_of_the_old_one);
+    tcase_add_test(flush, the_hot_way_to_a_writable_use_flushes_what_the_other_does);
     tcase_add_test(flush, a_frame_others_have_mapped_is_flushed_on_all_cpus);
     tcase_add_test(flush, a_frame_that_had_no_type_needs_no_flush);
     tcase_add_test(flush, a_partial_table_that_becomes_another_is_flushed_in_between);
