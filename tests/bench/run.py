@@ -27,7 +27,7 @@ from make_initramfs import Archive  # noqa: E402
 
 SYSTEMS = ("paravane", "peer", "bare")
 PARTS = ("kernel", "user")
-CONTROLS = ("k_empty", "k_rdtsc", "empty")
+CONTROLS = ("k_empty", "k_rdtsc", "empty", "spin_10ms")
 BOOT = "boot_to_init"
 
 RESULT = re.compile(r"BENCH (\w+) n=(\d+) min=(\d+) median=(\d+) max=(\d+)$", re.MULTILINE)
@@ -75,7 +75,7 @@ class Row:
 
 
 def wanted_in_dom0(peer, bare):
-    """Half of the gap closed; where there is no gap to speak of, as good as the peer."""
+    """Half of the gap closed; where there is none to speak of, no worse than the worse one."""
     if peer - bare < 0.01 * bare:
         return max(peer, bare)
     return (peer + bare) / 2
@@ -84,7 +84,7 @@ def wanted_in_dom0(peer, bare):
 def number(value):
     if value is None:
         return "-"
-    if value >= 1e7:
+    if value >= 1e8:
         return f"{value / 1e6:.1f}M"
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}"
 

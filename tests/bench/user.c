@@ -68,6 +68,12 @@ static void empty(unsigned int n)
     }
 }
 
+/* Ten million instructions of nothing: what is above that is the timer's tick. */
+static void spin_10ms(unsigned int n)
+{
+    empty(n * 5000000);
+}
+
 static void getpid_call(unsigned int n)
 {
     while (n-- > 0) {
@@ -337,6 +343,7 @@ static const struct row {
     void (*end)(void);
 } rows[] = {
     { "empty", empty, 10000, NULL, NULL },
+    { "spin_10ms", spin_10ms, 2, NULL, NULL },
     { "getpid", getpid_call, 5000, NULL, NULL },
     { "write_devnull", write_devnull, 5000, NULL, NULL },
     { "read_zero_4k", read_zero_4k, 2000, NULL, NULL },
