@@ -186,6 +186,8 @@ int grant_command_domain(domid_t id, struct domain **domain)
 }
 
 /* Tell the guest the first `count` of some frames, all there by now. */
+#define LIST_LIMIT 1024u /* frames a table can have at all (grant_table_create) */
+
 static int tell_frames(uint64_t __guest *list, void *const *frames, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -205,7 +207,9 @@ long grant_setup_table(uint64_t argument)
     struct domain *domain;
     int status;
 
-    if (copy_from_guest(&op, guest) != 0) {
+    /* A count beyond any limit is the table's business, not the list's. */
+    if (copy_from_guest(&op, guest) != 0 ||
+        !array_ok(guest_address(op.frame_list), MIN(op.nr_frames, LIST_LIMIT), sizeof(xen_pfn_t))) {
         return -XEN_EFAULT;
     }
     status = grant_command_domain(op.dom, &domain);
@@ -228,7 +232,8 @@ long grant_status_frames(uint64_t argument)
     struct domain *domain;
     int status;
 
-    if (copy_from_guest(&op, guest) != 0) {
+    if (copy_from_guest(&op, guest) != 0 ||
+        !array_ok(guest_address(op.frame_list), MIN(op.nr_frames, LIST_LIMIT), sizeof(uint64_t))) {
         return -XEN_EFAULT;
     }
     status = grant_command_domain(op.dom, &domain);
