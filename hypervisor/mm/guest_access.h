@@ -126,6 +126,25 @@ static always_inline int64_t guest_read_u32(uint64_t address)
     return value;
 }
 #else
+#define guest_write_word(address, value, fault)                               \
+    do {                                                                      \
+        uint64_t word_ = (value);                                             \
+                                                                              \
+        if (copy_to_guest(guest_pointer(uint64_t, (address)), &word_) != 0) { \
+            goto fault;                                                       \
+        }                                                                     \
+    } while (0)
+
+#define guest_read_word(address, into, fault)                                         \
+    do {                                                                              \
+        uint64_t word_;                                                               \
+                                                                                      \
+        if (copy_from_guest(&word_, guest_pointer(const uint64_t, (address))) != 0) { \
+            goto fault;                                                               \
+        }                                                                             \
+        (into) = word_;                                                               \
+    } while (0)
+
 static inline int64_t guest_read_u32(uint64_t address)
 {
     uint32_t value;

@@ -96,7 +96,7 @@ static int write_plain(struct domain *domain, struct page *page, unsigned int in
 static int write_entry(const struct targets *targets, uint64_t address, pte_t entry, bool keep_bits)
 {
     mfn_t frame = mfn(address >> PAGE_SHIFT);
-    unsigned int index = (unsigned int)(address & PAGE_MASK) / sizeof(pte_t);
+    unsigned int index = (unsigned int)((address & PAGE_MASK) / sizeof(pte_t));
     struct page *page;
     int error;
 

@@ -216,7 +216,7 @@ static void audit(void)
 /* ---- doing ---------------------------------------------------------------------------------- */
 
 /* A use of a table held by the test, as a pin is. */
-static int pin(struct page *table, unsigned int level)
+static inline int pin(struct page *table, unsigned int level)
 {
     int error = pt_table_get(guest->id, page_frame(table), level);
 
@@ -227,14 +227,14 @@ static int pin(struct page *table, unsigned int level)
     return error;
 }
 
-static void unpin(struct page *table)
+static inline void unpin(struct page *table)
 {
     extra_refs[number_of(table)]--;
     extra_uses[number_of(table)]--;
     pt_table_put(vcpu, table);
 }
 
-static int set(struct page *table, unsigned int index, pte_t entry)
+static inline int set(struct page *table, unsigned int index, pte_t entry)
 {
     return pt_set_entry(guest, guest->id, table, index, entry, false);
 }

@@ -1225,7 +1225,8 @@ END_TEST
 
 START_TEST(no_address_of_the_core_and_no_foreign_table_is_looked_up)
 {
-    struct page *l4 = new_table(4), *foreign = fake_page_new(other), *l1 = new_table(1);
+    struct page *l4 = new_table(4), *l3 = new_table(3), *l2 = new_table(2), *l1 = new_table(1);
+    struct page *foreign = fake_page_new(other);
     mfn_t found;
 
     vcpu->pv.kernel_l4 = page_frame(l4);
@@ -1234,11 +1235,14 @@ START_TEST(no_address_of_the_core_and_no_foreign_table_is_looked_up)
     table_of(l4)[0] = pte_make(mfn(FAKE_FRAMES), RW);
     ck_assert_ptr_null(pt_find_l1(vcpu, 0));
     table_of(l4)[0] = 0;
-    /* A core's slot that leads to the guest's own table is still the core's. */
-    table_of(l4)[256] = entry_of(l1, RW);
+    /* A core's slot that leads to the guest's own tables is still the core's. */
+    table_of(l4)[256] = table_of(l4)[271] = entry_of(l3, RW);
+    table_of(l3)[0] = table_of(l3)[511] = entry_of(l2, RW);
+    table_of(l2)[0] = table_of(l2)[511] = entry_of(l1, RW);
     ck_assert_ptr_null(pt_find_l1(vcpu, CORE_START));
     ck_assert_ptr_null(pt_find_l1(vcpu, CORE_END - 1));
-    table_of(l4)[256] = CORE_MARK;
+    table_of(l4)[256] = table_of(l4)[271] = CORE_MARK;
+    table_of(l3)[0] = table_of(l3)[511] = table_of(l2)[0] = table_of(l2)[511] = 0;
     foreign->use = page_use_make(PAGE_L1, PAGE_IN_USE, 512, 1);
     table_of(l4)[1] = entry_of(l4, RW); /* linear by force: level 4 seen as 3, 2, 1 */
     table_of(l4)[2] = entry_of(foreign, RO);
