@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Event channels of a process: see evtchn.h. */
+#include "libvmctl/evtchn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct remote_port {
+    uint32_t domain;
+    uint32_t port;
+};
+
+#define REQUEST_BIND_VIRQ        _IOC(_IOC_NONE, 'E', 0, sizeof(uint32_t))
+#define REQUEST_BIND_INTERDOMAIN _IOC(_IOC_NONE, 'E', 1, sizeof(struct remote_port))
+#define REQUEST_BIND_UNBOUND     _IOC(_IOC_NONE, 'E', 2, sizeof(uint32_t))
+#define REQUEST_UNBIND           _IOC(_IOC_NONE, 'E', 3, sizeof(uint32_t))
+#define REQUEST_NOTIFY           _IOC(_IOC_NONE, 'E', 4, sizeof(uint32_t))
+
+int evtchn_open(struct vmctl_error *error)
+{
+    static const char path[] = "/dev/xen/evtchn";
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int cause = errno;
+
+    if (fd >= 0) {
+        return fd;
+    }
+    vmctl_fail(error, -cause, "%s", strerror(cause));
+    vmctl_error_object(error, "%s", path);
+    if (cause == ENOENT || cause == ENXIO || cause == ENODEV) {
+        vmctl_error_reason(error, VMCTL_NO_HYPERVISOR);
+        vmctl_error_remedy(error, "boot this system as dom0, and modprobe xen-evtchn");
+    }
+    return -cause;
+}
+
+static int request(int fd, unsigned long number, void *argument)
+{
+    int result = ioctl(fd, number, argument);
+
+    return result < 0 ? -errno : result;
+}
+
+int evtchn_bind_interdomain(int fd, uint32_t domid, uint32_t remote_port)
+{
+    struct remote_port remote = { .domain = domid, .port = remote_port };
+
+    return request(fd, REQUEST_BIND_INTERDOMAIN, &remote);
+}
+
+int evtchn_bind_unbound(int fd, uint32_t domid)
+{
+    return request(fd, REQUEST_BIND_UNBOUND, &domid);
+}
+
+int evtchn_bind_virq(int fd, uint32_t virq)
+{
+    return request(fd, REQUEST_BIND_VIRQ, &virq);
+}
+
+int evtchn_unbind(int fd, uint32_t port)
+{
+    return request(fd, REQUEST_UNBIND, &port);
+}
+
+int evtchn_notify(int fd, uint32_t port)
+{
+    return request(fd, REQUEST_NOTIFY, &port);
+}
+
+int evtchn_pending(int fd)
+{
+    uint32_t port;
+    ssize_t got = read(fd, &port, sizeof(port));
+
+    if (got == (ssize_t)sizeof(port)) {
+        return (int)port;
+    }
+    return got < 0 ? -errno : -EIO;
+}
+
+int evtchn_unmask(int fd, uint32_t port)
+{
+    ssize_t put = write(fd, &port, sizeof(port));
+
+    if (put == (ssize_t)sizeof(port)) {
+        return 0;
+    }
+    return put < 0 ? -errno : -EIO;
+}
