@@ -12,6 +12,7 @@
 #define HYPERVISOR_DOMAIN_DOMAIN_H
 
 #include "guest-pv-headers/arch-x86.h"
+#include "guest-pv-headers/callback.h"
 #include "guest-pv-headers/vcpu.h"
 #include "guest-pv-headers/xen.h"
 #include "hypervisor/lib/cpumask.h"
@@ -116,30 +117,28 @@ struct vcpu {
     /* The saved registers while it is not loaded; see pv/context.c. */
     struct cpu_regs regs;
     struct pv_vcpu {
-        bool kernel_mode;          /* runs its kernel: hypercalls are allowed */
-        bool syscall_masks_events; /* flags of the callbacks */
-        bool failsafe_masks_events;
-        bool syscall32_masks_events;
-        bool sysenter_masks_events;
+        bool kernel_mode; /* runs its kernel: hypercalls are allowed */
         bool nmi_pending, nmi_masked;
         bool selectors_failed;         /* at the last load; the failsafe callback is due */
         mfn_t kernel_l4, user_l4;      /* references and types held; user_l4 0 if none */
         uint64_t kernel_cr3, user_cr3; /* as loaded */
         uint64_t kernel_sp, kernel_ss; /* stack_switch */
-        uint64_t event_callback, failsafe_callback, syscall_callback, syscall32_callback,
-            sysenter_callback, nmi_callback;
-        uint64_t iopl;   /* in RFLAGS' position */
-        uint64_t cr0_ts; /* CR0_TS as the guest set it */
+        struct pv_callback {
+            uint64_t address; /* 0: none */
+            bool masks_events;
+        } callbacks[CALLBACKTYPE_syscall32 + 1]; /* by CALLBACKTYPE_* */
+        uint64_t iopl;                           /* in RFLAGS' position */
+        uint64_t cr0_ts;                         /* CR0_TS as the guest set it */
         uint64_t cr2, cr4;
         uint64_t fs_base, gs_base_kernel, gs_base_user; /* valid while it is not loaded */
         uint16_t ds, es, fs, gs;                        /* likewise */
-        uint32_t tsc_aux;     /* MSR TSC_AUX, what RDTSCP tells; loaded with the vCPU */
-        uint64_t debug[8];    /* dr0-3, 6, 7 */
-        mfn_t gdt_frames[14]; /* with a segment type each; the first of gdt_entries / 512 */
-        uint32_t gdt_entries;
-        mfn_t ldt_frames[16]; /* likewise; the first DIV_ROUND_UP(ldt_entries, 512) */
-        uint64_t ldt_base;
-        uint32_t ldt_entries;
+        uint32_t tsc_aux;  /* MSR TSC_AUX, what RDTSCP tells; loaded with the vCPU */
+        uint64_t debug[8]; /* dr0-3, 6, 7 */
+        struct descriptor_table {
+            uint64_t base; /* of the LDT: where the guest has it */
+            uint32_t entries;
+            mfn_t frames[16]; /* the first DIV_ROUND_UP(entries, 512), with a segment type each */
+        } gdt, ldt;
         struct page *unfinished; /* a table whose invalidation was preempted */
         struct trap_info traps[256];
         const uint8_t *io_bitmap; /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */

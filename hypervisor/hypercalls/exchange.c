@@ -20,7 +20,6 @@
 
 #define ORDER_LIMIT_GUEST   9u
 #define ORDER_LIMIT_CONTROL 12u
-#define CHUNK_LIMIT         (1u << ORDER_LIMIT_CONTROL)
 
 struct chunk {
     unsigned int order; /* of the whole */

@@ -14,9 +14,8 @@
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 
-#define ZONES      3u
-#define NO_FRAME   0u /* frame 0 is never in the heap */
-#define FREE_DIRTY 0x100u
+#define ZONES    3u
+#define NO_FRAME 0u /* frame 0 is never in the heap */
 
 static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };
 

@@ -7,6 +7,7 @@
 #include "guest-pv-headers/nmi.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
+#include "hypervisor/pv/emulate_privileged.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
@@ -38,35 +39,21 @@ long hypercall_set_trap_table(uint64_t traps)
     return 0;
 }
 
-static int set_callback(struct vcpu *vcpu, unsigned int type, uint64_t address, bool mask_events)
+static int set_callback(unsigned int type, uint64_t address, bool mask_events)
 {
-    struct pv_vcpu *pv = &vcpu->pv;
+    struct pv_callback *callbacks = current->pv.callbacks;
 
     if (!address_canonical(address)) {
         return -XEN_EINVAL;
     }
     switch (type) {
-    case CALLBACKTYPE_event:
-        pv->event_callback = address;
-        return 0;
-    case CALLBACKTYPE_failsafe:
-        pv->failsafe_callback = address;
-        pv->failsafe_masks_events = mask_events;
-        return 0;
-    case CALLBACKTYPE_syscall:
-        pv->syscall_callback = address;
-        pv->syscall_masks_events = mask_events;
-        return 0;
-    case CALLBACKTYPE_syscall32:
-        pv->syscall32_callback = address;
-        pv->syscall32_masks_events = mask_events;
-        return 0;
-    case CALLBACKTYPE_sysenter:
-        pv->sysenter_callback = address;
-        pv->sysenter_masks_events = mask_events;
-        return 0;
+    case CALLBACKTYPE_event: /* these two always mask events, whatever is said */
     case CALLBACKTYPE_nmi:
-        pv->nmi_callback = address;
+    case CALLBACKTYPE_failsafe:
+    case CALLBACKTYPE_syscall:
+    case CALLBACKTYPE_syscall32:
+    case CALLBACKTYPE_sysenter:
+        callbacks[type] = (struct pv_callback){ address, mask_events };
         return 0;
     default:
         return -XEN_ENOSYS;
@@ -75,16 +62,12 @@ static int set_callback(struct vcpu *vcpu, unsigned int type, uint64_t address, 
 
 long hypercall_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 {
-    struct vcpu *vcpu = current;
-
     if (!address_canonical(event) || !address_canonical(failsafe) || !address_canonical(syscall)) {
         return -XEN_EINVAL;
     }
-    vcpu->pv.event_callback = event;
-    vcpu->pv.failsafe_callback = failsafe;
-    vcpu->pv.syscall_callback = syscall;
-    vcpu->pv.failsafe_masks_events = false;
-    vcpu->pv.syscall_masks_events = false;
+    current->pv.callbacks[CALLBACKTYPE_event].address = event;
+    current->pv.callbacks[CALLBACKTYPE_failsafe] = (struct pv_callback){ failsafe, false };
+    current->pv.callbacks[CALLBACKTYPE_syscall] = (struct pv_callback){ syscall, false };
     return 0;
 }
 
@@ -98,7 +81,7 @@ long hypercall_callback_op(uint64_t operation, uint64_t argument)
     case CALLBACKOP_register:
         error = copy_from_guest(&wanted, guest_pointer(const struct callback_register, argument));
         return error != 0 ? error
-                          : set_callback(current, wanted.type, wanted.address,
+                          : set_callback(wanted.type, wanted.address,
                                          (wanted.flags & CALLBACKF_mask_events) != 0);
     case CALLBACKOP_unregister:
         error =
@@ -110,7 +93,7 @@ long hypercall_callback_op(uint64_t operation, uint64_t argument)
             unwanted.type == CALLBACKTYPE_syscall) {
             return -XEN_EINVAL;
         }
-        return set_callback(current, unwanted.type, 0, false);
+        return set_callback(unwanted.type, 0, false);
     default:
         return -XEN_ENOSYS;
     }
@@ -127,15 +110,7 @@ long hypercall_stack_switch(uint64_t ss, uint64_t sp)
 
 long hypercall_fpu_taskswitch(uint64_t set)
 {
-    struct vcpu *vcpu = current;
-
-    if (set != 0) {
-        vcpu->pv.cr0_ts = CR0_TS;
-        write_cr0(read_cr0() | CR0_TS);
-    } else if (vcpu->pv.cr0_ts != 0) {
-        vcpu->pv.cr0_ts = 0;
-        write_cr0(read_cr0() & ~(uint64_t)CR0_TS);
-    }
+    pv_set_task_switched(current, set != 0);
     return 0;
 }
 
@@ -147,11 +122,9 @@ long hypercall_nmi_op(uint64_t operation, uint64_t argument)
     switch (operation) {
     case XENNMI_register_callback:
         error = copy_from_guest(&callback, guest_pointer(const struct xennmi_callback, argument));
-        return error != 0
-                   ? error
-                   : set_callback(current, CALLBACKTYPE_nmi, callback.handler_address, false);
+        return error != 0 ? error : set_callback(CALLBACKTYPE_nmi, callback.handler_address, false);
     case XENNMI_unregister_callback:
-        return set_callback(current, CALLBACKTYPE_nmi, 0, false);
+        return set_callback(CALLBACKTYPE_nmi, 0, false);
     default:
         return -XEN_ENOSYS;
     }

@@ -28,26 +28,19 @@
 #include "hypervisor/x86/tlb.h"
 
 /* load_xs() is false, and the selector null, if the guest's tables have no such segment. */
-#define DEFINE_LOAD_SELECTOR(name)                                 \
-    static inline bool load_##name(uint16_t selector)              \
-    {                                                              \
-        bool ok = true;                                            \
-                                                                   \
-        __asm__ volatile("1: movl %k1, %%" #name "\n\t"            \
-                         "jmp 3f\n\t"                              \
-                         "2: movl %k2, %%" #name "\n\t"            \
-                         "movb $0, %b0\n\t"                        \
-                         "3:\n\t" EXTABLE("1b", "2b")              \
-                         : "+r"(ok)                                \
-                         : "r"((uint32_t)selector), "r"(0));       \
-        return ok;                                                 \
-    }                                                              \
-    static inline uint16_t save_##name(void)                       \
-    {                                                              \
-        uint32_t selector;                                         \
-                                                                   \
-        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
-        return (uint16_t)selector;                                 \
+#define DEFINE_LOAD_SELECTOR(name)                           \
+    static inline bool load_##name(uint16_t selector)        \
+    {                                                        \
+        bool ok = true;                                      \
+                                                             \
+        __asm__ volatile("1: movl %k1, %%" #name "\n\t"      \
+                         "jmp 3f\n\t"                        \
+                         "2: movl %k2, %%" #name "\n\t"      \
+                         "movb $0, %b0\n\t"                  \
+                         "3:\n\t" EXTABLE("1b", "2b")        \
+                         : "+r"(ok)                          \
+                         : "r"((uint32_t)selector), "r"(0)); \
+        return ok;                                           \
     }
 
 DEFINE_LOAD_SELECTOR(ds)
@@ -55,28 +48,23 @@ DEFINE_LOAD_SELECTOR(es)
 DEFINE_LOAD_SELECTOR(fs)
 DEFINE_LOAD_SELECTOR(gs)
 
-static void swap_gs(void)
-{
-    __asm__ volatile("swapgs" : : : "memory");
-}
-
 /* Loading a selector changes the base: selectors first, bases after. */
 static bool load_segments(const struct pv_vcpu *pv)
 {
     bool ok = true;
 
-    if ((pv->ds | save_ds()) != 0) {
+    if ((pv->ds | read_ds()) != 0) {
         ok = load_ds(pv->ds);
     }
-    if ((pv->es | save_es()) != 0) {
+    if ((pv->es | read_es()) != 0) {
         ok = load_es(pv->es) && ok;
     }
-    if ((pv->fs | save_fs()) != 0) {
+    if ((pv->fs | read_fs()) != 0) {
         ok = load_fs(pv->fs) && ok;
     }
     segment_set_fs_base(pv->fs_base);
     /* gs twice: the set that is swapped out, then the one in use. */
-    if ((pv->gs | save_gs()) != 0) {
+    if ((pv->gs | read_gs()) != 0) {
         ok = load_gs(pv->gs) && ok;
     }
     segment_set_gs_base(pv->kernel_mode ? pv->gs_base_user : pv->gs_base_kernel);
@@ -89,10 +77,7 @@ static void save_segments(struct pv_vcpu *pv)
 {
     uint64_t active = segment_gs_base(), other;
 
-    pv->ds = save_ds();
-    pv->es = save_es();
-    pv->fs = save_fs();
-    pv->gs = save_gs();
+    pv_save_selectors(pv);
     pv->fs_base = segment_fs_base();
     swap_gs();
     other = segment_gs_base();
@@ -193,11 +178,13 @@ static void take_context(struct vcpu *vcpu, const struct vcpu_guest_context *con
     pv->kernel_mode = (context->flags & VGCF_in_kernel) != 0;
     pv->kernel_sp = context->kernel_sp;
     pv->kernel_ss = (context->kernel_ss & 0xffff) | 3;
-    pv->event_callback = context->event_callback_eip;
-    pv->failsafe_callback = context->failsafe_callback_eip;
-    pv->syscall_callback = context->syscall_callback_eip;
-    pv->failsafe_masks_events = (context->flags & VGCF_failsafe_disables_events) != 0;
-    pv->syscall_masks_events = (context->flags & VGCF_syscall_disables_events) != 0;
+    pv->callbacks[CALLBACKTYPE_event].address = context->event_callback_eip;
+    pv->callbacks[CALLBACKTYPE_failsafe] =
+        (struct pv_callback){ context->failsafe_callback_eip,
+                              (context->flags & VGCF_failsafe_disables_events) != 0 };
+    pv->callbacks[CALLBACKTYPE_syscall] =
+        (struct pv_callback){ context->syscall_callback_eip,
+                              (context->flags & VGCF_syscall_disables_events) != 0 };
     pv->fs_base = context->fs_base;
     pv->gs_base_kernel = context->gs_base_kernel;
     pv->gs_base_user = context->gs_base_user;
@@ -235,8 +222,7 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
     pv->user_cr3 = maddr_of_mfn(user).byte;
     pv->kernel_mode = true;
     error = -XEN_EINVAL;
-    if (context->gdt_ents > GDT_GUEST_PAGES * UINT64_C(512) || context->ldt_ents > 8192 ||
-        segments_set_gdt(vcpu, context->gdt_frames, (uint32_t)context->gdt_ents) != 0) {
+    if (segments_set_gdt(vcpu, context->gdt_frames, context->gdt_ents) != 0) {
         goto put_user;
     }
     if (segments_set_ldt(vcpu, context->ldt_base, context->ldt_ents) != 0) {
@@ -313,12 +299,14 @@ int pv_vcpu_release(struct vcpu *vcpu)
 void pv_vcpu_get_context(const struct vcpu *vcpu, struct vcpu_guest_context *context)
 {
     const struct pv_vcpu *pv = &vcpu->pv;
+    const struct pv_callback *failsafe = &pv->callbacks[CALLBACKTYPE_failsafe];
+    const struct pv_callback *syscall = &pv->callbacks[CALLBACKTYPE_syscall];
 
     memset(context, 0, sizeof(*context));
     fpu_to_fxsave(vcpu->fpu, context->fpu_ctxt.x);
     context->flags = VGCF_i387_valid | (pv->kernel_mode ? VGCF_in_kernel : 0) |
-                     (pv->failsafe_masks_events ? VGCF_failsafe_disables_events : 0) |
-                     (pv->syscall_masks_events ? VGCF_syscall_disables_events : 0) |
+                     (failsafe->masks_events ? VGCF_failsafe_disables_events : 0) |
+                     (syscall->masks_events ? VGCF_syscall_disables_events : 0) |
                      ((vcpu->blocked & VCPU_DOWN) == 0 ? VGCF_online : 0);
     memcpy(&context->user_regs, &vcpu->regs, sizeof(vcpu->regs));
     context->user_regs.rflags = (context->user_regs.rflags & ~(uint64_t)RFLAGS_IOPL) | pv->iopl;
@@ -327,22 +315,22 @@ void pv_vcpu_get_context(const struct vcpu *vcpu, struct vcpu_guest_context *con
     context->user_regs.fs = pv->fs;
     context->user_regs.gs = pv->gs;
     memcpy(context->trap_ctxt, pv->traps, sizeof(pv->traps));
-    context->ldt_base = pv->ldt_base;
-    context->ldt_ents = pv->ldt_entries;
-    for (unsigned int i = 0; i < DIV_ROUND_UP(pv->gdt_entries, 512u); i++) {
-        context->gdt_frames[i] = pv->gdt_frames[i].number;
+    context->ldt_base = pv->ldt.base;
+    context->ldt_ents = pv->ldt.entries;
+    for (unsigned int i = 0; i < DIV_ROUND_UP(pv->gdt.entries, 512u); i++) {
+        context->gdt_frames[i] = pv->gdt.frames[i].number;
     }
-    context->gdt_ents = pv->gdt_entries;
+    context->gdt_ents = pv->gdt.entries;
     context->kernel_ss = pv->kernel_ss;
     context->kernel_sp = pv->kernel_sp;
     context->ctrlreg[0] = CR0_PG | CR0_PE | CR0_WP | CR0_NE | CR0_ET | CR0_MP | pv->cr0_ts;
     context->ctrlreg[1] = pv->user_cr3;
     context->ctrlreg[3] = pv->kernel_cr3;
-    context->ctrlreg[4] = pv->cr4;
+    context->ctrlreg[4] = pv_cr4_read(vcpu);
     memcpy(context->debugreg, pv->debug, sizeof(pv->debug));
-    context->event_callback_eip = pv->event_callback;
-    context->failsafe_callback_eip = pv->failsafe_callback;
-    context->syscall_callback_eip = pv->syscall_callback;
+    context->event_callback_eip = pv->callbacks[CALLBACKTYPE_event].address;
+    context->failsafe_callback_eip = failsafe->address;
+    context->syscall_callback_eip = syscall->address;
     context->vm_assist = vcpu->domain->vm_assist;
     context->fs_base = pv->fs_base;
     context->gs_base_kernel = pv->gs_base_kernel;

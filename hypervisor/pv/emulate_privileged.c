@@ -204,10 +204,6 @@ static enum outcome emulate_group7(struct vcpu *vcpu, struct cpu_regs *regs,
         regs->rcx = vcpu->pv.tsc_aux;
         return EMULATED;
     }
-    if ((insn->modrm >> 3 & 7u) == 4) { /* smsw, which faults if the core uses UMIP */
-        register_write(regs, insn->rm, insn->size, true, CR0_GUEST | vcpu->pv.cr0_ts);
-        return EMULATED;
-    }
     return REFUSED;
 }
 
@@ -245,7 +241,7 @@ static enum outcome emulate_system(struct vcpu *vcpu, struct cpu_regs *regs,
         return EMULATED;
     case 0x0f09: /* wbinvd: who has devices may need it */
         if (vcpu->domain->privileged) {
-            __asm__ volatile("wbinvd" : : : "memory");
+            flush_caches();
         }
         return EMULATED;
     case 0x0f31: /* rdtsc */

@@ -10,6 +10,7 @@
 #include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
@@ -167,11 +168,6 @@ static int flush_vcpus(const struct domain *domain, const struct mmuext_op *op, 
         tlb_flush_mask(&mask, what);
     }
     return error;
-}
-
-static void flush_caches(void)
-{
-    __asm__ volatile("wbinvd" : : : "memory");
 }
 
 static int flush_operation(const struct mmuext_op *op, struct domain *caller)

@@ -19,7 +19,6 @@
 #define DESCRIPTOR_PRESENT (UINT64_C(1) << 47)
 #define DESCRIPTOR_DPL     (UINT64_C(3) << 45)
 #define DESCRIPTOR_MEMORY  (UINT64_C(1) << 44) /* code or data; clear: gates and system segments */
-#define DESCRIPTOR_CODE    (UINT64_C(1) << 43)
 #define DESCRIPTOR_LONG    (UINT64_C(1) << 53)
 #define PER_PAGE           512u
 #define GDT_GUEST_ENTRIES  (GDT_GUEST_PAGES * (uint64_t)PER_PAGE)
@@ -81,153 +80,116 @@ static int take_frame(domid_t owner, mfn_t frame)
     return error;
 }
 
-static unsigned int gdt_pages(const struct vcpu *vcpu)
+static unsigned int pages_of(const struct descriptor_table *table)
 {
-    return DIV_ROUND_UP(vcpu->pv.gdt_entries, PER_PAGE);
+    return DIV_ROUND_UP(table->entries, PER_PAGE);
 }
 
-static unsigned int ldt_pages(const struct vcpu *vcpu)
+/* Have the window show a table where it showed one of *before pages. */
+static void show(const struct descriptor_table *table, unsigned int window, uint8_t *before)
 {
-    return DIV_ROUND_UP(vcpu->pv.ldt_entries, PER_PAGE);
+    unsigned int pages = pages_of(table);
+
+    for (unsigned int i = 0; i < MAX(*before, pages); i++) {
+        window_set(window + i, i < pages ? table->frames[i] : MFN_INVALID);
+    }
+    *before = (uint8_t)pages;
 }
 
 static void show_gdt(const struct vcpu *vcpu)
 {
-    uint8_t *pages_before = &shown[cpu_id()].gdt;
-
-    for (unsigned int i = 0; i < MAX(*pages_before, gdt_pages(vcpu)); i++) {
-        gdt_window_set(i, i < gdt_pages(vcpu) ? vcpu->pv.gdt_frames[i] : MFN_INVALID);
-        invlpg(gdt_window() + i * PAGE_SIZE);
-    }
-    *pages_before = (uint8_t)gdt_pages(vcpu);
+    show(&vcpu->pv.gdt, GDT_WINDOW, &shown[cpu_id()].gdt);
 }
 
 static void show_ldt(const struct vcpu *vcpu)
 {
-    uint8_t *pages_before = &shown[cpu_id()].ldt;
-
-    for (unsigned int i = 0; i < MAX(*pages_before, ldt_pages(vcpu)); i++) {
-        ldt_window_set(i, i < ldt_pages(vcpu) ? vcpu->pv.ldt_frames[i] : MFN_INVALID);
-        invlpg(ldt_window() + i * PAGE_SIZE);
-    }
-    *pages_before = (uint8_t)ldt_pages(vcpu);
-    ldt_load(vcpu->pv.ldt_entries);
+    show(&vcpu->pv.ldt, LDT_WINDOW, &shown[cpu_id()].ldt);
+    ldt_load(vcpu->pv.ldt.entries);
 }
 
 void segments_load(const struct vcpu *vcpu)
 {
     show_gdt(vcpu);
-    if (vcpu->pv.ldt_entries != 0 || shown[cpu_id()].ldt != 0) {
+    if (vcpu->pv.ldt.entries != 0 || shown[cpu_id()].ldt != 0) {
         show_ldt(vcpu);
     }
 }
 
-int segments_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
+static void drop_table(struct descriptor_table *table)
 {
-    unsigned int pages = DIV_ROUND_UP(entries, PER_PAGE), before = gdt_pages(vcpu);
-    mfn_t old[GDT_GUEST_PAGES];
-    unsigned int taken;
+    for (unsigned int i = 0; i < pages_of(table); i++) {
+        drop_frame(table->frames[i]);
+    }
+    table->entries = 0;
+}
+
+int segments_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint64_t entries)
+{
+    struct descriptor_table table = { .entries = 0 }, old = vcpu->pv.gdt;
 
     if (entries > GDT_GUEST_ENTRIES) {
         return -XEN_EINVAL;
     }
-    for (taken = 0; taken < pages; taken++) {
-        if (take_frame(vcpu->domain->id, mfn(frames[taken])) != 0) {
-            goto drop;
+    for (unsigned int i = 0; i < DIV_ROUND_UP(entries, PER_PAGE); i++) {
+        table.frames[i] = mfn(frames[i]);
+        if (take_frame(vcpu->domain->id, table.frames[i]) != 0) {
+            drop_table(&table);
+            return -XEN_EINVAL;
         }
+        table.entries += PER_PAGE;
     }
-
-    for (unsigned int i = 0; i < before; i++) {
-        old[i] = vcpu->pv.gdt_frames[i];
-    }
-    for (unsigned int i = 0; i < pages; i++) {
-        vcpu->pv.gdt_frames[i] = mfn(frames[i]);
-    }
-    vcpu->pv.gdt_entries = entries;
+    table.entries = (uint32_t)entries;
+    vcpu->pv.gdt = table;
     if (vcpu == current) {
         show_gdt(vcpu);
     }
-    for (unsigned int i = 0; i < before; i++) {
-        drop_frame(old[i]);
-    }
+    drop_table(&old);
     return 0;
-
-drop:
-    while (taken-- > 0) {
-        drop_frame(mfn(frames[taken]));
-    }
-    return -XEN_EINVAL;
 }
 
 int segments_set_ldt(struct vcpu *vcpu, uint64_t base, uint64_t entries)
 {
-    unsigned int pages = (unsigned int)DIV_ROUND_UP(entries, PER_PAGE), taken;
-    unsigned int before = ldt_pages(vcpu);
-    mfn_t frames[LDT_PAGES], old[LDT_PAGES];
+    struct descriptor_table table = { .base = base, .entries = (uint32_t)entries };
+    struct descriptor_table old = vcpu->pv.ldt;
 
     if (entries > LDT_ENTRIES_LIMIT || base % PAGE_SIZE != 0 ||
         (entries > 0 && (!guest_address_ok(base) || !address_canonical(base)))) {
         return -XEN_EINVAL;
     }
-    for (taken = 0; taken < pages; taken++) {
-        pte_t entry = pt_read_l1(vcpu, base + taken * PAGE_SIZE);
+    for (unsigned int i = 0; i < pages_of(&table); i++) {
+        pte_t entry = pt_read_l1(vcpu, base + i * PAGE_SIZE);
 
         /* A page that is not fit is as if it held no descriptors: using one faults. */
-        frames[taken] = pte_frame(entry);
-        if ((entry & PTE_PRESENT) == 0 || take_frame(vcpu->domain->id, frames[taken]) != 0) {
-            frames[taken] = MFN_INVALID;
+        table.frames[i] = pte_frame(entry);
+        if ((entry & PTE_PRESENT) == 0 || take_frame(vcpu->domain->id, table.frames[i]) != 0) {
+            table.frames[i] = MFN_INVALID;
         }
     }
-
-    for (unsigned int i = 0; i < before; i++) {
-        old[i] = vcpu->pv.ldt_frames[i];
-    }
-    for (unsigned int i = 0; i < pages; i++) {
-        vcpu->pv.ldt_frames[i] = frames[i];
-    }
-    vcpu->pv.ldt_base = base;
-    vcpu->pv.ldt_entries = (uint32_t)entries;
+    vcpu->pv.ldt = table;
     if (vcpu == current) {
         show_ldt(vcpu);
     }
-    for (unsigned int i = 0; i < before; i++) {
-        drop_frame(old[i]);
-    }
+    drop_table(&old);
     return 0;
 }
 
 void segments_drop(struct vcpu *vcpu)
 {
-    for (unsigned int i = 0; i < gdt_pages(vcpu); i++) {
-        drop_frame(vcpu->pv.gdt_frames[i]);
-    }
-    for (unsigned int i = 0; i < ldt_pages(vcpu); i++) {
-        drop_frame(vcpu->pv.ldt_frames[i]);
-    }
-    vcpu->pv.gdt_entries = 0;
-    vcpu->pv.ldt_entries = 0;
+    drop_table(&vcpu->pv.gdt);
+    drop_table(&vcpu->pv.ldt);
 }
 
 bool pv_code_is_64bit(const struct cpu_regs *regs)
 {
-    const struct vcpu *vcpu = current;
+    const struct pv_vcpu *pv = &current->pv;
     unsigned int index = (unsigned int)(regs->cs & 0xffff) >> 3;
-    uint64_t table, limit, descriptor = 0;
+    bool local = (regs->cs & 4) != 0;
 
     if ((regs->cs & 0xffff) == GUEST_CS64) {
         return true;
     }
-    if ((regs->cs & 4) == 0) {
-        table = gdt_window();
-        limit = vcpu->pv.gdt_entries;
-    } else {
-        table = ldt_window();
-        limit = vcpu->pv.ldt_entries;
-    }
-    if (index < limit) {
-        descriptor = ((const uint64_t *)table)[index];
-    }
-    return (descriptor & DESCRIPTOR_LONG) != 0;
+    return index < (local ? pv->ldt : pv->gdt).entries &&
+           (window_descriptors(local ? LDT_WINDOW : GDT_WINDOW)[index] & DESCRIPTOR_LONG) != 0;
 }
 
 long hypercall_set_gdt(uint64_t frames, uint64_t entries)
@@ -241,7 +203,7 @@ long hypercall_set_gdt(uint64_t frames, uint64_t entries)
     }
     error = copy_array_from_guest(list, guest_pointer(const uint64_t, frames),
                                   DIV_ROUND_UP(entries, PER_PAGE));
-    return error != 0 ? error : segments_set_gdt(current, list, (uint32_t)entries);
+    return error != 0 ? error : segments_set_gdt(current, list, entries);
 }
 
 long hypercall_update_descriptor(uint64_t address, uint64_t descriptor)
@@ -269,45 +231,28 @@ long hypercall_update_descriptor(uint64_t address, uint64_t descriptor)
     return error;
 }
 
-uint64_t segment_fs_base(void)
-{
-    uint64_t base;
-
-    if (!cpu_features.fsgsbase) {
-        return read_msr(MSR_FS_BASE);
+#define DEFINE_SEGMENT_BASE(name, msr)                            \
+    uint64_t segment_##name##_base(void)                          \
+    {                                                             \
+        uint64_t base;                                            \
+                                                                  \
+        if (!cpu_features.fsgsbase) {                             \
+            return read_msr(msr);                                 \
+        }                                                         \
+        __asm__ volatile("rd" #name "base %0" : "=r"(base));      \
+        return base;                                              \
+    }                                                             \
+    void segment_set_##name##_base(uint64_t base)                 \
+    {                                                             \
+        if (cpu_features.fsgsbase) {                              \
+            __asm__ volatile("wr" #name "base %0" : : "r"(base)); \
+        } else {                                                  \
+            write_msr(msr, base);                                 \
+        }                                                         \
     }
-    __asm__ volatile("rdfsbase %0" : "=r"(base));
-    return base;
-}
 
-uint64_t segment_gs_base(void)
-{
-    uint64_t base;
-
-    if (!cpu_features.fsgsbase) {
-        return read_msr(MSR_GS_BASE);
-    }
-    __asm__ volatile("rdgsbase %0" : "=r"(base));
-    return base;
-}
-
-void segment_set_fs_base(uint64_t base)
-{
-    if (!cpu_features.fsgsbase) {
-        write_msr(MSR_FS_BASE, base);
-        return;
-    }
-    __asm__ volatile("wrfsbase %0" : : "r"(base));
-}
-
-void segment_set_gs_base(uint64_t base)
-{
-    if (!cpu_features.fsgsbase) {
-        write_msr(MSR_GS_BASE, base);
-        return;
-    }
-    __asm__ volatile("wrgsbase %0" : : "r"(base));
-}
+DEFINE_SEGMENT_BASE(fs, MSR_FS_BASE)
+DEFINE_SEGMENT_BASE(gs, MSR_GS_BASE)
 
 /* The user's gs selector, into the register set that is swapped out while the kernel runs. */
 static void set_user_gs_selector(uint16_t selector)

@@ -14,7 +14,7 @@ int must_check segments_adjust(uint64_t *descriptors);
  * Set the vCPU's GDT to `entries` in the frames named (references taken here), its
  * LDT to `entries` at a virtual address of its current tables.  0, -XEN_EINVAL.
  */
-int must_check segments_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries);
+int must_check segments_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint64_t entries);
 int must_check segments_set_ldt(struct vcpu *vcpu, uint64_t base, uint64_t entries);
 
 /* Drop both: the vCPU is gone or not loaded. */

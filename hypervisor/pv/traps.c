@@ -8,7 +8,9 @@
 #include "hypervisor/pv/traps.h"
 
 #include "guest-pv-headers/errno.h"
+#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
+#include "hypervisor/pv/context.h"
 #include "hypervisor/pv/emulate_privileged.h"
 #include "hypervisor/pv/emulate_pt_write.h"
 #include "hypervisor/pv/page_tables.h"
@@ -31,30 +33,16 @@
 void pv_to_kernel(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = true;
-    __asm__ volatile("swapgs" : : : "memory");
+    swap_gs();
     tlb_load_cr3(vcpu->pv.kernel_cr3);
 }
 
 void pv_to_user(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = false;
-    __asm__ volatile("swapgs" : : : "memory");
+    swap_gs();
     tlb_load_cr3(vcpu->pv.user_cr3);
 }
-
-#define DEFINE_SELECTOR(name)                                      \
-    static inline uint16_t selector_##name(void)                   \
-    {                                                              \
-        uint32_t selector;                                         \
-                                                                   \
-        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
-        return (uint16_t)selector;                                 \
-    }
-
-DEFINE_SELECTOR(ds)
-DEFINE_SELECTOR(es)
-DEFINE_SELECTOR(fs)
-DEFINE_SELECTOR(gs)
 
 /* What lies between the common frame and rcx and r11. */
 enum frame { FRAME_PLAIN, FRAME_ERROR_CODE, FRAME_FAILSAFE /* data segment selectors */ };
@@ -157,15 +145,15 @@ static void bounce_trap(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int v
 
 static void bounce_failsafe(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    bounce_to(regs, vcpu, vcpu->pv.failsafe_callback, vcpu->pv.failsafe_masks_events,
-              FRAME_FAILSAFE, 0);
+    const struct pv_callback *to = &vcpu->pv.callbacks[CALLBACKTYPE_failsafe];
+
+    bounce_to(regs, vcpu, to->address, to->masks_events, FRAME_FAILSAFE, 0);
 }
 
 /* With nothing but the common frame; out of line, for what is not hot. */
-static void bounce_plain(struct cpu_regs *regs, struct vcpu *vcpu, uint64_t handler,
-                         bool mask_events)
+static void bounce_plain(struct cpu_regs *regs, struct vcpu *vcpu, const struct pv_callback *to)
 {
-    bounce_to(regs, vcpu, handler, mask_events, FRAME_PLAIN, 0);
+    bounce_to(regs, vcpu, to->address, to->masks_events, FRAME_PLAIN, 0);
 }
 
 void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
@@ -299,13 +287,14 @@ static void deliver_owed(void)
 {
     struct vcpu *vcpu = current;
     struct cpu_regs *regs = &this_cpu()->regs;
+    const struct pv_callback *nmi = &vcpu->pv.callbacks[CALLBACKTYPE_nmi];
 
     if (vcpu->is_idle) {
         return;
     }
     if (vcpu->pv.selectors_failed) {
         vcpu->pv.selectors_failed = false;
-        if (vcpu->pv.failsafe_callback == 0) {
+        if (vcpu->pv.callbacks[CALLBACKTYPE_failsafe].address == 0) {
             domain_crash(vcpu->domain,
                          "vCPU %u: selectors cannot be loaded and there is no failsafe callback "
                          "(ds %x es %x fs %x gs %x)",
@@ -313,10 +302,10 @@ static void deliver_owed(void)
             return;
         }
         bounce_failsafe(regs, vcpu);
-    } else if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked && vcpu->pv.nmi_callback != 0) {
+    } else if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked && nmi->address != 0) {
         vcpu->pv.nmi_pending = false;
         vcpu->pv.nmi_masked = true;
-        bounce_plain(regs, vcpu, vcpu->pv.nmi_callback, true);
+        bounce_to(regs, vcpu, nmi->address, true, FRAME_PLAIN, 0);
     }
 }
 
@@ -342,12 +331,14 @@ void pv_traps_setup(void)
 
 void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    if (unlikely(vcpu->pv.event_callback == 0)) {
+    uint64_t handler = vcpu->pv.callbacks[CALLBACKTYPE_event].address;
+
+    if (unlikely(handler == 0)) {
         domain_crash(vcpu->domain, "vCPU %u: an event is due and there is no event callback",
                      vcpu->id);
         return;
     }
-    bounce_to(regs, vcpu, vcpu->pv.event_callback, true, FRAME_PLAIN, 0);
+    bounce_to(regs, vcpu, handler, true, FRAME_PLAIN, 0);
 }
 
 /* SYSCALL of a user program without a callback for it: the instruction does not exist. */
@@ -359,34 +350,38 @@ static void cold_path no_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
 
 void pv_guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    if (unlikely(vcpu->pv.syscall_callback == 0)) {
+    const struct pv_callback *to = &vcpu->pv.callbacks[CALLBACKTYPE_syscall];
+
+    if (unlikely(to->address == 0)) {
         no_syscall(regs, vcpu);
         return;
     }
-    bounce_to(regs, vcpu, vcpu->pv.syscall_callback, vcpu->pv.syscall_masks_events, FRAME_PLAIN, 0);
+    bounce_to(regs, vcpu, to->address, to->masks_events, FRAME_PLAIN, 0);
 }
 
 void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu)
 {
+    const struct pv_callback *to = &vcpu->pv.callbacks[CALLBACKTYPE_syscall32];
+
     if (vcpu->pv.kernel_mode) {
-        pv_inject_exception(regs, VECTOR_GP, 0);
-        return;
-    }
-    if (vcpu->pv.syscall32_callback == 0) {
+        bounce_trap(regs, vcpu, VECTOR_GP, 0);
+    } else if (to->address == 0) {
         no_syscall(regs, vcpu);
-        return;
+    } else {
+        bounce_plain(regs, vcpu, to);
     }
-    bounce_plain(regs, vcpu, vcpu->pv.syscall32_callback, vcpu->pv.syscall32_masks_events);
 }
 
 void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
 {
+    const struct pv_callback *to = &vcpu->pv.callbacks[CALLBACKTYPE_sysenter];
+
     regs->rflags |= RFLAGS_IF;
-    if (vcpu->pv.sysenter_callback == 0 || vcpu->pv.kernel_mode) {
+    if (to->address == 0 || vcpu->pv.kernel_mode) {
         bounce_trap(regs, vcpu, VECTOR_GP, 0);
-        return;
+    } else {
+        bounce_plain(regs, vcpu, to);
     }
-    bounce_plain(regs, vcpu, vcpu->pv.sysenter_callback, vcpu->pv.sysenter_masks_events);
 }
 
 void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -453,19 +448,11 @@ bad:
  */
 void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu)
 {
-    struct cpu_regs guest = *fault, *regs = &this_cpu()->regs;
+    struct cpu_regs *regs = &this_cpu()->regs;
 
-    guest.rip = regs->rip;
-    guest.cs = regs->cs;
-    guest.rflags = regs->rflags;
-    guest.rsp = regs->rsp;
-    guest.ss = regs->ss;
-    *regs = guest;
-    vcpu->pv.ds = selector_ds();
-    vcpu->pv.es = selector_es();
-    vcpu->pv.fs = selector_fs();
-    vcpu->pv.gs = selector_gs();
-    if (vcpu->pv.failsafe_callback == 0) {
+    memmove(regs, fault, offsetof(struct cpu_regs, rip)); /* the two overlap */
+    pv_save_selectors(&vcpu->pv);
+    if (vcpu->pv.callbacks[CALLBACKTYPE_failsafe].address == 0) {
         domain_crash(vcpu->domain, "vCPU %u: cannot return to cs:rip %04lx:%lx, ss:rsp %04lx:%lx",
                      vcpu->id, regs->cs, regs->rip, regs->ss, regs->rsp);
         return;

@@ -138,7 +138,6 @@ void apic_error_interrupt(void)
 
     write_register(APIC_ESR, 0);
     status = read_register(APIC_ESR);
-    apic_end_of_interrupt();
     if ((status & ~reported) != 0) { /* each kind once: it may come in floods */
         reported |= status;
         log_warning("apic: CPU %u: error 0x%x\n", cpu_id(), status);

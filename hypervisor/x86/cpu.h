@@ -7,7 +7,6 @@
 
 #define CR0_PE 0x00000001
 #define CR0_MP 0x00000002
-#define CR0_EM 0x00000004
 #define CR0_TS 0x00000008
 #define CR0_ET 0x00000010
 #define CR0_NE 0x00000020
@@ -15,18 +14,14 @@
 #define CR0_AM 0x00040000
 #define CR0_PG 0x80000000
 
-#define CR4_VME        0x00000001
 #define CR4_TSD        0x00000004
 #define CR4_DE         0x00000008
 #define CR4_PAE        0x00000020
 #define CR4_MCE        0x00000040
 #define CR4_PGE        0x00000080
-#define CR4_PCE        0x00000100
 #define CR4_OSFXSR     0x00000200
 #define CR4_OSXMMEXCPT 0x00000400
-#define CR4_UMIP       0x00000800
 #define CR4_FSGSBASE   0x00010000
-#define CR4_PCIDE      0x00020000
 #define CR4_OSXSAVE    0x00040000
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000
@@ -43,11 +38,9 @@
 #define RFLAGS_AC    0x00040000
 #define RFLAGS_VIF   0x00080000
 #define RFLAGS_VIP   0x00100000
-#define RFLAGS_ID    0x00200000
 
 #define MSR_APIC_BASE      0x0000001b
 #define MSR_SYSENTER_CS    0x00000174
-#define MSR_PAT            0x00000277
 #define MSR_TSC_DEADLINE   0x000006e0
 #define MSR_X2APIC         0x00000800
 #define MSR_EFER           0xc0000080
@@ -66,12 +59,10 @@
 #define EFER_NX  0x800
 
 /* Exception vectors.  SDM volume 3A, table 6-1. */
-#define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2
 #define VECTOR_BP  3
 #define VECTOR_OF  4
-#define VECTOR_BR  5
 #define VECTOR_UD  6
 #define VECTOR_NM  7
 #define VECTOR_DF  8
@@ -80,10 +71,8 @@
 #define VECTOR_SS  12
 #define VECTOR_GP  13
 #define VECTOR_PF  14
-#define VECTOR_MF  16
 #define VECTOR_AC  17
 #define VECTOR_MC  18
-#define VECTOR_XM  19
 
 #define PF_PRESENT  0x01
 #define PF_WRITE    0x02
@@ -151,6 +140,30 @@ DEFINE_CONTROL_REGISTER(dr3)
 DEFINE_CONTROL_REGISTER(dr6)
 DEFINE_CONTROL_REGISTER(dr7)
 
+#define DEFINE_READ_SELECTOR(name)                                 \
+    static inline uint16_t read_##name(void)                       \
+    {                                                              \
+        uint32_t selector;                                         \
+                                                                   \
+        __asm__ volatile("movl %%" #name ", %0" : "=r"(selector)); \
+        return (uint16_t)selector;                                 \
+    }
+
+DEFINE_READ_SELECTOR(ds)
+DEFINE_READ_SELECTOR(es)
+DEFINE_READ_SELECTOR(fs)
+DEFINE_READ_SELECTOR(gs)
+
+static inline void swap_gs(void)
+{
+    __asm__ volatile("swapgs" : : : "memory");
+}
+
+static inline void flush_caches(void)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
+}
+
 static inline uint64_t read_tsc(void)
 {
     uint32_t low, high;
@@ -200,44 +213,22 @@ static inline void cpu_halt_forever(void)
     }
 }
 
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t value;
+#define DEFINE_PORT_ACCESS(bits, suffix)                                     \
+    static inline uint##bits##_t in##bits(uint16_t port)                     \
+    {                                                                        \
+        uint##bits##_t value;                                                \
+                                                                             \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));  \
+        return value;                                                        \
+    }                                                                        \
+    static inline void out##bits(uint16_t port, uint##bits##_t value)        \
+    {                                                                        \
+        __asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port)); \
+    }
 
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t in16(uint16_t port)
-{
-    uint16_t value;
-
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t value;
-
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void out16(uint16_t port, uint16_t value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void out32(uint16_t port, uint32_t value)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
+DEFINE_PORT_ACCESS(8, "b")
+DEFINE_PORT_ACCESS(16, "w")
+DEFINE_PORT_ACCESS(32, "l")
 #endif
 
 #endif

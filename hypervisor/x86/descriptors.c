@@ -251,24 +251,17 @@ void descriptors_load(void)
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE | EFER_NX);
 }
 
-void gdt_window_set(unsigned int page, mfn_t frame)
+void window_set(unsigned int page, mfn_t frame)
 {
-    write_once(*paging_entry(gdt_window() + page * PAGE_SIZE), window_entry(frame));
+    uint64_t address = window_of(cpu_id()) + page * PAGE_SIZE;
+
+    write_once(*paging_entry(address), window_entry(frame));
+    invlpg(address);
 }
 
-void ldt_window_set(unsigned int page, mfn_t frame)
+const uint64_t *window_descriptors(unsigned int page)
 {
-    write_once(*paging_entry(ldt_window() + page * PAGE_SIZE), window_entry(frame));
-}
-
-uint64_t gdt_window(void)
-{
-    return window_of(cpu_id());
-}
-
-uint64_t ldt_window(void)
-{
-    return window_of(cpu_id()) + WINDOW_SIZE / 2;
+    return (const uint64_t *)(window_of(cpu_id()) + page * PAGE_SIZE);
 }
 
 void ldt_load(unsigned int entries)
@@ -276,7 +269,7 @@ void ldt_load(unsigned int entries)
     uint64_t *slot = &core_gdt[cpu_id()][(LDT_IN_GDT - GDT_CORE_FIRST) / 8];
 
     if (entries != 0) {
-        system_descriptor(slot, 0x82, ldt_window(), entries * 8);
+        system_descriptor(slot, 0x82, (uint64_t)window_descriptors(LDT_WINDOW), entries * 8);
     }
     __asm__ volatile("lldt %w0" : : "r"(entries == 0 ? 0 : LDT_IN_GDT));
 }

@@ -23,13 +23,13 @@ bool must_check descriptors_create_cpu(unsigned int cpu);
 /* On the CPU itself, on its own stack: load everything, set up SYSCALL. */
 void descriptors_load(void);
 
-/* What this CPU's window shows; MFN_INVALID for nothing.  No flush. */
-void gdt_window_set(unsigned int page, mfn_t frame);
-void ldt_window_set(unsigned int page, mfn_t frame);
+/* Have a page of this CPU's window show a frame; MFN_INVALID for nothing. */
+#define GDT_WINDOW 0u /* the first page of each */
+#define LDT_WINDOW 16u
+void window_set(unsigned int page, mfn_t frame);
 
-/* Addresses of this CPU's window. */
-uint64_t gdt_window(void);
-uint64_t ldt_window(void);
+/* What the window shows, from a page on. */
+const uint64_t *window_descriptors(unsigned int page);
 
 /* Load the LDT register with `entries` of the window; 0: no LDT. */
 void ldt_load(unsigned int entries);

@@ -31,40 +31,32 @@
         pushq %r15
         .endm
 
-        .macro RESTORE_ALL_BUT_RCX_R11
+        /* A slot that is not wanted goes to the register that is popped next. */
+        .macro RESTORE_REGISTERS rcx=%rcx r11=%r11
         popq %r15
         popq %r14
         popq %r13
         popq %r12
         popq %rbp
         popq %rbx
-        addq $8, %rsp
+        popq \r11
         popq %r10
         popq %r9
         popq %r8
         popq %rax
-        addq $8, %rsp
+        popq \rcx
         popq %rdx
         popq %rsi
         popq %rdi
         .endm
 
-        .macro RESTORE_REGISTERS
-        popq %r15
-        popq %r14
-        popq %r13
-        popq %r12
-        popq %rbp
-        popq %rbx
-        popq %r11
-        popq %r10
-        popq %r9
-        popq %r8
-        popq %rax
-        popq %rcx
-        popq %rdx
-        popq %rsi
-        popq %rdi
+        /* On top of rip, or of a place for it: what is left of an entry that is no exception. */
+        .macro SAVE_SYSCALL
+        pushq $0
+        movl $0x100, 4(%rsp)
+        SAVE_REGISTERS
+        movq CPU_CURRENT(%rsp), %rsi
+        movq %rsp, %rdi
         .endm
 
         .text
@@ -80,11 +72,7 @@ entry_syscall:
         pushq $GUEST_CS64
         pushq %rcx
         movq $GUEST_SS, 32(%rsp)
-        pushq $0
-        movl $0x100, 4(%rsp)
-        SAVE_REGISTERS
-        movq CPU_CURRENT(%rsp), %rsi
-        movq %rsp, %rdi
+        SAVE_SYSCALL
         cmpb $0, VCPU_KERNEL_MODE(%rsi)
         je 1f
         cmpq $HYPERCALL_IRET, REGS_RAX(%rsp)
@@ -104,11 +92,7 @@ entry_syscall_compat:
         pushq $GUEST_CS32
         pushq %rcx
         movq $GUEST_SS, 32(%rsp)
-        pushq $0
-        movl $0x100, 4(%rsp)
-        SAVE_REGISTERS
-        movq CPU_CURRENT(%rsp), %rsi
-        movq %rsp, %rdi
+        SAVE_SYSCALL
         call pv_guest_syscall32
         jmp return_to_guest
 
@@ -121,11 +105,7 @@ entry_sysenter:
         pushfq
         pushq $GUEST_CS32
         pushq $0
-        pushq $0
-        movl $0x100, 4(%rsp)
-        SAVE_REGISTERS
-        movq CPU_CURRENT(%rsp), %rsi
-        movq %rsp, %rdi
+        SAVE_SYSCALL
         call pv_guest_sysenter
         /* fall through */
 
@@ -156,7 +136,7 @@ return_to_guest:
         movq REGS_RFLAGS(%rsp), %r11
         testl $(RFLAGS_TF | RFLAGS_RF), %r11d
         jnz restore_by_iret
-        RESTORE_ALL_BUT_RCX_R11
+        RESTORE_REGISTERS rcx=%rdx r11=%r10
         movq REGS_RSP - REGS_ERROR_CODE(%rsp), %rsp
         sysretq
 
@@ -199,39 +179,22 @@ entry_common:
         addq $8, %rsp
         iretq
 
-/* NMI and machine check: on their own stacks, back to where they came from. */
-        .balign 16
-entry_paranoid:
-        SAVE_REGISTERS
-        cld
-        movq %rsp, %rdi
-        call trap_paranoid
-        RESTORE_REGISTERS
-        addq $8, %rsp
-        iretq
-
 /*
- * #DB comes on its own stack too, because a guest can make it hit the first
- * instruction of an entry.  From a guest it goes on as any other.
+ * NMI, machine check and #DB (a guest can make it hit the first instruction of an
+ * entry) come on stacks of their own.  From a guest they go on as any other.
  */
         .balign 16
-entry_debug:
-        pushq $0
-        movl $VECTOR_DB, 4(%rsp)
+entry_own_stack:
         SAVE_REGISTERS
         cld
         movq %rsp, %rdi
         testb $3, REGS_CS(%rsp)
-        jz 1f
+        jz 1b
         call trap_to_main_stack
         movq %rax, %rsp
         movq %rax, %rdi
-        call trap_from_guest
+        call trap_from_guest_own_stack
         jmp return_to_guest
-1:      call trap_from_core
-        RESTORE_REGISTERS
-        addq $8, %rsp
-        iretq
 
 /* Leave the boot stack: the idle loop of this CPU begins on an empty stack. */
         .globl run_on_stack
@@ -258,16 +221,10 @@ entry_stubs:
         .set vector, 0
         .rept 256
         .balign 16
-        .if vector == VECTOR_DB
-        jmp entry_debug
-        .elseif vector == VECTOR_NMI
+        .if vector == VECTOR_DB || vector == VECTOR_NMI || vector == VECTOR_MC
         pushq $0
-        movb $VECTOR_NMI, 4(%rsp)
-        jmp entry_paranoid
-        .elseif vector == VECTOR_MC
-        pushq $0
-        movb $VECTOR_MC, 4(%rsp)
-        jmp entry_paranoid
+        movb $vector, 4(%rsp)
+        jmp entry_own_stack
         .elseif vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
         movb $vector, 4(%rsp)
         jmp entry_common

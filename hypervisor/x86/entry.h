@@ -20,7 +20,7 @@ void never_returns cpu_enter_guest(struct cpu_info *info);
 /* In x86/traps.c, called from entry.S. */
 void trap_from_guest(struct cpu_regs *regs);
 void trap_from_core(struct cpu_regs *regs);
-void trap_paranoid(struct cpu_regs *regs);
+void trap_from_guest_own_stack(struct cpu_regs *regs);
 struct cpu_regs *trap_to_main_stack(const struct cpu_regs *regs);
 
 /* In sched/: runs soft interrupts and waits until `current` is not the idle vCPU. */

@@ -119,17 +119,6 @@ mfn_t paging_frame_of(uint64_t address)
     return mfn_plus(pte_frame(entry), (address >> PAGE_SHIFT) % (UINT64_C(1) << (9 * (level - 1))));
 }
 
-void paging_unmap(uint64_t address, uint64_t count)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        pte_t *entry = paging_entry(address + i * PAGE_SIZE);
-
-        if (entry != NULL) {
-            write_once(*entry, 0);
-        }
-    }
-}
-
 static uint64_t map_range(maddr_t address, uint64_t size, uint64_t flags)
 {
     uint64_t offset = address.byte & PAGE_MASK;

@@ -27,9 +27,6 @@ extern mfn_t (*paging_take_frame)(void);
  */
 bool must_check paging_map(uint64_t address, mfn_t frame, uint64_t count, uint64_t flags);
 
-/* Remove `count` pages; the caller flushes.  Tables stay. */
-void paging_unmap(uint64_t address, uint64_t count);
-
 /* The level-1 entry of a mapped 4 KiB page of the core; NULL if there is no table. */
 pte_t *paging_entry(uint64_t address);
 

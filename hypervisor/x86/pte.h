@@ -8,18 +8,17 @@
 #ifndef HYPERVISOR_X86_PTE_H
 #define HYPERVISOR_X86_PTE_H
 
-#define PTE_PRESENT   0x001
-#define PTE_WRITABLE  0x002
-#define PTE_USER      0x004
-#define PTE_PWT       0x008
-#define PTE_PCD       0x010
-#define PTE_ACCESSED  0x020
-#define PTE_DIRTY     0x040
-#define PTE_PAT       0x080 /* level 1 */
-#define PTE_LARGE     0x080 /* levels 2 and 3: 2 MiB and 1 GiB pages */
-#define PTE_GLOBAL    0x100
-#define PTE_SOFTWARE  0xe00
-#define PTE_PAT_LARGE 0x1000
+#define PTE_PRESENT  0x001
+#define PTE_WRITABLE 0x002
+#define PTE_USER     0x004
+#define PTE_PWT      0x008
+#define PTE_PCD      0x010
+#define PTE_ACCESSED 0x020
+#define PTE_DIRTY    0x040
+#define PTE_PAT      0x080 /* level 1 */
+#define PTE_LARGE    0x080 /* levels 2 and 3: 2 MiB and 1 GiB pages */
+#define PTE_GLOBAL   0x100
+#define PTE_SOFTWARE 0xe00
 
 #ifndef __ASSEMBLER__
 #include "hypervisor/lib/frame.h"

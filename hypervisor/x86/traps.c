@@ -32,34 +32,45 @@ uint64_t extable_find(uint64_t rip)
 
 static void interrupt(uint32_t vector)
 {
+    if (vector < VECTOR_DEVICE_FIRST) {
+        log_guest("CPU %u: spurious interrupt, vector %u\n", cpu_id(), vector);
+        return;
+    }
+    if (vector <= VECTOR_DEVICE_LAST) {
+        irq_interrupt((uint8_t)vector);
+        return;
+    }
+    if (vector != VECTOR_SPURIOUS) {
+        apic_end_of_interrupt();
+    }
     switch (vector) {
     case VECTOR_APIC_TIMER:
-        apic_end_of_interrupt();
         timer_interrupt();
         break;
-    case VECTOR_WAKE:
-        apic_end_of_interrupt();
-        break;
     case VECTOR_TLB_FLUSH:
-        apic_end_of_interrupt();
         tlb_serve();
         break;
     case VECTOR_CALL:
-        apic_end_of_interrupt();
         smp_call_interrupt();
-        break;
-    case VECTOR_SPURIOUS:
         break;
     case VECTOR_APIC_ERROR:
         apic_error_interrupt();
         break;
-    default:
-        if (vector < VECTOR_DEVICE_FIRST) {
-            log_guest("CPU %u: spurious interrupt, vector %u\n", cpu_id(), vector);
-        } else {
-            irq_interrupt((uint8_t)vector);
-        }
+    default: /* VECTOR_WAKE: to have come back to the way out is all */
+        break;
     }
+}
+
+static void nmi_or_machine_check(const struct cpu_regs *regs)
+{
+    if (regs->vector == VECTOR_MC) {
+        log_error("CPU %u: machine check\n", cpu_id());
+        panic_registers(regs);
+    }
+    if (panic_in_progress()) {
+        panic_stop_here(regs);
+    }
+    nmi_received(regs);
 }
 
 void trap_from_guest(struct cpu_regs *regs)
@@ -71,12 +82,25 @@ void trap_from_guest(struct cpu_regs *regs)
     }
 }
 
+void trap_from_guest_own_stack(struct cpu_regs *regs)
+{
+    if (regs->vector == VECTOR_DB) {
+        pv_exception(regs, current);
+    } else {
+        nmi_or_machine_check(regs);
+    }
+}
+
 void trap_from_core(struct cpu_regs *regs)
 {
     uint64_t next;
 
     if (regs->vector >= 32) {
         interrupt(regs->vector);
+        return;
+    }
+    if (regs->vector == VECTOR_NMI || regs->vector == VECTOR_MC) {
+        nmi_or_machine_check(regs);
         return;
     }
     if (regs->vector == VECTOR_DB) {
@@ -95,18 +119,6 @@ void trap_from_core(struct cpu_regs *regs)
         return;
     }
     panic_registers(regs);
-}
-
-void trap_paranoid(struct cpu_regs *regs)
-{
-    if (regs->vector == VECTOR_NMI && panic_in_progress()) {
-        panic_stop_here(regs);
-    }
-    if (regs->vector == VECTOR_MC) {
-        log_error("CPU %u: machine check\n", cpu_id());
-        panic_registers(regs);
-    }
-    nmi_received(regs);
 }
 
 struct cpu_regs *trap_to_main_stack(const struct cpu_regs *regs)

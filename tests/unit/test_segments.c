@@ -13,7 +13,7 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
 static uint64_t msrs[3];
-static unsigned int forgotten; /* pages of the windows, by invlpg */
+static unsigned int changed; /* pages of the windows */
 
 static inline uint64_t read_msr(uint32_t msr)
 {
@@ -23,12 +23,6 @@ static inline uint64_t read_msr(uint32_t msr)
 static inline void write_msr(uint32_t msr, uint64_t value)
 {
     msrs[msr - MSR_FS_BASE] = value;
-}
-
-static inline void invlpg(uint64_t address)
-{
-    require(address % PAGE_SIZE == 0);
-    forgotten++;
 }
 
 #include "hypervisor/pv/segments.c"
@@ -42,26 +36,17 @@ static _Alignas(4096) uint64_t gdt_area[GDT_GUEST_PAGES * 512], ldt_area[LDT_PAG
 static mfn_t gdt_shown[GDT_GUEST_PAGES], ldt_shown[LDT_PAGES];
 static unsigned int ldt_loaded;
 
-void gdt_window_set(unsigned int page, mfn_t frame)
+void window_set(unsigned int page, mfn_t frame)
 {
-    require(page < GDT_GUEST_PAGES);
-    gdt_shown[page] = frame;
+    require(page < GDT_GUEST_PAGES || (page >= LDT_WINDOW && page < LDT_WINDOW + LDT_PAGES));
+    changed++;
+    *(page < LDT_WINDOW ? &gdt_shown[page] : &ldt_shown[page - LDT_WINDOW]) = frame;
 }
 
-void ldt_window_set(unsigned int page, mfn_t frame)
+const uint64_t *window_descriptors(unsigned int page)
 {
-    require(page < LDT_PAGES);
-    ldt_shown[page] = frame;
-}
-
-uint64_t gdt_window(void)
-{
-    return (uint64_t)gdt_area;
-}
-
-uint64_t ldt_window(void)
-{
-    return (uint64_t)ldt_area;
+    require(page == GDT_WINDOW || page == LDT_WINDOW);
+    return page == GDT_WINDOW ? gdt_area : ldt_area;
 }
 
 void ldt_load(unsigned int entries)
@@ -80,7 +65,7 @@ static void setup(void)
         ldt_shown[i] = MFN_INVALID;
     }
     ldt_loaded = 0;
-    forgotten = 0;
+    changed = 0;
     cpu_features.fsgsbase = false;
 }
 
@@ -97,14 +82,14 @@ static void count_segments(void)
     for (unsigned int v = 0; v < 2; v++) {
         struct pv_vcpu *pv = &guest->vcpu[v]->pv;
 
-        for (unsigned int i = 0; i < DIV_ROUND_UP(pv->gdt_entries, 512); i++) {
-            extra_refs[pv->gdt_frames[i].number]++;
-            extra_uses[pv->gdt_frames[i].number]++;
+        for (unsigned int i = 0; i < DIV_ROUND_UP(pv->gdt.entries, 512); i++) {
+            extra_refs[pv->gdt.frames[i].number]++;
+            extra_uses[pv->gdt.frames[i].number]++;
         }
-        for (unsigned int i = 0; i < DIV_ROUND_UP(pv->ldt_entries, 512); i++) {
-            if (!mfn_equal(pv->ldt_frames[i], MFN_INVALID)) {
-                extra_refs[pv->ldt_frames[i].number]++;
-                extra_uses[pv->ldt_frames[i].number]++;
+        for (unsigned int i = 0; i < DIV_ROUND_UP(pv->ldt.entries, 512); i++) {
+            if (!mfn_equal(pv->ldt.frames[i], MFN_INVALID)) {
+                extra_refs[pv->ldt.frames[i].number]++;
+                extra_uses[pv->ldt.frames[i].number]++;
             }
         }
     }
@@ -165,7 +150,7 @@ START_TEST(a_gdt_holds_its_frames_and_lets_the_old_ones_go)
     list_pages(others, GDT_GUEST_PAGES);
     for (uint32_t entries = 0; entries <= GDT_GUEST_ENTRIES; entries += 97) {
         ck_assert_int_eq(segments_set_gdt(vcpu, frames, entries), 0);
-        ck_assert_uint_eq(vcpu->pv.gdt_entries, entries);
+        ck_assert_uint_eq(vcpu->pv.gdt.entries, entries);
         audit_segments();
         for (unsigned int i = 0; i < GDT_GUEST_PAGES; i++) {
             bool used = i < DIV_ROUND_UP(entries, 512);
@@ -183,7 +168,7 @@ START_TEST(a_gdt_holds_its_frames_and_lets_the_old_ones_go)
     ck_assert_int_eq(segments_set_gdt(vcpu, frames, UINT32_MAX), -XEN_EINVAL);
     segments_drop(vcpu);
     audit_segments();
-    ck_assert_uint_eq(vcpu->pv.gdt_entries, 0);
+    ck_assert_uint_eq(vcpu->pv.gdt.entries, 0);
 }
 END_TEST
 
@@ -227,7 +212,7 @@ START_TEST(a_gdt_with_one_bad_frame_is_refused_whole)
             memcpy(list, frames, sizeof(list));
             list[place] = bad[i];
             ck_assert_int_eq(segments_set_gdt(vcpu, list, 4 * 512), -XEN_EINVAL);
-            ck_assert_uint_eq(vcpu->pv.gdt_entries, 512);
+            ck_assert_uint_eq(vcpu->pv.gdt.entries, 512);
             ck_assert_uint_eq(gdt_shown[0].number, before[0]);
             count_segments();
             extra_refs[number_of(l1)]++;
@@ -267,22 +252,22 @@ START_TEST(only_the_vcpu_that_is_loaded_is_shown)
     list_pages(frames, 2);
     list_pages(others, 3);
     ck_assert_int_eq(segments_set_gdt(vcpu, frames, 600), 0);
-    forgotten = 0;
+    changed = 0;
     ck_assert_int_eq(segments_set_gdt(guest->vcpu[1], others, 1025), 0);
-    ck_assert_uint_eq(forgotten, 0);
+    ck_assert_uint_eq(changed, 0);
     ck_assert_uint_eq(gdt_shown[0].number, frames[0]);
     segments_load(guest->vcpu[1]);
-    ck_assert_uint_eq(forgotten, 3);
+    ck_assert_uint_eq(changed, 3);
     ck_assert_uint_eq(gdt_shown[2].number, others[2]);
     /* The next one has fewer: nothing of the last one's is left. */
-    forgotten = 0;
+    changed = 0;
     segments_load(vcpu);
-    ck_assert_uint_eq(forgotten, 3);
+    ck_assert_uint_eq(changed, 3);
     ck_assert_uint_eq(gdt_shown[1].number, frames[1]);
     ck_assert_uint_eq(gdt_shown[2].number, UINT64_MAX);
-    forgotten = 0;
+    changed = 0;
     segments_load(vcpu);
-    ck_assert_uint_eq(forgotten, 2);
+    ck_assert_uint_eq(changed, 2);
 }
 END_TEST
 
@@ -292,13 +277,13 @@ START_TEST(set_gdt_takes_its_list_from_the_guest)
 
     list_pages(frames, 14);
     ck_assert_int_eq(hypercall_set_gdt((uint64_t)frames, 14 * 512), 0);
-    ck_assert_uint_eq(vcpu->pv.gdt_entries, 14 * 512);
+    ck_assert_uint_eq(vcpu->pv.gdt.entries, 14 * 512);
     ck_assert_int_eq(hypercall_set_gdt((uint64_t)frames, 14 * 512 + 1), -XEN_EINVAL);
     fake_answers.fault_start = &frames[2];
     fake_answers.fault_size = 8;
     ck_assert_int_eq(hypercall_set_gdt((uint64_t)frames, 1025), -XEN_EFAULT);
     ck_assert_int_eq(hypercall_set_gdt((uint64_t)frames, 1024), 0);
-    ck_assert_uint_eq(vcpu->pv.gdt_entries, 1024);
+    ck_assert_uint_eq(vcpu->pv.gdt.entries, 1024);
     ck_assert_int_eq(hypercall_set_gdt((uint64_t)frames, 0), 0);
     audit_segments();
 }
@@ -341,7 +326,7 @@ START_TEST(an_ldt_is_found_through_the_guest_s_tables)
     }
     for (uint64_t entries = 0; entries <= 8192; entries += 301) {
         ck_assert_int_eq(segments_set_ldt(vcpu, ldt_base, entries), 0);
-        ck_assert_uint_eq(vcpu->pv.ldt_entries, entries);
+        ck_assert_uint_eq(vcpu->pv.ldt.entries, entries);
         ck_assert_uint_eq(ldt_loaded, entries);
         audit_with_tree();
         for (unsigned int i = 0; i < 16; i++) {
@@ -469,8 +454,8 @@ START_TEST(code_is_64_bit_by_its_descriptor)
     ck_assert(pv_code_is_64bit(&regs));
     regs.cs = GUEST_CS32;
     ck_assert(!pv_code_is_64bit(&regs));
-    vcpu->pv.gdt_entries = 5;
-    vcpu->pv.ldt_entries = 3;
+    vcpu->pv.gdt.entries = 5;
+    vcpu->pv.ldt.entries = 3;
     gdt_area[4] = gdt_area[5] = ldt_area[2] = ldt_area[3] = code;
     for (unsigned int index = 0; index < 8; index++) {
         regs.cs = index << 3 | 3;
