@@ -85,11 +85,13 @@ long hypercall_multicall(uint64_t calls, uint64_t count)
 
 static int give_text(uint64_t argument, const char *text, size_t size)
 {
-    char buffer[XEN_CAPABILITIES_INFO_LEN];
+    static const char zeroes[XEN_CAPABILITIES_INFO_LEN];
+    size_t length = strnlen(text, size - 1);
+    int error = copy_array_to_guest(guest_pointer(char, argument), text, length);
 
-    memset(buffer, 0, size);
-    strlcpy(buffer, text, size);
-    return copy_array_to_guest(guest_pointer(char, argument), buffer, size);
+    return error != 0 ? error
+                      : copy_array_to_guest(guest_pointer(char, argument + length), zeroes,
+                                            size - length);
 }
 
 static long compile_info(uint64_t argument)

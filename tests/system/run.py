@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cases import CASES  # noqa: E402
-from machine import CPU, Machine, accelerator, boot_arguments  # noqa: E402
+from machine import Machine, accelerator, boot_arguments, qemu_version, usable  # noqa: E402
 
 DISK_SIZE = 4 << 20
 
@@ -116,9 +116,9 @@ def command_line(options, case, folder, peripherals):
              f"paravane.disks={len(peripherals.disks)} {case.kernel}"
     images = Images(options.hv, options.kernel, options.initramfs)
     boot = boot_arguments(folder, case.firmware, images, core.strip(), kernel.strip())
-    return [options.qemu, *accelerator(), "-machine", case.machine, "-cpu", options.cpu or case.cpu,
-            "-smp", str(case.smp), "-m", str(case.memory), "-no-reboot",
-            *boot, *peripherals.arguments]
+    cpu = options.cpu or usable(case.cpu, options.qemu_version)
+    return [options.qemu, *accelerator(), "-machine", case.machine, "-cpu", cpu,
+            "-smp", str(case.smp), "-m", str(case.memory), "-no-reboot", *boot, *peripherals.arguments]
 
 
 def judge(case, machine, peripherals):
@@ -143,6 +143,14 @@ def judge(case, machine, peripherals):
         yield from peripherals.problems(text)
 
 
+def ask_core(machine, echo):
+    """What the core has to say about a machine that does not get on."""
+    for keys in ("\x01\x01\x01", "d", "q", "r", "e"):
+        machine.type(keys)
+        machine.run(3, echo=echo)
+    machine.ending = "timeout"
+
+
 def run_case(options, case, echo=None):
     verdict = Verdict()
     started = time.monotonic()
@@ -152,6 +160,8 @@ def run_case(options, case, echo=None):
             machine.arguments = command_line(options, case, machine.folder, peripherals)
             machine.start()
             machine.run(case.timeout * options.patience, HOPELESS.search, echo)
+            if machine.ending == "timeout":
+                ask_core(machine, echo)
             verdict.problems = list(judge(case, machine, peripherals))
         except (RuntimeError, OSError) as error:
             verdict.problems = [str(error)]
@@ -233,8 +243,8 @@ def main():
     parser.add_argument("--peer", action="store_true", help="the hypervisor is Debian's Xen")
     parser.add_argument("--kernel", type=pathlib.Path)
     parser.add_argument("--initramfs", type=pathlib.Path)
-    parser.add_argument("--qemu", default="qemu-system-x86_64")
-    parser.add_argument("--cpu", default="", help=f"default {CPU}")
+    parser.add_argument("--qemu", help="default: what `make dom0` found")
+    parser.add_argument("--cpu", help="default: the case's, without what that QEMU gets wrong")
     parser.add_argument("--patience", type=float, default=1, help="factor for every timeout")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--demo", action="store_true")
@@ -246,11 +256,15 @@ def main():
     options.hv = options.hv or options.build / "hypervisor/paravane.elf"
     options.kernel = options.kernel or options.build / "tests/system/vmlinux"
     options.initramfs = options.initramfs or options.build / "tests/system/initramfs.cpio.gz"
+    found = options.build / "tests/system/emulator"
+    options.qemu = options.qemu or (found.read_text(encoding="utf-8").strip() if found.exists()
+                                    else "qemu-system-x86_64")
     if options.list:
         return show_list()
     for image in (options.hv, options.kernel, options.initramfs):
         if not image.exists():
             sys.exit(f"run.py: {image} is missing; ./bootstrap makes it")
+    options.qemu_version = qemu_version(options.qemu)
     if options.shell:
         return shell(options)
     return demo(options) if options.demo else run_all(options)
