@@ -420,12 +420,15 @@ void dom0_build(void)
     static struct build build;
     struct build *b = &build;
     uint32_t vcpus = options.dom0_max_vcpus == 0 ? cpu_count : options.dom0_max_vcpus;
+    struct domain_config config = { .privileged = true,
+                                    .max_vcpus = vcpus,
+                                    .max_event_port = UINT32_MAX };
     struct vcpu *vcpu;
     int error;
 
     find_modules(b);
     describe_machine();
-    error = domain_create(0, vcpus, true, &b->domain);
+    error = domain_create(0, &config, &b->domain);
     if (error != 0) {
         panic("cannot create dom0 (%d)", error);
     }

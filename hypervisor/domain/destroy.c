@@ -88,10 +88,6 @@ int domain_kill(struct domain *domain)
     if (domain == dom0) {
         return -XEN_EINVAL;
     }
-    /* One at a time: whoever comes meanwhile tries again. */
-    if (atomic_exchange(&domain->being_killed, true)) {
-        return -XEN_ERESTART;
-    }
     if (!domain_is_dying(domain)) {
         begin(domain);
     }
@@ -105,7 +101,6 @@ int domain_kill(struct domain *domain)
         event_send_global_virq(VIRQ_DOM_EXC);
         domain_put(domain); /* the table's */
     }
-    atomic_store(&domain->being_killed, false);
     return error;
 }
 

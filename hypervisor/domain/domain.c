@@ -39,6 +39,8 @@ struct domain *dom0;
 
 static struct spinlock domain_list_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
 static struct domain *domains[DOMAIN_LIMIT];
+static uint64_t ids_used[DIV_ROUND_UP(DOMAIN_LIMIT, 64u)]; /* a bit for each in the table */
+static uint32_t domains_listed;
 
 /* One more reference, unless the last one is gone already: then there is no such domain. */
 static struct domain *tryget(struct domain *domain)
@@ -75,16 +77,56 @@ struct domain *domain_find_or_self(domid_t id)
     return domain_find(id == DOMID_SELF ? current->domain->id : id);
 }
 
+/* The first id from here on that is used, or is not; DOMAIN_LIMIT if there is none. */
+static unsigned int next_id(unsigned int from, bool used) REQUIRES(domain_list_lock)
+{
+    uint64_t mask = ~UINT64_C(0) << from % 64;
+
+    for (unsigned int i = from / 64; i < ARRAY_SIZE(ids_used); i++) {
+        uint64_t bits = (used ? ids_used[i] : ~ids_used[i]) & mask;
+
+        if (bits != 0) {
+            return MIN(i * 64 + (unsigned int)__builtin_ctzll(bits), DOMAIN_LIMIT);
+        }
+        mask = ~UINT64_C(0);
+    }
+    return DOMAIN_LIMIT;
+}
+
 struct domain *domain_find_next(domid_t from)
 {
     struct domain *domain = NULL;
 
     spin_lock(&domain_list_lock);
-    for (unsigned int id = from; id < DOMAIN_LIMIT && domain == NULL; id++) {
+    for (unsigned int id = next_id(from, true); id < DOMAIN_LIMIT; id = next_id(id + 1, true)) {
         domain = tryget(domains[id]);
+        if (domain != NULL) {
+            break;
+        }
     }
     spin_unlock(&domain_list_lock);
     return domain;
+}
+
+uint32_t domain_count(void)
+{
+    return read_once(domains_listed);
+}
+
+domid_t domain_free_id(void)
+{
+    /* Onwards from the last: an id is not used again before all others were. */
+    static unsigned int last;
+    unsigned int id;
+
+    spin_lock(&domain_list_lock);
+    id = next_id(last + 1, false);
+    if (id == DOMAIN_LIMIT) {
+        id = next_id(1, false);
+    }
+    last = id;
+    spin_unlock(&domain_list_lock);
+    return id == DOMAIN_LIMIT ? DOMID_INVALID : (domid_t)id;
 }
 
 void domain_get(struct domain *domain)
@@ -105,6 +147,8 @@ void domain_unlist(struct domain *domain)
     spin_lock(&domain_list_lock);
     if (domains[domain->id] == domain) {
         domains[domain->id] = NULL;
+        ids_used[domain->id / 64] &= ~(UINT64_C(1) << domain->id % 64);
+        domains_listed--;
     }
     spin_unlock(&domain_list_lock);
 }
@@ -116,13 +160,15 @@ static int enlist(struct domain *domain)
     spin_lock(&domain_list_lock);
     if (domains[domain->id] == NULL) {
         domains[domain->id] = domain;
+        ids_used[domain->id / 64] |= UINT64_C(1) << domain->id % 64;
+        domains_listed++;
         error = 0;
     }
     spin_unlock(&domain_list_lock);
     return error;
 }
 
-static int create_parts(struct domain *domain)
+static int create_parts(struct domain *domain, const struct domain_config *config)
 {
     struct page *shared = heap_frames(0, HEAP_ANY_ADDRESS);
     int error = -XEN_ENOMEM;
@@ -138,7 +184,8 @@ static int create_parts(struct domain *domain)
     }
     error = events_create(domain);
     if (error == 0) {
-        error = grant_table_create(domain, 0, 0);
+        events_set_max_port(domain, config->max_event_port);
+        error = grant_table_create(domain, config->max_grant_frames, config->max_track_frames);
     }
     if (error == 0) {
         error = cpu_policy_create(domain);
@@ -149,12 +196,12 @@ static int create_parts(struct domain *domain)
     return error;
 }
 
-int domain_create(domid_t id, uint32_t max_vcpus, bool privileged, struct domain **out)
+int domain_create(domid_t id, const struct domain_config *config, struct domain **out)
 {
     struct domain *domain;
     int error;
 
-    if (id >= DOMAIN_LIMIT || max_vcpus == 0 || max_vcpus > VCPU_LIMIT) {
+    if (id >= DOMAIN_LIMIT || config->max_vcpus == 0 || config->max_vcpus > VCPU_LIMIT) {
         return -XEN_EINVAL;
     }
     domain = heap_alloc(sizeof(*domain));
@@ -162,16 +209,21 @@ int domain_create(domid_t id, uint32_t max_vcpus, bool privileged, struct domain
         return -XEN_ENOMEM;
     }
     domain->id = id;
-    domain->privileged = privileged;
-    domain->max_vcpus = max_vcpus;
+    domain->privileged = config->privileged;
+    domain->max_vcpus = config->max_vcpus;
     domain->references = 1;
     domain->pause_count = 1;
-    domain->max_pages = UINT64_MAX;
+    domain->control_pauses = config->privileged ? 0 : 1;
+    domain->max_pages = config->privileged ? UINT64_MAX : 0;
+    domain->shutdown_code = SHUTDOWN_CODE_NONE;
+    domain->grants_v1_only = config->grants_v1_only;
+    domain->ssidref = config->ssidref;
+    memcpy(domain->handle, config->handle, sizeof(domain->handle));
     domain->created_ns = clock_now();
     spinlock_init(&domain->page_lock, RANK_PAGE_LIST);
     spinlock_init(&domain->lock, RANK_DOMAIN);
 
-    error = create_parts(domain);
+    error = create_parts(domain, config);
     if (error == 0) {
         domain_wall_clock_publish(domain);
         error = enlist(domain);
@@ -297,6 +349,15 @@ static bool begin_shutdown(struct domain *domain, uint32_t reason)
     stop_vcpus(domain);
     event_send_global_virq(VIRQ_DOM_EXC);
     return true;
+}
+
+void domain_resume(struct domain *domain)
+{
+    domain->shutdown_code = SHUTDOWN_CODE_NONE;
+    if (atomic_exchange(&domain->shutting_down, false)) {
+        domain->crashed = false;
+        domain_unpause(domain);
+    }
 }
 
 /* The control domain went: so does the machine. */

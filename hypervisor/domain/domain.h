@@ -37,6 +37,17 @@ struct fpu_state;      /* x86/fpu.h */
 
 #define SHUTDOWN_CODE_NONE UINT32_MAX
 
+/* What a domain is made with.  Of the grant table's limits, 0 stands for the default. */
+struct domain_config {
+    bool privileged; /* dom0: runs as soon as it is unpaused, and may have all memory */
+    uint32_t max_vcpus;
+    uint32_t max_event_port;
+    uint32_t max_grant_frames, max_track_frames;
+    bool grants_v1_only;
+    uint32_t ssidref;
+    uint8_t handle[16];
+};
+
 enum domain_state {
     DOMAIN_ALIVE,
     DOMAIN_DYING, /* being taken apart; new hypercalls on it fail */
@@ -55,8 +66,10 @@ struct domain {
     _Atomic enum domain_state state;
     _Atomic bool shutting_down; /* a shutdown code was set; its vCPUs are paused */
     bool crashed;
-    _Atomic bool being_killed; /* somebody is in domain_kill(), who owns: */
-    uint8_t kill_stage;        /* how far it got */
+    _Atomic bool being_changed;      /* domain_change_begin(): one control operation, who owns: */
+    uint8_t kill_stage;              /* how far domain_kill() got */
+    bool has_run;                    /* its CPUID may not change any more */
+    _Atomic uint32_t control_pauses; /* of pause_count, those of the toolstack */
     uint32_t shutdown_code; /* SHUTDOWN_*; set, or latched for later, unless SHUTDOWN_CODE_NONE */
 
     struct shared_info *shared_info; /* the core's mapping of the guest's page */
@@ -65,6 +78,7 @@ struct domain {
 
     struct event_channels *events;
     struct grant_table *grants;
+    bool grants_v1_only;        /* it may not choose version 2 */
     struct domain_pirqs *pirqs; /* NULL unless it has devices */
     struct cpu_policy *cpu_policy;
     struct io_permissions *io;
@@ -158,11 +172,14 @@ struct domain *domain_find_next(domid_t from); /* the first with id >= from */
 void domain_get(struct domain *domain);        /* one more, to one you hold */
 void domain_put(struct domain *domain);        /* NULL does nothing */
 
+uint32_t domain_count(void);
+domid_t domain_free_id(void); /* one that is not taken now; DOMID_INVALID if all are */
+
 /*
  * Make a domain without memory or vCPUs, paused once.  -XEN_EEXIST if the id is
- * taken, -XEN_ENOMEM.  domain_create_vcpu: likewise, in order of ids.
+ * taken, -XEN_EINVAL, -XEN_ENOMEM.  vcpu_create: likewise, in order of ids.
  */
-int must_check domain_create(domid_t id, uint32_t max_vcpus, bool privileged, struct domain **out);
+int must_check domain_create(domid_t id, const struct domain_config *config, struct domain **out);
 int must_check vcpu_create(struct domain *domain, uint32_t id);
 
 /* Stop it from running, wait until it is off its CPUs; counted. */
@@ -174,13 +191,30 @@ void vcpu_unpause(struct vcpu *vcpu);
 /* The guest shut down (SHUTDOWN_*): pause it, tell the toolstack; for dom0 the machine follows. */
 void domain_shutdown(struct domain *domain, uint32_t reason);
 
+/* Undo that: it goes on where it stopped. */
+void domain_resume(struct domain *domain);
+
 /*
  * The guest cannot go on: note why (log, rate limited), stop all its vCPUs.
  * Returns; the caller unwinds and its vCPU does not enter the guest again.
  */
 void domain_crash(struct domain *domain, const char *format, ...) printf_like(2, 3);
 
-/* Take a domain apart: 0 when done, -XEN_ERESTART to be called again. */
+/*
+ * One control operation on a domain at a time: false if another is under way.
+ * It ends with the hypercall that began it.
+ */
+static inline bool must_check domain_change_begin(struct domain *domain)
+{
+    return !atomic_exchange(&domain->being_changed, true);
+}
+
+static inline void domain_change_end(struct domain *domain)
+{
+    atomic_store(&domain->being_changed, false);
+}
+
+/* Take a domain apart, as a control operation: 0 when done, -XEN_ERESTART to be called again. */
 int must_check domain_kill(struct domain *domain);
 
 /* Frames. */

@@ -143,6 +143,8 @@ long grant_set_version(uint64_t argument)
     }
     if (op.version != 1 && op.version != 2) {
         error = -XEN_EINVAL;
+    } else if (op.version == 2 && current->domain->grants_v1_only) {
+        error = -XEN_ENOSYS;
     } else {
         spin_lock(&table->lock);
         if (atomic_load(&table->version) != op.version) {

@@ -7,6 +7,7 @@
  */
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/xen.h"
+#include "hypervisor/control/control.h"
 #include "hypervisor/control/platform_op.h"
 #include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"

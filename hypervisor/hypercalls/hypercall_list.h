@@ -44,6 +44,8 @@
     X(30, callback_op,                  hypercall_callback_op,                  2, ANY)          \
     X(32, event_channel_op,             hypercall_event_channel_op,             2, ANY)          \
     X(33, physdev_op,                   hypercall_physdev_op,                   2, ANY)          \
+    X(35, sysctl,                       hypercall_sysctl,                       1, CONTROL)      \
+    X(36, domctl,                       hypercall_domctl,                       1, CONTROL)      \
     X(40, xenpmu_op,                    hypercall_xenpmu_op,                    2, ANY)          \
     X(48, mca,                          hypercall_mca,                          1, CONTROL)
 /* clang-format on */

@@ -264,6 +264,36 @@ void cpu_policy_detect(void)
     cpu_policy_detect_from(cpuid);
 }
 
+const struct cpu_policy *cpu_policy_host(void)
+{
+    return &host_policy;
+}
+
+void cpu_policy_features(uint32_t *words, unsigned int count)
+{
+    const struct cpu_policy *host = &host_policy;
+    const struct xen_cpuid_leaf *one = find(host, 1, 0), *extended = find(host, 0x80000001, 0);
+    const struct xen_cpuid_leaf *seven = find(host, 7, 0);
+    const uint32_t known[] = {
+        one->d,
+        one->c,
+        extended->d,
+        extended->c,
+        find(host, LEAF_XSTATE, 1)->a,
+        seven->b,
+        seven->c,
+        find(host, 0x80000007, 0)->d,
+        find(host, 0x80000008, 0)->b,
+        seven->d,
+        find(host, 7, 1)->a,
+        find(host, 0x80000021, 0)->a,
+    };
+
+    for (unsigned int i = 0; i < count; i++) {
+        words[i] = i < ARRAY_SIZE(known) ? known[i] : 0;
+    }
+}
+
 int cpu_policy_create(struct domain *domain)
 {
     struct cpu_policy *policy = heap_alloc(sizeof(*policy));

@@ -30,6 +30,10 @@ void cpu_policy_detect(void);
 /* The same from any source of leaves, for tests. */
 void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf));
 
+/* What that came to; and its feature bits as words in the ABI's order, 0 beyond the known ones. */
+const struct cpu_policy *cpu_policy_host(void);
+void cpu_policy_features(uint32_t *words, unsigned int count);
+
 /* domain->cpu_policy as a new domain gets it: all of the above.  -XEN_ENOMEM. */
 int must_check cpu_policy_create(struct domain *domain);
 void cpu_policy_destroy(struct domain *domain);
