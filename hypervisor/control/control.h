@@ -24,7 +24,7 @@ int must_check control_give_cpus(const struct xenctl_bitmap *to, const struct cp
 
 /*
  * A policy's leaves, and its MSRs, of which there are none.  In: room, out:
- * number; where both arrays are null, the most there can be.  -XEN_ENOBUFS, -XEN_EFAULT.
+ * number, also where both arrays are null.  -XEN_ENOBUFS, -XEN_EFAULT.
  */
 int must_check control_give_policy(const struct cpu_policy *policy, uint32_t *leaf_count,
                                    struct xen_cpuid_leaf __guest *leaves, uint32_t *msr_count,

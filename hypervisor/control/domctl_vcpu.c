@@ -17,8 +17,8 @@
 #include "hypervisor/x86/softirq.h"
 
 #define BITMAP_LIMIT      65536u /* bits of a bitmap that is filled */
-#define POLICY_ROOM       CPU_POLICY_LEAVES
-#define POLICY_TAKE_LIMIT 256u /* leaves in one request */
+#define POLICY_ROOM       80u    /* leaves told */
+#define POLICY_TAKE_LIMIT 256u   /* leaves taken in one request */
 #define CAP_UNCHANGED     UINT16_MAX
 
 int control_take_cpus(struct cpumask *to, const struct xenctl_bitmap *from)
@@ -284,20 +284,31 @@ long domctl_send_trigger(struct domain *domain, struct xen_domctl *op)
 
 /* --- CPUID and the TSC --- */
 
+/*
+ * Toolstacks expect no fewer leaves than they make of them in the end: one for each
+ * number in the range.  Those that are not in a policy read as 0, as leaf 3 does.
+ */
 int control_give_policy(const struct cpu_policy *policy, uint32_t *leaf_count,
                         struct xen_cpuid_leaf __guest *leaves, uint32_t *msr_count,
                         const struct xen_msr_entry __guest *msrs)
 {
-    uint32_t room = *leaf_count;
+    static const struct xen_cpuid_leaf zero = { .leaf = 3, .subleaf = XEN_CPUID_NO_SUBLEAF };
+    bool enough = *leaf_count >= POLICY_ROOM;
+    int error;
 
     *msr_count = 0;
-    *leaf_count = policy->count;
+    *leaf_count = POLICY_ROOM;
     if (guest_address(leaves) == 0 && guest_address(msrs) == 0) {
-        *leaf_count = POLICY_ROOM;
         return 0;
     }
-    return room < policy->count ? -XEN_ENOBUFS
-                                : copy_array_to_guest(leaves, policy->leaves, policy->count);
+    if (!enough) {
+        return -XEN_ENOBUFS;
+    }
+    error = copy_array_to_guest(leaves, policy->leaves, policy->count);
+    for (uint32_t i = policy->count; error == 0 && i < POLICY_ROOM; i++) {
+        error = copy_to_guest(leaves + i, &zero);
+    }
+    return error;
 }
 
 long domctl_get_policy(struct domain *domain, struct xen_domctl *op)

@@ -284,6 +284,11 @@ static long policy(struct xen_sysctl *op)
     struct xen_sysctl_cpu_policy *wish = &op->u.cpu_policy;
 
     switch (wish->index) {
+    case XEN_SYSCTL_cpu_policy_raw: /* is what the size is asked of */
+        if (guest_address(wish->leaves) != 0 || guest_address(wish->msrs) != 0) {
+            return -XEN_EOPNOTSUPP;
+        }
+        /* fall through */
     case XEN_SYSCTL_cpu_policy_host:
     case XEN_SYSCTL_cpu_policy_pv_max:
     case XEN_SYSCTL_cpu_policy_pv_default:
