@@ -282,21 +282,15 @@ static long features(struct xen_sysctl *op)
 static long policy(struct xen_sysctl *op)
 {
     struct xen_sysctl_cpu_policy *wish = &op->u.cpu_policy;
+    bool only_size = guest_address(wish->leaves) == 0 && guest_address(wish->msrs) == 0;
 
-    switch (wish->index) {
-    case XEN_SYSCTL_cpu_policy_raw: /* is what the size is asked of */
-        if (guest_address(wish->leaves) != 0 || guest_address(wish->msrs) != 0) {
-            return -XEN_EOPNOTSUPP;
-        }
-        /* fall through */
-    case XEN_SYSCTL_cpu_policy_host:
-    case XEN_SYSCTL_cpu_policy_pv_max:
-    case XEN_SYSCTL_cpu_policy_pv_default:
-        return control_give_policy(cpu_policy_host(), &wish->nr_leaves, wish->leaves,
-                                   &wish->nr_msrs, wish->msrs);
-    default:
+    if (wish->index != XEN_SYSCTL_cpu_policy_host && wish->index != XEN_SYSCTL_cpu_policy_pv_max &&
+        wish->index != XEN_SYSCTL_cpu_policy_pv_default &&
+        (wish->index != XEN_SYSCTL_cpu_policy_raw || !only_size)) {
         return -XEN_EOPNOTSUPP;
     }
+    return control_give_policy(cpu_policy_host(), &wish->nr_leaves, wish->leaves, &wish->nr_msrs,
+                               wish->msrs);
 }
 
 static long levelling(struct xen_sysctl *op)
