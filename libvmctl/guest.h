@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files about whole guests share. */
+#ifndef LIBVMCTL_GUEST_H
+#define LIBVMCTL_GUEST_H
+
+#include "libvmctl/guest_config.h"
+#include "libvmctl/handle.h"
+
+/*
+ * Remove what dom0 has of a domain: its nodes, its description.  `name` as
+ * guest_name_of() found it.
+ */
+int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
+                 struct vmctl_error *error);
+
+/* A name under which the domain is in our index, for free(3); NULL if it is in none. */
+char *guest_name_of(struct store_client *store, uint32_t domid);
+
+/* "web (3) 512 MiB, db (4) 256 MiB": who has the machine's memory, the largest first. */
+void guest_name_memory_holders(struct vmctl *handle, char *text, size_t size);
+
+#endif

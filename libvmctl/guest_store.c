@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's nodes in the store: see guest_store.h. */
+#include "libvmctl/guest_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CONSOLE_LIMIT 1048576 /* bytes that a console daemon buffers */
+#define CLAIM_TRIES   64      /* of a transaction that others upset */
+
+void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE])
+{
+    char node[GUEST_NODE_SIZE];
+
+    guest_name_node(name, node);
+    (void)snprintf(path, GUEST_PATH_SIZE, "/paravane/name/%s", node);
+}
+
+static void uuid_path(const uint8_t uuid[16], char path[GUEST_PATH_SIZE])
+{
+    char text[37];
+
+    guest_uuid_format(uuid, text);
+    (void)snprintf(path, GUEST_PATH_SIZE, "/paravane/uuid/%s", text);
+}
+
+int guest_store_read_number(struct store_client *store, uint32_t transaction, const char *path,
+                            uint64_t *number, struct vmctl_error *error)
+{
+    char *text = NULL;
+    char *end = NULL;
+    int r = store_read(store, transaction, path, &text, NULL, error);
+
+    if (r < 0) {
+        return r;
+    }
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || *text == '-') {
+        r = vmctl_fail(error, -EINVAL, "store: %s: '%.32s' is not a number", path, text);
+    }
+    free(text);
+    return r;
+}
+
+/* Is the index node taken by a guest that lives? */
+static int check_free(struct store_client *store, uint32_t transaction,
+                      const struct guest_claim *claim, const char *path, struct vmctl_error *error)
+{
+    uint64_t holder = 0;
+    int r = guest_store_read_number(store, transaction, path, &holder, error);
+
+    if (r == -ENOENT || r == -EINVAL) {
+        return 0;
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (holder == claim->domid || holder > UINT16_MAX ||
+        !claim->alive(claim->context, (uint32_t)holder, claim->uuid)) {
+        return 0;
+    }
+    return (int)holder;
+}
+
+static int taken(const struct guest_claim *claim, bool by_name, int holder,
+                 struct vmctl_error *error)
+{
+    if (by_name) {
+        vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", claim->name);
+        vmctl_error_remedy(error, "destroy or rename that guest, or choose another name");
+    } else {
+        vmctl_fail(error, -EEXIST, "there is a guest with the same uuid already");
+        vmctl_error_remedy(error, "leave <uuid> out to have a new one made");
+    }
+    vmctl_error_holder(error, "domain %d", holder);
+    return -EEXIST;
+}
+
+static int claim_once(struct store_client *store, uint32_t transaction,
+                      const struct guest_claim *claim, struct vmctl_error *error)
+{
+    struct node_list list = NODE_LIST_EMPTY;
+    char name[GUEST_PATH_SIZE];
+    char uuid[GUEST_PATH_SIZE];
+    int r;
+
+    guest_store_name_path(claim->name, name);
+    uuid_path(claim->uuid, uuid);
+    r = check_free(store, transaction, claim, name, error);
+    if (r > 0) {
+        return taken(claim, true, r, error);
+    }
+    r = r < 0 ? r : check_free(store, transaction, claim, uuid, error);
+    if (r > 0) {
+        return taken(claim, false, r, error);
+    }
+    if (r < 0) {
+        return r;
+    }
+    node_list_write(&list, name, "", "%u", claim->domid);
+    node_list_write(&list, uuid, "", "%u", claim->domid);
+    return node_list_send(&list, store, transaction, error);
+}
+
+int guest_store_claim(struct store_client *store, const struct guest_claim *claim,
+                      struct vmctl_error *error)
+{
+    int r = -EAGAIN;
+
+    for (int i = 0; i < CLAIM_TRIES && r == -EAGAIN; i++) {
+        uint32_t transaction = STORE_NO_TRANSACTION;
+
+        r = store_transaction_start(store, &transaction, error);
+        if (r < 0) {
+            return r;
+        }
+        r = claim_once(store, transaction, claim, error);
+        if (r < 0) {
+            (void)store_transaction_end(store, transaction, false, NULL);
+        } else {
+            r = store_transaction_end(store, transaction, true, error);
+        }
+    }
+    return r;
+}
+
+/* Directories that the guest may write in. */
+static void add_guest_directories(struct node_list *list, const char *home, uint32_t domid)
+{
+    static const char *const names[] = { "control", "data", "attr", "drivers", "feature", "error" };
+    char path[GUEST_PATH_SIZE + 16];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", home, names[i]);
+        node_list_directory(list, path, domid, domid);
+    }
+}
+
+void guest_store_add(struct node_list *list, const struct guest_config *config, uint32_t domid,
+                     const struct builder_result *built)
+{
+    char home[GUEST_PATH_SIZE];
+    char path[GUEST_PATH_SIZE];
+    char uuid[37];
+
+    guest_uuid_format(config->uuid, uuid);
+    (void)snprintf(path, sizeof(path), "/vm/%s", uuid);
+    node_list_directory(list, path, 0, domid);
+    node_list_write(list, path, "uuid", "%s", uuid);
+    node_list_write(list, path, "name", "%s", config->name);
+    node_list_write(list, path, "start_time", "%lld", (long long)time(NULL));
+
+    (void)snprintf(home, sizeof(home), "/local/domain/%u", domid);
+    node_list_directory(list, home, 0, domid);
+    node_list_write(list, home, "vm", "%s", path);
+    node_list_write(list, home, "name", "%s", config->name);
+    node_list_write(list, home, "domid", "%u", domid);
+    node_list_write(list, home, "memory/static-max", "%llu",
+                    (unsigned long long)config->memory_kib);
+    node_list_write(list, home, "memory/target", "%llu", (unsigned long long)config->target_kib);
+    for (uint32_t i = 0; i < config->vcpus; i++) {
+        (void)snprintf(path, sizeof(path), "cpu/%u/availability", i);
+        node_list_write(list, home, path, "%s", i < config->vcpus_online ? "online" : "offline");
+    }
+    node_list_write(list, home, "store/ring-ref", "%llu", (unsigned long long)built->store_frame);
+    node_list_write(list, home, "store/port", "%u", built->store_port);
+    node_list_write(list, home, "console/ring-ref", "%llu",
+                    (unsigned long long)built->console_frame);
+    node_list_write(list, home, "console/port", "%u", built->console_port);
+    node_list_write(list, home, "console/limit", "%u", CONSOLE_LIMIT);
+    node_list_write(list, home, "console/type", "%s", "xenconsoled");
+    node_list_write(list, home, "console/output", "%s", "pty");
+    node_list_write(list, home, "console/tty", "%s", "");
+    add_guest_directories(list, home, domid);
+}
+
+void guest_store_announce(struct node_list *list, const struct guest_config *config, uint32_t domid)
+{
+    char path[GUEST_PATH_SIZE];
+
+    (void)snprintf(path, sizeof(path), "/paravane/guest/%u", domid);
+    node_list_write(list, path, "name", "%s", config->name);
+    node_list_write(list, path, "on_poweroff", "%s", guest_action_name(config->on_poweroff));
+    node_list_write(list, path, "on_reboot", "%s", guest_action_name(config->on_reboot));
+    node_list_write(list, path, "on_crash", "%s", guest_action_name(config->on_crash));
+    if (config->console_file != NULL) {
+        node_list_write(list, path, "console-file", "%s", config->console_file);
+        node_list_write(list, path, "console-append", "%d", config->console_append);
+    }
+    node_list_write(list, path, "", "%s", "");
+}
+
+void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
+                        const uint8_t uuid[16])
+{
+    char path[GUEST_PATH_SIZE];
+    char text[37];
+
+    guest_uuid_format(uuid, text);
+    if (name != NULL) {
+        node_list_remove(list, "/paravane/guest/%u", domid);
+        guest_store_name_path(name, path);
+        node_list_remove(list, "%s", path);
+        node_list_remove(list, "/paravane/uuid/%s", text);
+    }
+    node_list_remove(list, "/local/domain/0/backend/vbd/%u", domid);
+    node_list_remove(list, "/local/domain/0/backend/vif/%u", domid);
+    node_list_remove(list, "/local/domain/%u", domid);
+    node_list_remove(list, "/vm/%s", text);
+    node_list_remove(list, "/libxl/%u", domid);
+}

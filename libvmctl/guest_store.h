@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's nodes in the store (docs/toolstack/builder.md has the list).
+ */
+#ifndef LIBVMCTL_GUEST_STORE_H
+#define LIBVMCTL_GUEST_STORE_H
+
+#include "libvmctl/builder.h"
+#include "libvmctl/guest_config.h"
+#include "libvmctl/node_list.h"
+
+#define GUEST_PATH_SIZE 320 /* /paravane/name/ and an escaped name fit */
+
+/*
+ * Take the name and the uuid for a domain, or -EEXIST and who has them.  A
+ * holder that is no more does not count; `alive` finds that out.
+ */
+typedef bool guest_alive_fn(void *context, uint32_t domid, const uint8_t uuid[16]);
+
+struct guest_claim {
+    const char *name;
+    const uint8_t *uuid;
+    uint32_t domid;
+    guest_alive_fn *alive;
+    void *context;
+};
+
+int guest_store_claim(struct store_client *store, const struct guest_claim *claim,
+                      struct vmctl_error *error);
+
+/* What a guest finds under /local/domain/<domid>, but the devices. */
+void guest_store_add(struct node_list *list, const struct guest_config *config, uint32_t domid,
+                     const struct builder_result *built);
+
+/* What tells the daemons of it: the last thing before it runs. */
+void guest_store_announce(struct node_list *list, const struct guest_config *config,
+                          uint32_t domid);
+
+/* Everything of a guest; `name` is NULL for a domain that is not ours. */
+void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
+                        const uint8_t uuid[16]);
+
+/* The index node of a name. */
+void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE]);
+
+/* A number in a node; -ENOENT, or -EINVAL if something else is there. */
+int guest_store_read_number(struct store_client *store, uint32_t transaction, const char *path,
+                            uint64_t *number, struct vmctl_error *error);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Handles: see vmctl.h. */
+#include "libvmctl/handle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int vmctl_open(struct vmctl **handle, struct vmctl_error *error)
+{
+    struct vmctl *made = calloc(1, sizeof(*made));
+    int r;
+
+    if (made == NULL) {
+        return vmctl_fail(error, -ENOMEM, "no memory for a handle");
+    }
+    r = privcmd_open(&made->privcmd, error);
+    if (r < 0) {
+        free(made);
+        return r;
+    }
+    *handle = made;
+    return 0;
+}
+
+void vmctl_close(struct vmctl *handle)
+{
+    if (handle == NULL) {
+        return;
+    }
+    store_close(handle->store);
+    privcmd_close(&handle->privcmd);
+    free(handle);
+}
+
+void vmctl_set_progress(struct vmctl *handle, vmctl_progress_fn *function, void *context)
+{
+    handle->progress = function;
+    handle->progress_context = context;
+}
+
+const char *vmctl_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+struct store_client *handle_store(struct vmctl *handle, struct vmctl_error *error)
+{
+    if (handle->store == NULL && store_open(NULL, &handle->store, error) < 0) {
+        handle->store = NULL;
+    }
+    return handle->store;
+}
+
+void handle_progress(struct vmctl *handle, const char *step, int percent)
+{
+    if (handle->progress != NULL) {
+        handle->progress(handle->progress_context, step, percent);
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The description of each running guest, /run/paravane/guests/<domid>.xml: for
+ * dumpxml and for starting it again.
+ */
+#ifndef LIBVMCTL_STATE_FILE_H
+#define LIBVMCTL_STATE_FILE_H
+
+#include "libvmctl/guest_config.h"
+
+int state_file_write(uint32_t domid, const struct guest_config *config, struct vmctl_error *error);
+int state_file_read(uint32_t domid, struct guest_config **config, struct vmctl_error *error);
+void state_file_remove(uint32_t domid);
+
+/* Where it is; for daemons. */
+#define STATE_FILE_SIZE 64
+void state_file_path(uint32_t domid, char path[STATE_FILE_SIZE]);
+
+/* For tests: another place than /run/paravane. */
+void state_file_set_root(const char *root);
+
+#endif
