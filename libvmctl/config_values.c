@@ -266,6 +266,9 @@ int guest_name_check(const char *name, struct vmctl_error *error)
                               name);
         }
     }
+    if (strcmp(name, "Domain-0") == 0) {
+        return vmctl_fail(error, -EINVAL, "'%s' is the control domain's name", name);
+    }
     if (strspn(name, "0123456789") == length) {
         return vmctl_fail(error, -EINVAL,
                           "'%s' is not a guest's name: digits alone would be taken for a domain id",

@@ -86,7 +86,7 @@ struct guest_config {
     uint32_t vcpus; /* most, 1 to GUEST_VCPUS_MAX */
     uint32_t vcpus_online;
     struct guest_cpuset cpus;   /* for vCPUs without a row in `pins` */
-    struct guest_cpuset **pins; /* NULL, or `vcpus` of them, each may be NULL */
+    struct guest_cpuset **pins; /* NULL, or GUEST_VCPUS_MAX, each may be NULL */
     uint32_t weight;            /* of the scheduler; 0: its default */
 
     enum guest_boot boot;
@@ -150,10 +150,13 @@ int guest_config_validate(const char *text, size_t length, const char *called, c
 int guest_config_write(const struct guest_config *config, char **text, size_t *length,
                        struct vmctl_error *error);
 
+/* One vCPU, the usual actions, nothing else; NULL: no memory. */
+struct guest_config *guest_config_new(void);
 void guest_config_free(struct guest_config *config);
 
 /* A copy of `length` bytes of `text` that lives as long as `config`; NULL: no memory. */
 const char *guest_config_text(struct guest_config *config, const char *text, size_t length);
+char *guest_config_buffer(struct guest_config *config, const char *text, size_t length);
 
 /*
  * Append a copy of a device.  Checks what the parser would have checked and
