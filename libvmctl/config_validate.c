@@ -24,7 +24,7 @@
 #define LIBXML_FUNCTIONS(X)                \
     X(xmlReadMemory)                       \
     X(xmlFreeDoc)                          \
-    X(xmlRelaxNGNewParserCtxt)             \
+    X(xmlRelaxNGNewMemParserCtxt)          \
     X(xmlRelaxNGSetParserStructuredErrors) \
     X(xmlRelaxNGParse)                     \
     X(xmlRelaxNGFreeParserCtxt)            \
@@ -109,14 +109,23 @@ static xmlRelaxNGPtr load_schema(const struct libxml *xml, const char *path,
                                  struct vmctl_error *error)
 {
     struct finding finding = { .reporter = NULL };
-    xmlRelaxNGParserCtxtPtr parser = xml->xmlRelaxNGNewParserCtxt(path);
+    xmlRelaxNGParserCtxtPtr parser;
     xmlRelaxNGPtr schema = NULL;
+    char *text = NULL;
+    size_t length = 0;
 
+    /* Read here: libxml2 opens no file, and so cannot complain on stderr about one. */
+    if (guest_config_read_file(path, &text, &length, error) < 0) {
+        (void)(error == NULL ? 0 : vmctl_context(error, error->code, "read the schema"));
+        return NULL;
+    }
+    parser = xml->xmlRelaxNGNewMemParserCtxt(text, (int)length);
     if (parser != NULL) {
         xml->xmlRelaxNGSetParserStructuredErrors(parser, collect_changeable, &finding);
         schema = xml->xmlRelaxNGParse(parser);
         xml->xmlRelaxNGFreeParserCtxt(parser);
     }
+    free(text);
     if (schema == NULL) {
         (void)vmctl_fail(error, -ENOENT, "%s",
                          finding.count > 0 ? finding.words : "it cannot be loaded");

@@ -458,6 +458,9 @@ static bool read_text(struct xml_reader *reader)
             to = *reader->at == '&' ? put_reference(reader, to) : put_plain(reader, to);
         }
     }
+    if (reader->is_broken) {
+        return false;
+    }
     if (*reader->at == '<') {
         reader->at++;
         reader->in_tag = true;
@@ -538,6 +541,7 @@ enum xml_event xml_next(struct xml_reader *reader)
             return XML_BROKEN;
         }
         if (any && reader->depth == 0) {
+            reader->line = reader->event_line;
             return broken(reader, "text outside of any element: this is not XML");
         }
         if (any) {
