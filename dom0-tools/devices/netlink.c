@@ -80,7 +80,7 @@ static bool next_attribute(struct span *rest, unsigned int *type, struct span *v
     if (head.rta_len < sizeof(head) || head.rta_len > rest->size) {
         return false;
     }
-    *type = head.rta_type & NLA_TYPE_MASK;
+    *type = head.rta_type & (unsigned int)NLA_TYPE_MASK;
     *value = (struct span){ rest->at + sizeof(head), head.rta_len - sizeof(head) };
     step = aligned(head.rta_len);
     if (step > rest->size) {
@@ -181,8 +181,8 @@ static int take_error(struct span body, bool has_words, struct vmctl_error *erro
     return vmctl_fail(error, code, "%s", words[0] != '\0' ? words : strerror(-code));
 }
 
-int netlink_take_reply(const void *reply, size_t size, uint32_t sequence,
-                       struct netlink_link *link, struct vmctl_error *error)
+int netlink_take_reply(const void *reply, size_t size, uint32_t sequence, struct netlink_link *link,
+                       struct vmctl_error *error)
 {
     struct span rest = { reply, size };
     struct nlmsghdr head;

@@ -58,7 +58,7 @@ void netlink_drain(int fd);
  * `size` bytes of reply; 1: not finished, read on; 0 or a negative errno: done.
  * `link` may be NULL.
  */
-int netlink_take_reply(const void *reply, size_t size, uint32_t sequence,
-                       struct netlink_link *link, struct vmctl_error *error);
+int netlink_take_reply(const void *reply, size_t size, uint32_t sequence, struct netlink_link *link,
+                       struct vmctl_error *error);
 
 #endif
