@@ -21,14 +21,14 @@ static const char *remedy(int code)
     switch (code) {
     case -ENOENT:
     case -ENOTDIR:
-        return " (create it, or correct the path)";
+        return "create it, or correct the path";
     case -EACCES:
     case -EPERM:
-        return " (root must be able to open it; look at its file system and attributes)";
+        return "root must be able to open it: look at its file system and attributes";
     case -EROFS:
-        return " (make the disk <readonly/>, or the file system writable)";
+        return "make the disk <readonly/>, or the file system writable";
     case -ETXTBSY:
-        return " (it is a running program or swap file)";
+        return "it is a running program or a swap file";
     default:
         return "";
     }
@@ -36,8 +36,9 @@ static const char *remedy(int code)
 
 static int open_failed(const struct disk_request *request, int code, struct vmctl_error *error)
 {
-    return vmctl_fail(error, code, "cannot open %s: %s%s", request->path, strerror(-code),
-                      remedy(code));
+    (void)vmctl_fail(error, code, "cannot open %s: %s", request->path, strerror(-code));
+    vmctl_error_remedy(error, "%s", remedy(code));
+    return code;
 }
 
 static int check_kind(const struct disk_request *request, mode_t mode, struct vmctl_error *error)
@@ -51,8 +52,10 @@ static int check_kind(const struct disk_request *request, mode_t mode, struct vm
     if (request->type == NULL || strcmp(request->type, block ? "phy" : "file") == 0) {
         return 0;
     }
-    return vmctl_fail(error, -EINVAL, "%s is %s; say <disk type='%s'>", request->path,
-                      block ? "a block device" : "a file", block ? "block" : "file");
+    (void)vmctl_fail(error, -EINVAL, "%s is %s", request->path,
+                     block ? "a block device" : "a file");
+    vmctl_error_remedy(error, "say <disk type='%s'>", block ? "block" : "file");
+    return -EINVAL;
 }
 
 static int busy(const struct disk_request *request, dev_t device, struct vmctl_error *error)
@@ -60,8 +63,10 @@ static int busy(const struct disk_request *request, dev_t device, struct vmctl_e
     char holder[256];
 
     holders_describe(request->sys, request->proc, device, holder, sizeof(holder));
-    return vmctl_fail(error, -EBUSY, "%s is busy: %s", request->path,
-                      holder[0] != '\0' ? holder : "another program holds it");
+    (void)vmctl_fail(error, -EBUSY, "%s is busy: %s", request->path,
+                     holder[0] != '\0' ? holder : "another program holds it");
+    vmctl_error_remedy(error, "free it first: the guest would write behind dom0's back");
+    return -EBUSY;
 }
 
 static int check_block(const struct disk_request *request, int fd, struct vmctl_error *error)
@@ -69,8 +74,9 @@ static int check_block(const struct disk_request *request, int fd, struct vmctl_
     int readonly = 0;
 
     if (!request->readonly && ioctl(fd, BLKROGET, &readonly) == 0 && readonly != 0) {
-        return vmctl_fail(error, -EROFS, "%s is read-only (make the disk <readonly/>)",
-                          request->path);
+        (void)vmctl_fail(error, -EROFS, "%s is read-only", request->path);
+        vmctl_error_remedy(error, "make the disk <readonly/>");
+        return -EROFS;
     }
     return 0;
 }

@@ -97,10 +97,10 @@ int loop_attach(int image, bool readonly, const char *tag, struct loop *loop,
     int r = -EBUSY;
 
     if (control < 0) {
-        return vmctl_fail(error, -errno,
-                          "cannot open /dev/loop-control: %s (is the kernel module "
-                          "'loop' loaded?)",
-                          strerror(errno));
+        r = -errno;
+        (void)vmctl_fail(error, r, "cannot open /dev/loop-control: %s", strerror(-r));
+        vmctl_error_remedy(error, "modprobe loop");
+        return r;
     }
     for (int tries = 0; r == -EBUSY && tries < MOST_TRIES; tries++) {
         r = try_free_device(control, image, readonly, tag, loop, error);

@@ -62,12 +62,15 @@ static int find_bridge(const struct nic_request *request, struct netlink *netlin
     int r;
 
     if (request->bridge == NULL || request->bridge[0] == '\0') {
-        return vmctl_fail(error, -EINVAL, "no bridge is named (<source bridge='...'/>)");
+        (void)vmctl_fail(error, -EINVAL, "no bridge is named");
+        vmctl_error_remedy(error, "say <source bridge='...'/>");
+        return -EINVAL;
     }
     r = netlink_find(netlink, request->bridge, bridge, error);
     if (r == -ENODEV) {
-        return vmctl_fail(error, r, "there is no bridge '%s' (make it: ip link add %s type bridge)",
-                          request->bridge, request->bridge);
+        (void)vmctl_fail(error, r, "there is no bridge '%s'", request->bridge);
+        vmctl_error_remedy(error, "make it: ip link add %s type bridge", request->bridge);
+        return r;
     }
     if (r < 0) {
         return vmctl_context(error, r, "bridge '%s'", request->bridge);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * paravane-devd: sets up the back ends of guests' disks and network cards.
+ *
+ * It may be killed and started again at any moment: what is set up stays, and
+ * what it knows follows from the store and from the kernel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dom0-tools/devices/devices.h"
+
+#define RUN_DIRECTORY "/run/paravane"
+#define LOCK_FILE     RUN_DIRECTORY "/devd.lock"
+#define PATIENCE_MS   10000
+
+static const char program[] = "paravane-devd";
+
+static void say(const char *line)
+{
+    (void)fprintf(stderr, "%s: %s\n", program, line);
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Two of us would answer each request twice.  The kernel unlocks when we die. */
+static bool lock(void)
+{
+    int fd;
+
+    if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST) {
+        (void)fprintf(stderr, "%s: %s: %s\n", program, RUN_DIRECTORY, strerror(errno));
+        return false;
+    }
+    fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "%s: %s: %s\n", program, LOCK_FILE,
+                  errno == EWOULDBLOCK ? "another paravane-devd is running" : strerror(errno));
+    return false;
+}
+
+/* Each disk is a descriptor held open. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max = limit.rlim_max > 65536 ? limit.rlim_max : 65536;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* All events there are; they point into the client, so each is copied first. */
+static int take_events(struct store_client *store, struct devices *devices)
+{
+    struct vmctl_error error = { .code = 0 };
+    const char *token;
+    const char *path;
+    int r;
+
+    while ((r = store_next_event(store, &path, &token, &error)) > 0) {
+        char copy[512];
+
+        (void)snprintf(copy, sizeof(copy), "%s", path);
+        devices_changed(devices, copy);
+    }
+    if (r < 0) {
+        say(error.message);
+    }
+    return r;
+}
+
+static int serve(struct store_client *store, struct devices *devices, int signals)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            { .fd = signals, .events = POLLIN },
+            { .fd = store_fd(store), .events = POLLIN },
+            { .fd = devices_link_fd(devices), .events = POLLIN },
+        };
+        int ready;
+
+        if (take_events(store, devices) < 0) {
+            return 1;
+        }
+        fds[2].fd = devices_link_fd(devices);
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), devices_timeout(devices));
+        if (ready < 0 && errno != EINTR) {
+            say(strerror(errno));
+            return 1;
+        }
+        if (fds[0].revents != 0) {
+            return 0;
+        }
+        if (ready == 0 || fds[2].revents != 0) {
+            devices_retry(devices);
+        }
+    }
+}
+
+static int run(void)
+{
+    struct devices_settings settings = {
+        .sys = "/sys",
+        .proc = "/proc",
+        .patience = PATIENCE_MS,
+        .say = say,
+        .now = now,
+    };
+    struct vmctl_error error = { .code = 0 };
+    struct store_client *store = NULL;
+    struct devices *devices = NULL;
+    int signals = open_signals();
+    int status = 1;
+
+    if (signals < 0) {
+        say(strerror(errno));
+        return 1;
+    }
+    raise_limit();
+    if (store_open(NULL, &store, &error) < 0 ||
+        devices_open(store, &settings, &devices, &error) < 0) {
+        say(error.message);
+    } else {
+        status = serve(store, devices, signals);
+    }
+    devices_close(devices);
+    store_close(store);
+    (void)close(signals);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("usage: %s\nSet up the back ends of guests' disks and network cards, in the "
+               "foreground, until SIGTERM.\n",
+               program);
+        return 0;
+    }
+    if (argc != 1) {
+        (void)fprintf(stderr, "usage: %s\n", program);
+        return 2;
+    }
+    return lock() ? run() : 1;
+}

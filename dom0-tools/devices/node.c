@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Nodes of the store: reading what is asked, writing what came of it. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dom0-tools/devices/private.h"
+
+void say(const struct devices *devices, const char *format, ...)
+{
+    char line[1280];
+    va_list words;
+
+    va_start(words, format);
+    (void)vsnprintf(line, sizeof(line), format, words);
+    va_end(words);
+    devices->settings.say(line);
+}
+
+void node_path(const struct device_key *key, char path[NODE_SIZE])
+{
+    (void)snprintf(path, NODE_SIZE, BACKENDS "/%s/%u/%u", device_class_name(key->class), key->domid,
+                   key->handle);
+}
+
+int read_leaf(struct devices *devices, const struct node *node, const char *leaf, char **text,
+              struct vmctl_error *error)
+{
+    char path[PATH_SIZE];
+    int r;
+
+    *text = NULL;
+    (void)snprintf(path, sizeof(path), "%s/%s", node->path, leaf);
+    r = store_read(devices->store, STORE_NO_TRANSACTION, path, text, NULL, error);
+    return r == -ENOENT ? 0 : r;
+}
+
+int node_read(struct devices *devices, const struct device_key *key, struct node *node,
+              struct vmctl_error *error)
+{
+    char **names = NULL;
+    size_t count = 0;
+    int r;
+
+    *node = (struct node){ .ours = false };
+    node_path(key, node->path);
+    r = store_list(devices->store, STORE_NO_TRANSACTION, node->path, &names, &count, error);
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        node->ours |= strcmp(names[i], "paravane") == 0;
+        node->has_status |= strcmp(names[i], "hotplug-status") == 0;
+        node->has_error |= strcmp(names[i], "hotplug-error") == 0;
+        node->has_physical |= strcmp(names[i], "physical-device") == 0;
+    }
+    free(names);
+    return 0;
+}
+
+struct store_change write_of(char path[PATH_SIZE], const struct node *node, const char *leaf,
+                             const char *text)
+{
+    (void)snprintf(path, PATH_SIZE, "%s/%s", node->path, leaf);
+    return (struct store_change){
+        .kind = STORE_CHANGE_WRITE,
+        .path = path,
+        .value = text,
+        .length = strlen(text),
+    };
+}
+
+void guest_name(struct devices *devices, uint32_t domid, char *name, size_t room)
+{
+    char path[NODE_SIZE];
+    char *text = NULL;
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+    if (store_read(devices->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) < 0) {
+        text = NULL;
+    }
+    (void)snprintf(name, room, "%s", text != NULL ? text : "?");
+    free(text);
+    for (char *at = name; *at != '\0'; at++) {
+        if (isprint((unsigned char)*at) == 0) {
+            *at = '?';
+        }
+    }
+}
+
+void device_words(struct devices *devices, const struct device_key *key, char *words, size_t room)
+{
+    struct node node;
+    char *name = NULL;
+
+    if (key->class == DEVICE_VIF) {
+        (void)snprintf(words, room, "network card %u", key->handle);
+        return;
+    }
+    node_path(key, node.path);
+    if (read_leaf(devices, &node, "dev", &name, NULL) < 0 || name == NULL) {
+        (void)snprintf(words, room, "disk %u", key->handle);
+    } else {
+        (void)snprintf(words, room, "disk %.32s", name);
+    }
+    free(name);
+}
+
+void answer_failed(struct devices *devices, struct device *device, const struct node *node,
+                   const struct vmctl_error *error)
+{
+    char text[sizeof(error->message) + sizeof(error->remedy) + 64];
+    struct store_change changes[2];
+    char paths[2][PATH_SIZE];
+    char words[48];
+    int r;
+
+    device_words(devices, &device->key, words, sizeof(words));
+    (void)snprintf(text, sizeof(text), "%s: %s%s%s", words, error->message,
+                   error->remedy[0] != '\0' ? "; " : "", error->remedy);
+    say(devices, "guest %u: %s", device->key.domid, text);
+    device->state = DEVICE_FAILED;
+    changes[0] = write_of(paths[0], node, "hotplug-error", text);
+    changes[1] = write_of(paths[1], node, "hotplug-status", "error");
+    r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, 2, NULL, NULL);
+    if (r < 0) {
+        say(devices, "guest %u: %s: cannot say so in the store: %s", device->key.domid, words,
+            strerror(-r));
+    }
+}
+
+bool exists(const char *root, const char *rest)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", root, rest);
+    return access(path, F_OK) == 0;
+}
+
+int no_driver(const char *devices, const char *module, struct vmctl_error *error)
+{
+    (void)vmctl_fail(error, -ENODEV, "dom0's kernel has no back end for %s", devices);
+    vmctl_error_remedy(error, "modprobe %s", module);
+    return -ENODEV;
+}
