@@ -14,14 +14,14 @@ const char *device_class_name(enum device_class class)
     return class == DEVICE_VBD ? "vbd" : "vif";
 }
 
-struct device *device_bucket(const struct device_table *table, uint32_t domid)
+struct device *table_bucket(const struct device_table *table, uint32_t domid)
 {
     return table->by_guest[domid % DEVICE_BUCKETS];
 }
 
-struct device *device_find(const struct device_table *table, const struct device_key *key)
+struct device *table_find(const struct device_table *table, const struct device_key *key)
 {
-    struct device *device = device_bucket(table, key->domid);
+    struct device *device = table_bucket(table, key->domid);
 
     while (device != NULL && (device->key.class != key->class || device->key.domid != key->domid ||
                               device->key.handle != key->handle)) {
@@ -30,7 +30,7 @@ struct device *device_find(const struct device_table *table, const struct device
     return device;
 }
 
-struct device *device_add(struct device_table *table, const struct device_key *key)
+struct device *table_add(struct device_table *table, const struct device_key *key)
 {
     struct device **bucket = &table->by_guest[key->domid % DEVICE_BUCKETS];
     struct device *device = calloc(1, sizeof(*device));
@@ -67,7 +67,7 @@ void nic_texts_free(struct nic_texts *texts)
     *texts = (struct nic_texts){ .bridge = NULL };
 }
 
-void device_remove(struct device_table *table, struct device *device)
+void table_drop(struct device_table *table, struct device *device)
 {
     struct device **link = &table->by_guest[device->key.domid % DEVICE_BUCKETS];
 
@@ -91,8 +91,8 @@ static bool excludes(const struct device *one, const struct device *other)
     return !both_read && !both_share;
 }
 
-struct device *device_conflict(const struct device_table *table, const struct device *device,
-                               const struct disk_image *image)
+struct device *table_conflict(const struct device_table *table, const struct device *device,
+                              const struct disk_image *image)
 {
     struct device *other = table->by_image[image_bucket(image->device, image->inode)];
 
@@ -103,7 +103,7 @@ struct device *device_conflict(const struct device_table *table, const struct de
     return other;
 }
 
-void device_claim(struct device_table *table, struct device *device, const struct disk_image *image)
+void table_claim(struct device_table *table, struct device *device, const struct disk_image *image)
 {
     struct device **bucket = &table->by_image[image_bucket(image->device, image->inode)];
 

@@ -21,10 +21,11 @@ enum device_class {
 };
 
 enum device_state {
-    DEVICE_FOREIGN,   /* another toolstack's */
-    DEVICE_WAITING,   /* for the back end to make its interface */
-    DEVICE_CONNECTED, /* set up */
-    DEVICE_FAILED,    /* said so in the store */
+    DEVICE_FOREIGN,    /* another toolstack's */
+    DEVICE_INCOMPLETE, /* not all of its node is written yet */
+    DEVICE_WAITING,    /* for the back end to make its interface */
+    DEVICE_CONNECTED,  /* set up */
+    DEVICE_FAILED,     /* said so in the store */
 };
 
 struct device_key {
@@ -45,6 +46,7 @@ struct device {
     struct device *next; /* in the bucket of its guest */
     struct device_key key;
     enum device_state state;
+    bool answered;      /* by an earlier run: its guest may be running */
     unsigned int round; /* of the last listing that had it */
 
     /* A disk. */
@@ -69,23 +71,22 @@ struct device_table {
 /* The classes' names in the store. */
 const char *device_class_name(enum device_class class);
 
-struct device *device_find(const struct device_table *table, const struct device_key *key);
+struct device *table_find(const struct device_table *table, const struct device_key *key);
 /* NULL: no memory. */
-struct device *device_add(struct device_table *table, const struct device_key *key);
+struct device *table_add(struct device_table *table, const struct device_key *key);
 /* Releases everything it holds. */
-void device_remove(struct device_table *table, struct device *device);
+void table_drop(struct device_table *table, struct device *device);
 
 /* All devices of a guest are in this bucket, with others. */
-struct device *device_bucket(const struct device_table *table, uint32_t domid);
+struct device *table_bucket(const struct device_table *table, uint32_t domid);
 
 /*
  * Who uses the image already in a way that excludes `device` (whose readonly
  * and shareable are set)?  NULL: nobody.
  */
-struct device *device_conflict(const struct device_table *table, const struct device *device,
-                               const struct disk_image *image);
-void device_claim(struct device_table *table, struct device *device,
-                  const struct disk_image *image);
+struct device *table_conflict(const struct device_table *table, const struct device *device,
+                              const struct disk_image *image);
+void table_claim(struct device_table *table, struct device *device, const struct disk_image *image);
 
 void nic_texts_free(struct nic_texts *texts);
 

@@ -28,10 +28,9 @@ static void forget(struct devices *devices, struct device *device)
             device->key.class == DEVICE_VBD ? "disk" : "network card", device->key.handle);
     }
     stop_waiting(devices, device, DEVICE_FOREIGN);
-    device_remove(&devices->table, device);
+    table_drop(&devices->table, device);
 }
 
-/* A guest that runs keeps what it has; only the log hears of trouble then. */
 static void set_up(struct devices *devices, struct device *device, const struct node *node)
 {
     struct vmctl_error error = { .code = 0 };
@@ -46,13 +45,7 @@ static void set_up(struct devices *devices, struct device *device, const struct 
         return;
     }
     disk_close(&device->disk);
-    if (node->has_status) {
-        device->state = DEVICE_CONNECTED;
-        say(devices, "guest %u: disk %u stays as it is: %s", device->key.domid, device->key.handle,
-            error.message);
-    } else {
-        answer_failed(devices, device, node, &error);
-    }
+    answer_failed(devices, device, node, &error);
 }
 
 /* Whether the table already says what the node says; a node made anew has no answer yet. */
@@ -61,6 +54,7 @@ static bool is_settled(const struct device *device, const struct node *node)
     switch (device->state) {
     case DEVICE_FOREIGN:
         return !node->ours;
+    case DEVICE_INCOMPLETE:
     case DEVICE_WAITING:
         return false;
     case DEVICE_CONNECTED:
@@ -73,7 +67,7 @@ static bool is_settled(const struct device *device, const struct node *node)
 
 static void look_at(struct devices *devices, const struct device_key *key)
 {
-    struct device *device = device_find(&devices->table, key);
+    struct device *device = table_find(&devices->table, key);
     struct vmctl_error error = { .code = 0 };
     struct node node;
     int r = node_read(devices, key, &node, &error);
@@ -94,14 +88,20 @@ static void look_at(struct devices *devices, const struct device_key *key)
     if (r == -ENOENT) {
         return;
     }
-    device = device_add(&devices->table, key);
+    device = table_add(&devices->table, key);
     if (device == NULL) {
         say(devices, "guest %u: no memory for its devices", key->domid);
         return;
     }
     device->round = devices->round;
-    device->state = node.ours ? DEVICE_FAILED : DEVICE_FOREIGN;
-    if (node.ours && !node.has_error) {
+    if (!node.ours) {
+        device->state = DEVICE_FOREIGN;
+    } else if (node.has_error) {
+        device->state = DEVICE_FAILED;
+    } else if (!node.complete) {
+        device->state = DEVICE_INCOMPLETE;
+    } else {
+        device->answered = node.has_status;
         set_up(devices, device, &node);
     }
 }
@@ -128,7 +128,7 @@ static bool parse_number(const char *text, uint32_t limit, uint32_t *number, con
 static void sweep(struct devices *devices, enum device_class class, const uint32_t *domid)
 {
     for (uint32_t bucket = 0; bucket < DEVICE_BUCKETS; bucket++) {
-        struct device *device = device_bucket(&devices->table, domid != NULL ? *domid : bucket);
+        struct device *device = table_bucket(&devices->table, domid != NULL ? *domid : bucket);
 
         while (device != NULL) {
             struct device *next = device->next;
@@ -226,14 +226,19 @@ static void class_changed(struct devices *devices, enum device_class class)
 
 /*
  * Below a known device nodes change all the time, as back and front end talk;
- * only what can make it ours is of interest.
+ * only what can make it ours, or complete, is of interest.
  */
+static bool is_of_interest(const struct device *device, const char *leaf)
+{
+    return *leaf == '\0' || (device->state == DEVICE_FOREIGN && strcmp(leaf, "/paravane") == 0) ||
+           (device->state == DEVICE_INCOMPLETE && strcmp(leaf, "/state") == 0);
+}
+
 static void device_changed(struct devices *devices, const struct device_key *key, const char *leaf)
 {
-    const struct device *device = device_find(&devices->table, key);
+    const struct device *device = table_find(&devices->table, key);
 
-    if (device == NULL || *leaf == '\0' ||
-        (device->state == DEVICE_FOREIGN && strcmp(leaf, "/paravane") == 0)) {
+    if (device == NULL || is_of_interest(device, leaf)) {
         look_at(devices, key);
     }
 }
@@ -309,7 +314,7 @@ void devices_close(struct devices *devices)
     }
     for (uint32_t bucket = 0; bucket < DEVICE_BUCKETS; bucket++) {
         while (devices->table.by_guest[bucket] != NULL) {
-            device_remove(&devices->table, devices->table.by_guest[bucket]);
+            table_drop(&devices->table, devices->table.by_guest[bucket]);
         }
     }
     if (devices->link_fd >= 0) {

@@ -54,6 +54,7 @@ int node_read(struct devices *devices, const struct device_key *key, struct node
     }
     for (size_t i = 0; i < count; i++) {
         node->ours |= strcmp(names[i], "paravane") == 0;
+        node->complete |= strcmp(names[i], "state") == 0;
         node->has_status |= strcmp(names[i], "hotplug-status") == 0;
         node->has_error |= strcmp(names[i], "hotplug-error") == 0;
         node->has_physical |= strcmp(names[i], "physical-device") == 0;
@@ -74,6 +75,16 @@ struct store_change write_of(char path[PATH_SIZE], const struct node *node, cons
     };
 }
 
+/* Some words come from outside; none is to play with the terminal that shows them. */
+static void make_printable(char *text)
+{
+    for (char *at = text; *at != '\0'; at++) {
+        if (isprint((unsigned char)*at) == 0) {
+            *at = '?';
+        }
+    }
+}
+
 void guest_name(struct devices *devices, uint32_t domid, char *name, size_t room)
 {
     char path[NODE_SIZE];
@@ -85,11 +96,7 @@ void guest_name(struct devices *devices, uint32_t domid, char *name, size_t room
     }
     (void)snprintf(name, room, "%s", text != NULL ? text : "?");
     free(text);
-    for (char *at = name; *at != '\0'; at++) {
-        if (isprint((unsigned char)*at) == 0) {
-            *at = '?';
-        }
-    }
+    make_printable(name);
 }
 
 void device_words(struct devices *devices, const struct device_key *key, char *words, size_t room)
@@ -122,6 +129,12 @@ void answer_failed(struct devices *devices, struct device *device, const struct 
     device_words(devices, &device->key, words, sizeof(words));
     (void)snprintf(text, sizeof(text), "%s: %s%s%s", words, error->message,
                    error->remedy[0] != '\0' ? "; " : "", error->remedy);
+    make_printable(text);
+    if (device->answered) {
+        device->state = DEVICE_CONNECTED;
+        say(devices, "guest %u: left as it is: %s", device->key.domid, text);
+        return;
+    }
     say(devices, "guest %u: %s", device->key.domid, text);
     device->state = DEVICE_FAILED;
     changes[0] = write_of(paths[0], node, "hotplug-error", text);

@@ -25,6 +25,7 @@ struct devices {
 struct node {
     char path[NODE_SIZE];
     bool ours;
+    bool complete; /* `state` is there, which is written last */
     bool has_status;
     bool has_error;
     bool has_physical;
@@ -52,7 +53,10 @@ void device_words(struct devices *devices, const struct device_key *key, char *w
 /* The guest's name as far as it can be shown. */
 void guest_name(struct devices *devices, uint32_t domid, char *name, size_t room);
 
-/* Say in the store and in the log why `device` is not to be had. */
+/*
+ * Say in the store and in the log why `device` is not to be had.  A guest that
+ * has it from an earlier run keeps it; then only the log hears of the trouble.
+ */
 void answer_failed(struct devices *devices, struct device *device, const struct node *node,
                    const struct vmctl_error *error);
 

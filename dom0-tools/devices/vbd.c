@@ -144,12 +144,12 @@ static int use_disk(struct devices *devices, struct device *device, const struct
     }
     device->readonly = request.readonly;
     device->shareable = request.shareable;
-    other = device_conflict(&devices->table, device, &image);
+    other = table_conflict(&devices->table, device, &image);
     if (other != NULL && !node->has_status) {
         disk_image_close(&image);
         return conflict(devices, device, other, texts->path, error);
     }
-    device_claim(&devices->table, device, &image);
+    table_claim(&devices->table, device, &image);
     return attach(devices, device, node, &request, texts->physical, &image, error);
 }
 

@@ -115,6 +115,27 @@ void nic_failed(struct devices *devices, struct device *device, const struct nod
     answer_failed(devices, device, node, error);
 }
 
+/* The kernel leaves its words in a node of their own when a back end fails. */
+static int gave_up(struct devices *devices, const struct device *device, struct vmctl_error *error)
+{
+    char path[PATH_SIZE];
+    char *words = NULL;
+    int r;
+
+    if (!exists(devices->settings.sys, "bus/xen-backend/drivers/vif")) {
+        return no_driver("network cards", "xen-netback", error);
+    }
+    (void)snprintf(path, sizeof(path), "/local/domain/0/error/backend/vif/%u/%u/error",
+                   device->key.domid, device->key.handle);
+    r = store_read(devices->store, STORE_NO_TRANSACTION, path, &words, NULL, NULL);
+    if (r < 0) {
+        return vmctl_context(error, -ETIMEDOUT, "gave up waiting");
+    }
+    (void)vmctl_fail(error, -EIO, "dom0's kernel could not make the interface: %s", words);
+    free(words);
+    return -EIO;
+}
+
 static void retry_nic(struct devices *devices, struct device *device)
 {
     struct vmctl_error error = { .code = 0 };
@@ -125,9 +146,7 @@ static void retry_nic(struct devices *devices, struct device *device)
     if (r == 0) {
         r = finish_nic(devices, device, &node, &error);
     } else if (r == -EAGAIN && devices->settings.now() >= device->deadline) {
-        r = exists(devices->settings.sys, "bus/xen-backend/drivers/vif")
-                ? vmctl_context(&error, -ETIMEDOUT, "gave up waiting")
-                : no_driver("network cards", "xen-netback", &error);
+        r = gave_up(devices, device, &error);
     }
     if (r < 0 && r != -EAGAIN) {
         nic_failed(devices, device, &node, &error);
@@ -142,7 +161,7 @@ int devices_link_fd(const struct devices *devices)
 static struct device *next_waiting(const struct devices *devices, const struct device *after)
 {
     uint32_t bucket = after == NULL ? 0 : after->key.domid % DEVICE_BUCKETS;
-    struct device *device = after == NULL ? device_bucket(&devices->table, 0) : after->next;
+    struct device *device = after == NULL ? table_bucket(&devices->table, 0) : after->next;
 
     for (;;) {
         while (device != NULL && device->state != DEVICE_WAITING) {
@@ -151,7 +170,7 @@ static struct device *next_waiting(const struct devices *devices, const struct d
         if (device != NULL || ++bucket == DEVICE_BUCKETS) {
             return device;
         }
-        device = device_bucket(&devices->table, bucket);
+        device = table_bucket(&devices->table, bucket);
     }
 }
 
