@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
-from machine import CPU, Machine, accelerator, boot_arguments  # noqa: E402
+from machine import Machine, accelerator, boot_arguments, qemu_version, usable  # noqa: E402
 from make_initramfs import Archive  # noqa: E402
 
 SYSTEMS = ("paravane", "peer", "bare")
@@ -116,7 +116,8 @@ def memory(part, system):
 
 def command_line(options, part, system, folder):
     machine_memory, dom0_memory = memory(part, system)
-    common = [options.qemu, *accelerator(icount=True), "-cpu", CPU, "-smp", "1",
+    cpu = usable("max", qemu_version(options.qemu))
+    common = [options.qemu, *accelerator(icount=True), "-cpu", cpu, "-smp", "1",
               "-m", str(machine_memory), "-no-reboot", "-seed", "1",
               "-rtc", "base=2024-01-01,clock=vm"]
     kernel = options.build / "tests/system/vmlinux"
