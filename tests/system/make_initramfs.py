@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Make the initramfs of the test dom0: busybox, our init, kernel modules, programs.
+"""Make an initramfs of the tests: busybox, an init, kernel modules, programs.
 
-    make_initramfs.py --tree FETCHED --init dom0/init --program FILE... -o OUT
+    make_initramfs.py --tree FETCHED --init dom0/init --for dom0 --program FILE... -o OUT
 
-FETCHED is what fetch.sh made.  The archive is written here rather than by cpio,
+FETCHED is what fetch.sh made; --overlay copies a tree, --file one file.  The archive is written here rather than by cpio,
 so that device nodes need no root and two runs give the same bytes.
 """
 import argparse
@@ -16,13 +16,16 @@ import re
 import stat
 import sys
 
-# What the tests' machines have, and what a toolstack needs.
-MODULES = """
-    virtio_pci virtio_blk virtio_net ahci ata_piix sd_mod sr_mod nvme e1000 e1000e
-    xhci_pci ehci_pci uhci_hcd usb_storage uas
-    xenfs xen_privcmd xen_evtchn xen_gntdev xen_gntalloc
-    msr cpuid loop ext4 crc32c_generic
-""".split()
+# What the tests' machines have, what a toolstack needs, and what a guest has.
+MODULES = {
+    "dom0": """
+        virtio_pci virtio_blk virtio_net ahci ata_piix sd_mod sr_mod nvme e1000 e1000e
+        xhci_pci ehci_pci uhci_hcd usb_storage uas
+        xenfs xen_privcmd xen_evtchn xen_gntdev xen_gntalloc xen_blkback xen_netback bridge
+        msr cpuid loop ext4 crc32c_generic
+    """.split(),
+    "guest": "xen_blkfront xen_netfront".split(),
+}
 
 FOLDERS = "bin sbin dev proc sys tmp etc run root mnt lib usr usr/bin usr/sbin".split()
 
@@ -93,9 +96,9 @@ class Modules:
             order += [entry for entry in self.closure(other) if entry not in order]
         return order + [name]
 
-    def pack(self, archive):
+    def pack(self, archive, names):
         rows = []
-        for wanted in MODULES:
+        for wanted in names:
             for name in self.closure(wanted):
                 path = f"lib/modules/{self.release}/{name}.ko"
                 if path not in archive.names:
@@ -114,10 +117,22 @@ def busybox_of(tree):
     sys.exit(f"make_initramfs: no busybox in {tree}")
 
 
+def add_tree(archive, tree):
+    for file in sorted(tree.rglob("*")):
+        name = str(file.relative_to(tree))
+        if file.is_symlink():
+            archive.add(name, stat.S_IFLNK | 0o777, os.readlink(file).encode())
+        elif file.is_file():
+            archive.file(name, file.read_bytes(), file.stat().st_mode & 0o777)
+
+
 def main():
-    parser = argparse.ArgumentParser(description="make the initramfs of the test dom0")
+    parser = argparse.ArgumentParser(description="make an initramfs of the tests")
     parser.add_argument("--tree", type=pathlib.Path, required=True)
     parser.add_argument("--init", type=pathlib.Path, required=True)
+    parser.add_argument("--for", dest="role", choices=MODULES, default="dom0")
+    parser.add_argument("--overlay", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("--file", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--program", type=pathlib.Path, action="append", default=[])
     parser.add_argument("-o", dest="output", type=pathlib.Path, required=True)
     options = parser.parse_args()
@@ -134,7 +149,11 @@ def main():
     archive.file("init", options.init.read_bytes())
     for program in options.program:
         archive.file(f"usr/bin/{program.name}", program.read_bytes())
-    Modules(options.tree).pack(archive)
+    for name, _, file in (entry.partition("=") for entry in options.file):
+        archive.file(name, pathlib.Path(file).read_bytes(), 0o644)
+    for overlay in options.overlay:
+        add_tree(archive, overlay)
+    Modules(options.tree).pack(archive, MODULES[options.role])
 
     temporary = options.output.with_suffix(".tmp")
     with open(temporary, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
