@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+/* Which guests there are: see discovery.h. */
+#include "dom0-tools/console/discovery.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "dom0-tools/console/complain.h"
+#include "guest-pv-headers/domctl.h"
+#include "guest-pv-headers/sysctl.h"
+#include "guest-pv-headers/xen.h"
+
+#define LIST_COUNT    64u  /* domains asked for at once */
+#define LOOK_AT_ONCE  16u  /* consoles opened before the others are served */
+#define SWEEP_MS      100  /* after something ended: others may be about to */
+#define CHECK_MS      2000 /* after a domain was announced that is not in the list */
+#define RETRY_MS      250
+#define STORE_WAIT_MS 200
+#define FAILURE_LIMIT 20u
+#define PATH_SIZE     96u
+
+#define OWNER(type, pointer, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* --- the hypervisor --------------------------------------------------------------- */
+
+static bool lives(const struct xen_domctl_getdomaininfo *info)
+{
+    return (info->flags & XEN_DOMINF_dying) == 0;
+}
+
+/* -ESRCH also for one that is being destroyed. */
+static int domain_info(struct discovery *discovery, uint32_t domid, uint8_t handle[16])
+{
+    struct xen_domctl request = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = (domid_t)domid };
+    const struct xen_domctl_getdomaininfo *info = &request.u.getdomaininfo;
+    int code = privcmd_domctl(&discovery->consoles->privcmd, &request);
+
+    if (code != 0) {
+        return code;
+    }
+    if (info->domain != domid || !lives(info)) {
+        return -ESRCH;
+    }
+    memcpy(handle, info->handle, 16);
+    return 0;
+}
+
+/* Domains from number `first` on; a count, or a negative errno. */
+static int domain_list(struct discovery *discovery, uint32_t first)
+{
+    struct xen_sysctl request = { .cmd = XEN_SYSCTL_getdomaininfolist };
+    int code;
+
+    request.u.getdomaininfolist.first_domain = (domid_t)first;
+    request.u.getdomaininfolist.max_domains = LIST_COUNT;
+    request.u.getdomaininfolist.buffer = discovery->list;
+    code = privcmd_sysctl(&discovery->consoles->privcmd, &request);
+    return code != 0 ? code : (int)request.u.getdomaininfolist.num_domains;
+}
+
+/* --- the table --------------------------------------------------------------------- */
+
+static struct known *find(const struct discovery *discovery, uint32_t domid)
+{
+    return domid < discovery->table_size ? discovery->table[domid] : NULL;
+}
+
+static void mark(struct discovery *discovery, struct known *known)
+{
+    if (known->dirty) {
+        return;
+    }
+    known->dirty = true;
+    known->next_dirty = NULL;
+    *discovery->dirty_end = known;
+    discovery->dirty_end = &known->next_dirty;
+    if (!discovery->look.armed) {
+        loop_set_timer(&discovery->consoles->loop, &discovery->look, 0);
+    }
+}
+
+static void unmark(struct discovery *discovery, struct known *known)
+{
+    struct known **link = &discovery->dirty;
+
+    if (!known->dirty) {
+        return;
+    }
+    while (*link != known) {
+        link = &(*link)->next_dirty;
+    }
+    *link = known->next_dirty;
+    if (discovery->dirty_end == &known->next_dirty) {
+        discovery->dirty_end = link;
+    }
+    known->dirty = false;
+}
+
+static void node_path(char path[PATH_SIZE], uint32_t domid, const char *node)
+{
+    (void)snprintf(path, PATH_SIZE, "/local/domain/%" PRIu32 "/%s", domid, node);
+}
+
+/* A watch fires at once, and so has the guest looked at. */
+static bool watch(struct discovery *discovery, struct known *known)
+{
+    char path[PATH_SIZE];
+    char token[16];
+
+    if (!known->watched && discovery->store != NULL) {
+        node_path(path, known->domid, "console");
+        (void)snprintf(token, sizeof(token), "c%" PRIu32, known->domid);
+        known->watched = store_watch(discovery->store, path, token, NULL) == 0;
+    }
+    return known->watched;
+}
+
+static void forget(struct discovery *discovery, struct known *known)
+{
+    struct guest *guest = consoles_find(discovery->consoles, known->domid);
+    char path[PATH_SIZE];
+    char token[16];
+
+    if (guest != NULL) {
+        guest_detach(guest, true);
+    }
+    if (known->watched && discovery->store != NULL) {
+        node_path(path, known->domid, "console");
+        (void)snprintf(token, sizeof(token), "c%" PRIu32, known->domid);
+        (void)store_unwatch(discovery->store, path, token, NULL);
+    }
+    unmark(discovery, known);
+    discovery->table[known->domid] = NULL;
+    free(known);
+}
+
+static bool make_room(struct discovery *discovery, uint32_t domid)
+{
+    uint32_t wanted = discovery->table_size == 0 ? 64 : discovery->table_size;
+    struct known **larger;
+
+    while (wanted <= domid) {
+        wanted *= 2;
+    }
+    if (wanted == discovery->table_size) {
+        return true;
+    }
+    larger = reallocarray(discovery->table, wanted, sizeof(struct known *));
+    if (larger == NULL) {
+        return false;
+    }
+    memset(larger + discovery->table_size, 0,
+           (wanted - discovery->table_size) * sizeof(struct known *));
+    discovery->table = larger;
+    discovery->table_size = wanted;
+    return true;
+}
+
+/* A domain that exists. */
+static struct known *learn(struct discovery *discovery, uint32_t domid, const uint8_t handle[16])
+{
+    struct known *known = find(discovery, domid);
+
+    if (domid > discovery->highest) {
+        discovery->highest = domid;
+    }
+    if (known != NULL && memcmp(known->handle, handle, 16) != 0) {
+        forget(discovery, known); /* the number was given to another */
+        known = NULL;
+    }
+    if (known != NULL || domid == 0 || domid >= DOMID_FIRST_RESERVED) {
+        return known;
+    }
+    known = calloc(1, sizeof(*known));
+    if (known == NULL || !make_room(discovery, domid)) {
+        complain("domain %" PRIu32 ": %s", domid, strerror(ENOMEM));
+        free(known);
+        return NULL;
+    }
+    known->domid = domid;
+    memcpy(known->handle, handle, 16);
+    discovery->table[domid] = known;
+    if (!watch(discovery, known)) {
+        mark(discovery, known);
+    }
+    return known;
+}
+
+/* --- looking at a guest ------------------------------------------------------------- */
+
+static char *read_node(struct discovery *discovery, uint32_t domid, const char *node)
+{
+    char path[PATH_SIZE];
+    char *text = NULL;
+
+    node_path(path, domid, node);
+    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) != 0) {
+        return NULL;
+    }
+    return text;
+}
+
+static bool to_number(const char *text, uint64_t *number)
+{
+    char *end;
+
+    if (text == NULL || *text < '0' || *text > '9') {
+        return false;
+    }
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static bool read_number(struct discovery *discovery, uint32_t domid, const char *node,
+                        uint64_t *number)
+{
+    char *text = read_node(discovery, domid, node);
+    bool good = to_number(text, number);
+
+    free(text);
+    return good;
+}
+
+static void announce(struct discovery *discovery, const struct guest *guest)
+{
+    struct vmctl_error error;
+    char path[PATH_SIZE];
+
+    if (guest->pty.viewer.source.fd < 0) {
+        return;
+    }
+    node_path(path, guest->domid, "console/tty");
+    if (store_write_text(discovery->store, STORE_NO_TRANSACTION, path, guest->pty.name, &error) !=
+        0) {
+        complain("domain %" PRIu32 ": %s", guest->domid, error.message);
+    }
+}
+
+static int attach(struct discovery *discovery, struct known *known, uint64_t port, uint64_t frame)
+{
+    struct guest_place place = {
+        .domid = known->domid,
+        .port = (uint32_t)port,
+        .frame = frame,
+    };
+    char number[16];
+    struct vmctl_error error;
+    char *name = read_node(discovery, known->domid, "name");
+    int code;
+
+    (void)snprintf(number, sizeof(number), "domain-%" PRIu32, known->domid);
+    place.name = name == NULL || *name == '\0' ? number : name;
+    memcpy(place.handle, known->handle, sizeof(place.handle));
+    code = guest_attach(discovery->consoles, &place, &error);
+    if (code == 0) {
+        announce(discovery, consoles_find(discovery->consoles, known->domid));
+    } else if (known->failures == 0) {
+        complain("%s", error.message);
+    }
+    free(name);
+    return code;
+}
+
+/* 0: all is well, or nothing can be done until the store says something new. */
+static int look_at(struct discovery *discovery, struct known *known)
+{
+    struct guest *guest = consoles_find(discovery->consoles, known->domid);
+    uint8_t handle[16];
+    uint64_t frame;
+    uint64_t port;
+    int code = domain_info(discovery, known->domid, handle);
+
+    if (code == -ESRCH || (code == 0 && memcmp(handle, known->handle, sizeof(handle)) != 0)) {
+        forget(discovery, known);
+        return 0;
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (!watch(discovery, known)) {
+        return -EAGAIN;
+    }
+    if (!read_number(discovery, known->domid, "console/port", &port) ||
+        !read_number(discovery, known->domid, "console/ring-ref", &frame) || port == 0 ||
+        port > UINT32_MAX) {
+        return 0; /* not yet; or nodes are lost but the guest is not */
+    }
+    if (guest != NULL && guest->remote_port == port && guest->frame == frame) {
+        announce(discovery, guest);
+        return 0;
+    }
+    if (guest != NULL) {
+        guest_detach(guest, false);
+    }
+    return attach(discovery, known, port, frame);
+}
+
+static void look(struct timer *timer)
+{
+    struct discovery *discovery = OWNER(struct discovery, timer, look);
+    const struct known *failed = NULL;
+
+    for (unsigned int i = 0; i < LOOK_AT_ONCE && discovery->dirty != NULL; i++) {
+        struct known *known = discovery->dirty;
+        uint32_t domid = known->domid;
+
+        if (known == failed) {
+            break; /* all others have had their turn */
+        }
+        unmark(discovery, known);
+        if (look_at(discovery, known) == 0) {
+            known = find(discovery, domid);
+            if (known != NULL) {
+                known->failures = 0;
+            }
+        } else if (known->failures++ < FAILURE_LIMIT) {
+            failed = failed == NULL ? known : failed;
+            mark(discovery, known);
+        } else {
+            complain("domain %" PRIu32 ": its console is given up", domid);
+        }
+    }
+    if (discovery->dirty != NULL) {
+        loop_set_timer(&discovery->consoles->loop, timer, failed == NULL ? 0 : RETRY_MS);
+    } else if (discovery->store != NULL) {
+        discovery->settled = true;
+    }
+}
+
+/* --- what is there ------------------------------------------------------------------ */
+
+/* All domains from number `first` on; a count of new ones, or a negative errno. */
+static int learn_from(struct discovery *discovery, uint32_t first)
+{
+    int found = 0;
+    int count;
+
+    do {
+        const struct xen_domctl_getdomaininfo *info = discovery->list;
+
+        count = domain_list(discovery, first);
+        for (int i = 0; i < count; i++) {
+            uint32_t domid = info[i].domain;
+            bool new = find(discovery, domid) == NULL;
+            struct known *known = lives(&info[i]) ? learn(discovery, domid, info[i].handle) : NULL;
+
+            if (known != NULL) {
+                known->seen = discovery->sweeps;
+                found += new;
+            }
+            first = domid + 1;
+        }
+    } while (count == (int)LIST_COUNT && first < DOMID_FIRST_RESERVED);
+    return count < 0 ? count : found;
+}
+
+static void sweep(struct timer *timer)
+{
+    struct discovery *discovery = OWNER(struct discovery, timer, sweep);
+    int code;
+
+    discovery->sweeps++;
+    code = learn_from(discovery, 1);
+    if (code < 0) {
+        complain("list of domains: %s", strerror(-code));
+        loop_set_timer(&discovery->consoles->loop, timer, CHECK_MS);
+        return;
+    }
+    for (uint32_t i = 0; i < discovery->table_size; i++) {
+        struct known *known = discovery->table[i];
+
+        if (known != NULL && known->seen != discovery->sweeps) {
+            forget(discovery, known);
+        }
+    }
+}
+
+static void sweep_in(struct discovery *discovery, uint64_t milliseconds)
+{
+    if (!discovery->sweep.armed) {
+        loop_set_timer(&discovery->consoles->loop, &discovery->sweep, milliseconds);
+    }
+}
+
+/* --- what the store says ------------------------------------------------------------- */
+
+static void log_limit_changed(struct discovery *discovery, struct guest *guest, const char *path)
+{
+    uint64_t limit;
+    char *text = NULL;
+
+    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) == 0 &&
+        to_number(text, &limit)) {
+        guest_set_limit(guest, limit);
+    }
+    free(text);
+}
+
+static void name_changed(struct discovery *discovery, struct guest *guest, const char *path)
+{
+    char *name = NULL;
+
+    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &name, NULL, NULL) == 0 &&
+        *name != '\0') {
+        guest_rename(guest, name);
+    }
+    free(name);
+}
+
+/* Something at or below /paravane/guest/NUMBER. */
+static void ours_changed(struct discovery *discovery, const char *path)
+{
+    static const char above[] = "/paravane/guest/";
+    struct known *known;
+    struct guest *guest;
+    uint8_t handle[16];
+    uint64_t domid;
+    char *rest;
+
+    if (strncmp(path, above, sizeof(above) - 1) != 0) {
+        return;
+    }
+    domid = strtoull(path + sizeof(above) - 1, &rest, 10);
+    if (domid == 0 || domid >= DOMID_FIRST_RESERVED) {
+        return;
+    }
+    known = find(discovery, (uint32_t)domid);
+    if (known == NULL && domain_info(discovery, (uint32_t)domid, handle) == 0) {
+        known = learn(discovery, (uint32_t)domid, handle);
+    }
+    guest = consoles_find(discovery->consoles, (uint32_t)domid);
+    if (guest != NULL && strcmp(rest, "/log-limit") == 0) {
+        log_limit_changed(discovery, guest, path);
+    } else if (guest != NULL && strcmp(rest, "/name") == 0) {
+        name_changed(discovery, guest, path);
+    } else if (known != NULL && *rest == '\0') {
+        mark(discovery, known);
+    }
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+    size_t wanted = strlen(end);
+
+    return length >= wanted && strcmp(text + length - wanted, end) == 0;
+}
+
+static void console_changed(struct discovery *discovery, const char *path, const char *token)
+{
+    struct known *known = find(discovery, (uint32_t)strtoul(token + 1, NULL, 10));
+
+    /* The terminal's name is what we write ourselves. */
+    if (known != NULL && !ends_with(path, "/tty")) {
+        mark(discovery, known);
+    }
+}
+
+static void changed(struct discovery *discovery, const char *path, const char *token)
+{
+    switch (*token) {
+    case 'c':
+        console_changed(discovery, path, token);
+        break;
+    case 'g':
+        ours_changed(discovery, path);
+        break;
+    case 'i':
+        /* Nothing new may also mean that numbers have started again from the lowest. */
+        if (learn_from(discovery, discovery->highest + 1) <= 0) {
+            sweep_in(discovery, CHECK_MS);
+        }
+        break;
+    case 'r':
+        sweep_in(discovery, SWEEP_MS);
+        break;
+    default:
+        break;
+    }
+}
+
+static void store_ready(struct source *source, uint32_t events)
+{
+    struct discovery *discovery = (struct discovery *)source;
+    const char *path;
+    const char *token;
+
+    (void)events;
+    /* The event's words last until the next one is asked for, not until the next request. */
+    while (store_next_event(discovery->store, &path, &token, NULL) == 1) {
+        char *copy = strdup(path);
+        char kind[16];
+
+        (void)snprintf(kind, sizeof(kind), "%s", token);
+        if (copy != NULL) {
+            changed(discovery, copy, kind);
+        }
+        free(copy);
+    }
+}
+
+static int watch_all(struct store_client *store, struct vmctl_error *error)
+{
+    int code = store_watch(store, "/paravane/guest", "g", error);
+
+    if (code == 0) {
+        code = store_watch(store, "@introduceDomain", "i", error);
+    }
+    if (code == 0) {
+        code = store_watch(store, "@releaseDomain", "r", error);
+    }
+    return code;
+}
+
+static void reach_store(struct timer *timer)
+{
+    struct discovery *discovery = OWNER(struct discovery, timer, retry);
+    struct loop *loop = &discovery->consoles->loop;
+    struct vmctl_error error;
+    struct store_client *store = NULL;
+    int code = store_open(NULL, &store, &error);
+
+    if (code == 0) {
+        store_set_patience(store, STORE_WAIT_MS);
+        code = watch_all(store, &error);
+    }
+    if (code == 0) {
+        discovery->source = (struct source){ .ready = store_ready, .fd = store_fd(store) };
+        code = discovery->source.fd < 0 ? discovery->source.fd
+                                        : loop_watch(loop, &discovery->source, EPOLLIN);
+    }
+    if (code != 0) {
+        store_close(store);
+        loop_set_timer(loop, timer, RETRY_MS);
+        return;
+    }
+    discovery->store = store;
+    sweep(&discovery->sweep);
+    store_ready(&discovery->source, 0);
+    loop_set_timer(loop, &discovery->look, 0);
+}
+
+int discovery_open(struct discovery *discovery, struct vmctl_error *error)
+{
+    discovery->dirty_end = &discovery->dirty;
+    discovery->source.fd = -1;
+    discovery->look.fire = look;
+    discovery->sweep.fire = sweep;
+    discovery->retry.fire = reach_store;
+    discovery->list = privcmd_buffer(&discovery->consoles->privcmd,
+                                     LIST_COUNT * sizeof(struct xen_domctl_getdomaininfo));
+    if (discovery->list == NULL) {
+        return vmctl_fail(error, -ENOMEM, "list of domains: %s", strerror(ENOMEM));
+    }
+    reach_store(&discovery->retry);
+    return 0;
+}
+
+void discovery_close(struct discovery *discovery)
+{
+    struct loop *loop = &discovery->consoles->loop;
+
+    loop_clear_timer(loop, &discovery->look);
+    loop_clear_timer(loop, &discovery->sweep);
+    loop_clear_timer(loop, &discovery->retry);
+    if (discovery->store != NULL) {
+        (void)loop_watch(loop, &discovery->source, 0);
+        store_close(discovery->store);
+    }
+    for (uint32_t i = 0; i < discovery->table_size; i++) {
+        free(discovery->table[i]);
+    }
+    free(discovery->table);
+    privcmd_buffer_free(&discovery->consoles->privcmd, discovery->list,
+                        LIST_COUNT * sizeof(struct xen_domctl_getdomaininfo));
+}

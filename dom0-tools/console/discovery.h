@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which guests there are: from the store and the hypervisor's list of domains.
+ *
+ * A new guest costs the same however many there are: the store says that there
+ * is one, the hypervisor's list is read from the last number known.  All of it
+ * is read only at the start and some time after something was seen to end.
+ */
+#ifndef DOM0_TOOLS_CONSOLE_DISCOVERY_H
+#define DOM0_TOOLS_CONSOLE_DISCOVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dom0-tools/console/guest.h"
+#include "libvmctl/store_client.h"
+
+/* A domain, whether it has a console yet or not. */
+struct known {
+    struct known *next_dirty;
+    uint32_t domid;
+    uint32_t seen; /* the last sweep that found it */
+    unsigned int failures;
+    bool dirty;
+    bool watched;
+    uint8_t handle[16];
+};
+
+struct discovery {
+    struct source source; /* the store's events; first */
+    struct consoles *consoles;
+    struct store_client *store; /* NULL until it could be reached */
+    struct known **table;       /* by number */
+    uint32_t table_size;
+    uint32_t highest;    /* number that was seen */
+    struct known *dirty; /* to be looked at, first come first */
+    struct known **dirty_end;
+    struct timer look;
+    struct timer sweep;
+    struct timer retry; /* of the store */
+    uint32_t sweeps;
+    bool settled; /* what was there at the start has its console */
+    void *list;   /* what the hypervisor fills */
+};
+
+/* The caller has set `consoles`.  The store need not be there yet. */
+int discovery_open(struct discovery *discovery, struct vmctl_error *error);
+void discovery_close(struct discovery *discovery);
+
+#endif
