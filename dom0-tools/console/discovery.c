@@ -518,6 +518,17 @@ static int watch_all(struct store_client *store, struct vmctl_error *error)
     return code;
 }
 
+/* Not to be taken for settled before the watches have fired. */
+static void mark_all(struct discovery *discovery)
+{
+    for (uint32_t i = 0; i < discovery->table_size; i++) {
+        if (discovery->table[i] != NULL) {
+            mark(discovery, discovery->table[i]);
+        }
+    }
+    loop_set_timer(&discovery->consoles->loop, &discovery->look, 0);
+}
+
 static void reach_store(struct timer *timer)
 {
     struct discovery *discovery = OWNER(struct discovery, timer, retry);
@@ -536,14 +547,19 @@ static void reach_store(struct timer *timer)
                                         : loop_watch(loop, &discovery->source, EPOLLIN);
     }
     if (code != 0) {
+        if (!discovery->waiting) {
+            discovery->waiting = true;
+            complain("waiting for the store: %s", error.message);
+        }
         store_close(store);
         loop_set_timer(loop, timer, RETRY_MS);
         return;
     }
+    discovery->waiting = false;
     discovery->store = store;
     sweep(&discovery->sweep);
+    mark_all(discovery);
     store_ready(&discovery->source, 0);
-    loop_set_timer(loop, &discovery->look, 0);
 }
 
 int discovery_open(struct discovery *discovery, struct vmctl_error *error)

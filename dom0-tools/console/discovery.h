@@ -40,6 +40,7 @@ struct discovery {
     struct timer retry; /* of the store */
     uint32_t sweeps;
     bool settled; /* what was there at the start has its console */
+    bool waiting; /* for the store, and have said so */
     void *list;   /* what the hypervisor fills */
 };
 

@@ -90,8 +90,8 @@ static uint64_t start_position(const struct stream *stream, const struct console
 
 static void admit(struct visitor *visitor, struct stream *stream)
 {
-    const struct console_request *request = &visitor->request;
-    struct console_reply reply = { .position = start_position(stream, request) };
+    const struct console_request request = visitor->request; /* which goes with the visitor */
+    struct console_reply reply = { .position = start_position(stream, &request) };
     struct viewer *viewer = calloc(1, sizeof(*viewer));
 
     if (viewer == NULL) {
@@ -103,10 +103,10 @@ static void admit(struct visitor *visitor, struct stream *stream)
     viewer->position = reply.position;
     viewer->process = visitor->process;
     viewer->socket = true;
-    viewer->no_follow = (request->flags & CONSOLE_FLAG_NO_FOLLOW) != 0;
+    viewer->no_follow = (request.flags & CONSOLE_FLAG_NO_FOLLOW) != 0;
     dismiss(visitor, false);
     stream_join(stream, viewer);
-    if (request->flags & CONSOLE_FLAG_WRITE) {
+    if (request.flags & CONSOLE_FLAG_WRITE) {
         stream->writer = viewer;
     }
     if (reply_to(viewer->source.fd, &reply)) {
