@@ -40,8 +40,8 @@ static char *take(struct node_list *list, size_t size)
     return taken;
 }
 
-static const char *format_text(struct node_list *list, const char *format, va_list words,
-                               size_t *length)
+__attribute__((format(printf, 2, 0))) static const char *
+format_text(struct node_list *list, const char *format, va_list words, size_t *length)
 {
     va_list again;
     char *text;

@@ -89,9 +89,9 @@ static int give_text(uint64_t argument, const char *text, size_t size)
     size_t length = strnlen(text, size - 1);
     int error = copy_array_to_guest(guest_pointer(char, argument), text, length);
 
-    return error != 0 ? error
-                      : copy_array_to_guest(guest_pointer(char, argument + length), zeroes,
-                                            size - length);
+    return error != 0
+               ? error
+               : copy_array_to_guest(guest_pointer(char, argument + length), zeroes, size - length);
 }
 
 static long compile_info(uint64_t argument)
