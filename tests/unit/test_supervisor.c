@@ -232,7 +232,9 @@ static void end_guest(uint32_t domid, enum guest_end end, enum guest_action acti
 
 static void drop_domain(uint32_t domid)
 {
-    *fact_of(domid) = world.facts[--world.fact_count];
+    struct domain_fact *fact = fact_of(domid);
+
+    *fact = world.facts[--world.fact_count];
 }
 
 static void drop_nodes(uint32_t domid)
@@ -664,7 +666,7 @@ static struct guest_config *some_guest(void)
     static const char xml[] = "<domain type='xen'><name>web</name>"
                               "<uuid>0a0b0c0d-0000-0000-0000-000000000001</uuid>"
                               "<memory unit='MiB'>64</memory>"
-                              "<os><kernel>/boot/k</kernel></os></domain>";
+                              "<os><type>linux</type><kernel>/boot/k</kernel></os></domain>";
     struct guest_config *config = NULL;
     struct vmctl_error error = { .code = 0 };
 
