@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* vmctl destroy, shutdown, reboot, pause, unpause: one guest or several. */
+#include "dom0-tools/vmctl/commands.h"
+#include "dom0-tools/vmctl/program.h"
+
+#include "libvmctl/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+typedef int act_fn(struct program *program, uint32_t domid, struct vmctl_error *error);
+
+static int act_on(struct program *program, const char *who, act_fn *act, uint32_t *domid,
+                  struct vmctl_error *error)
+{
+    int r = program_find(program, who, domid, error);
+
+    if (r == 0) {
+        r = act(program, *domid, error);
+    }
+    program_clear_progress(program);
+    return r;
+}
+
+/* All of them, even if one fails; the first failure is the command's. */
+static int act_on_each(struct program *program, char **operands, size_t count, act_fn *act,
+                       struct vmctl_error *error)
+{
+    struct json *out = &program->out;
+    int result = 0;
+    size_t i;
+
+    if (program->json) {
+        json_begin(out, NULL, '{');
+        json_begin(out, "results", '[');
+    }
+    for (i = 0; i < count; i++) {
+        struct vmctl_error one = { .code = 0 };
+        uint32_t domid = 0;
+        int r = act_on(program, operands[i], act, &domid, &one);
+
+        if (program->json) {
+            json_begin(out, NULL, '{');
+            json_text(out, "guest", operands[i]);
+            if (r == 0) {
+                json_number(out, "domid", domid);
+            } else {
+                json_error(out, "error", &one);
+            }
+            json_end(out, '}');
+        } else if (r < 0) {
+            put_error(stderr, &one);
+        }
+        if (r < 0 && result == 0) {
+            result = r;
+            *error = one;
+            error->message[0] = '\0'; /* it has been told */
+        }
+    }
+    if (program->json) {
+        json_end(out, ']');
+        json_end(out, '}');
+    }
+    return result;
+}
+
+static int act_destroy(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    return vmctl_destroy(program->handle, domid, error);
+}
+
+static int run_destroy(struct program *program, char **operands, size_t count,
+                       struct vmctl_error *error)
+{
+    return act_on_each(program, operands, count, act_destroy, error);
+}
+
+const struct command command_destroy = {
+    .name = "destroy",
+    .operands = "GUEST...",
+    .least = 1,
+    .most = OPERANDS_MANY,
+    .completes = COMPLETES_GUESTS,
+    .summary = "End a guest at once, as if its power failed.",
+    .details = "The guest is not asked; what it has not written to its disks is lost.",
+    .run = run_destroy,
+};
+
+/* --- shutdown, reboot --------------------------------------------------------------- */
+
+#define SLICE_MS 500
+
+static bool wait;
+static uint64_t timeout = 300;
+
+static const struct option_spec wait_options[] = {
+    { .name = "wait",
+      .letter = 'w',
+      .help = "Return when the guest has ended, not when it has been asked.",
+      .flag = &wait },
+    { .name = "timeout",
+      .argument = "SECONDS",
+      .help = "Wait no longer than this; default 300.",
+      .number = &timeout },
+    { .name = NULL },
+};
+
+/* In slices, to show that time goes by. */
+static int wait_ended(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    unsigned int begun = program_seconds(program);
+
+    for (;;) {
+        int r = vmctl_wait_ended(program->handle, domid, SLICE_MS, error);
+
+        if (r != -ETIMEDOUT) {
+            return r;
+        }
+        if (program_seconds(program) - begun >= timeout) {
+            (void)vmctl_fail(error, -ETIMEDOUT, "it has not ended within %llu s",
+                             (unsigned long long)timeout);
+            vmctl_error_remedy(error, "'vmctl destroy' ends a guest without asking it");
+            return vmctl_context(error, -ETIMEDOUT, "shut down guest %u", domid);
+        }
+        program_progress(program, "waiting for the guest to end", -1);
+    }
+}
+
+static int act_shutdown(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    int r = vmctl_shutdown(program->handle, domid, error);
+
+    return r == 0 && wait ? wait_ended(program, domid, error) : r;
+}
+
+static int run_shutdown(struct program *program, char **operands, size_t count,
+                        struct vmctl_error *error)
+{
+    return act_on_each(program, operands, count, act_shutdown, error);
+}
+
+const struct command command_shutdown = {
+    .name = "shutdown",
+    .operands = "GUEST...",
+    .least = 1,
+    .most = OPERANDS_MANY,
+    .completes = COMPLETES_GUESTS,
+    .summary = "Ask a guest to shut down.",
+    .options = wait_options,
+    .run = run_shutdown,
+};
+
+static int act_reboot(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    return vmctl_reboot(program->handle, domid, error);
+}
+
+static int run_reboot(struct program *program, char **operands, size_t count,
+                      struct vmctl_error *error)
+{
+    return act_on_each(program, operands, count, act_reboot, error);
+}
+
+const struct command command_reboot = {
+    .name = "reboot",
+    .operands = "GUEST...",
+    .least = 1,
+    .most = OPERANDS_MANY,
+    .completes = COMPLETES_GUESTS,
+    .summary = "Ask a guest to restart.",
+    .details = "What follows is what its description says in <on_reboot>.",
+    .run = run_reboot,
+};
+
+/* --- pause, unpause ------------------------------------------------------------------- */
+
+static int act_pause(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    return vmctl_pause(program->handle, domid, error);
+}
+
+static int run_pause(struct program *program, char **operands, size_t count,
+                     struct vmctl_error *error)
+{
+    return act_on_each(program, operands, count, act_pause, error);
+}
+
+const struct command command_pause = {
+    .name = "pause",
+    .operands = "GUEST...",
+    .least = 1,
+    .most = OPERANDS_MANY,
+    .completes = COMPLETES_GUESTS,
+    .summary = "Stop a guest's vCPUs.",
+    .run = run_pause,
+};
+
+static int act_unpause(struct program *program, uint32_t domid, struct vmctl_error *error)
+{
+    return vmctl_unpause(program->handle, domid, error);
+}
+
+static int run_unpause(struct program *program, char **operands, size_t count,
+                       struct vmctl_error *error)
+{
+    return act_on_each(program, operands, count, act_unpause, error);
+}
+
+const struct command command_unpause = {
+    .name = "unpause",
+    .operands = "GUEST...",
+    .least = 1,
+    .most = OPERANDS_MANY,
+    .completes = COMPLETES_GUESTS,
+    .summary = "Let a paused guest go on.",
+    .run = run_unpause,
+};
