@@ -61,8 +61,12 @@ static enum vmctl_reason reason_of(int code)
         enum vmctl_reason reason;
     } rows[] = {
         { EINVAL, VMCTL_INVALID },
+        { ERANGE, VMCTL_INVALID },
+        { ENAMETOOLONG, VMCTL_INVALID },
+        { EISDIR, VMCTL_INVALID },
         { ENOENT, VMCTL_NOT_FOUND },
         { ESRCH, VMCTL_NOT_FOUND },
+        { ENOTDIR, VMCTL_NOT_FOUND },
         { EEXIST, VMCTL_EXISTS },
         { ENOMEM, VMCTL_NO_MEMORY },
         { ENOEXEC, VMCTL_BAD_KERNEL },
