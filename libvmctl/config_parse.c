@@ -7,7 +7,6 @@
  */
 #include "libvmctl/config_rules.h"
 #include "libvmctl/config_values.h"
-#include "libvmctl/uuid.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
 #define EXPECTED_SIZE 200
 
@@ -439,7 +439,7 @@ static void complete(struct config_parse *parse)
         config->initrd = NULL;
     }
     if (!parse->has_uuid) {
-        uuid_make(config->uuid);
+        uuid_generate_random(config->uuid);
     }
 }
 

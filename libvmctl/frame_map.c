@@ -8,12 +8,15 @@
 
 #include "libvmctl/domain.h"
 
-/* Extents asked for in one call. */
-#define BATCH (FRAME_BUFFER_SIZE / sizeof(uint64_t))
+/* Extents asked for in one call: what fits in the buffer. */
+#define BATCH 1024u
+
+#define BUFFER_SIZE (BATCH * sizeof(uint64_t))
 
 struct populate {
     struct frame_map *map;
-    const struct frame_place *place;
+    struct privcmd *privcmd;
+    uint32_t domid;
     uint64_t *buffer;
     struct vmctl_error *error;
 };
@@ -39,8 +42,8 @@ static uint64_t populate_large(const struct populate *populate, uint64_t first, 
         for (uint64_t i = 0; i < want; i++) {
             populate->buffer[i] = (first + done + i) << FRAME_EXTENT_ORDER;
         }
-        got = domain_populate(populate->place->privcmd, populate->place->domid, populate->buffer,
-                              (size_t)want, FRAME_EXTENT_ORDER);
+        got = domain_populate(populate->privcmd, populate->domid, populate->buffer, (size_t)want,
+                              FRAME_EXTENT_ORDER);
         for (long i = 0; i < got; i++) {
             populate->map->extents[first + done + (uint64_t)i].base = populate->buffer[i];
         }
@@ -65,8 +68,7 @@ static int populate_small(const struct populate *populate, uint64_t number, uint
     for (uint64_t i = 0; i < pages; i++) {
         populate->buffer[i] = (number << FRAME_EXTENT_ORDER) + i;
     }
-    got = domain_populate(populate->place->privcmd, populate->place->domid, populate->buffer,
-                          (size_t)pages, 0);
+    got = domain_populate(populate->privcmd, populate->domid, populate->buffer, (size_t)pages, 0);
     if (got != (long)pages) {
         return no_memory(populate, got < 0 ? got : -ENOMEM);
     }
@@ -90,30 +92,33 @@ static int populate_all(const struct populate *populate, uint64_t pages)
     return r;
 }
 
-int frame_map_populate(struct frame_map *map, const struct frame_place *place, uint64_t pages,
-                       struct vmctl_error *error)
+int frame_map_populate(struct frame_map *map, struct privcmd *privcmd, uint32_t domid,
+                       uint64_t pages, struct vmctl_error *error)
 {
     size_t extents = (size_t)((pages + FRAME_EXTENT - 1) >> FRAME_EXTENT_ORDER);
-    const struct populate populate = {
+    struct populate populate = {
         .map = map,
-        .place = place,
-        .buffer = place->buffer,
+        .privcmd = privcmd,
+        .domid = domid,
         .error = error,
     };
     int r;
 
     *map = (struct frame_map){ .extents = calloc(extents, sizeof(*map->extents)), .pages = pages };
-    if (map->extents == NULL) {
-        return vmctl_fail(error, -ENOMEM, "no memory for a list of frames");
+    populate.buffer = privcmd_buffer(privcmd, BUFFER_SIZE);
+    if (map->extents == NULL || populate.buffer == NULL) {
+        r = vmctl_fail(error, -ENOMEM, "no memory for a list of frames");
+    } else {
+        r = domain_claim(privcmd, domid, pages, error);
+        if (r < 0) {
+            r = no_memory(&populate, r);
+        } else {
+            r = populate_all(&populate, pages);
+            /* All of it is used now, or the domain will be destroyed, and the claim with it. */
+            (void)domain_claim(privcmd, domid, 0, NULL);
+        }
     }
-    r = domain_claim(place->privcmd, place->domid, pages, error);
-    if (r == -ENOMEM) {
-        r = no_memory(&populate, r);
-    } else if (r == 0) {
-        r = populate_all(&populate, pages);
-        /* All of it is used now, or the domain will be destroyed, and the claim with it. */
-        (void)domain_claim(place->privcmd, place->domid, 0, NULL);
-    }
+    privcmd_buffer_free(privcmd, populate.buffer, BUFFER_SIZE);
     if (r < 0) {
         frame_map_free(map);
     }

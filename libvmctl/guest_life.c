@@ -102,18 +102,23 @@ static void sleep_ms(long ms)
 }
 
 /* Does the guest have devices, whose back ends have mapped memory of it? */
-static bool has_devices(struct store_client *store, uint32_t domid)
+static bool has_backends(struct store_client *store, uint32_t domid)
 {
-    char path[64];
-    char **names = NULL;
-    size_t count = 0;
+    static const char *const classes[] = { "vbd", "vif" };
+    bool any = false;
 
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/device", domid);
-    if (store_list(store, STORE_NO_TRANSACTION, path, &names, &count, NULL) < 0) {
-        return false;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        char path[64];
+        char **names = NULL;
+        size_t count = 0;
+
+        (void)snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", classes[i], domid);
+        if (store_list(store, STORE_NO_TRANSACTION, path, &names, &count, NULL) == 0) {
+            any = any || count != 0;
+            free(names);
+        }
     }
-    free(names);
-    return count != 0;
+    return any;
 }
 
 static bool gone(struct vmctl *handle, uint32_t domid)
@@ -141,7 +146,7 @@ static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error 
 static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
                    const struct xen_domctl_getdomaininfo *info, struct vmctl_error *error)
 {
-    bool devices = has_devices(store, domid);
+    bool devices = has_backends(store, domid);
     char *name = guest_name_of(store, domid);
     int r = domain_destroy(&handle->privcmd, domid, error);
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "libvmctl/elf_kernel.h"
+#include "libvmctl/image.h"
 #include "libvmctl/sha256.h"
-#include "libvmctl/unpacker.h"
 
 #define FILE_LIMIT (UINT64_C(256) << 20) /* of a packed kernel */
 #define NAME_SIZE  128
@@ -274,7 +274,7 @@ static int unpack(const struct kernel_cache *cache, const char *link, const void
     char name[NAME_SIZE];
     int directory;
     int fd = -ENOENT;
-    int r = unpacker_unpack(packed, size, &image, error);
+    int r = vmctl_image_unpack(packed, size, VMCTL_IMAGE_LIMIT, &image, error);
 
     if (r < 0) {
         vmctl_error_reason(error, r == -ENOMEM ? VMCTL_NO_MEMORY : VMCTL_BAD_KERNEL);
@@ -296,7 +296,7 @@ static int unpack(const struct kernel_cache *cache, const char *link, const void
     if (fd < 0) {
         fd = keep_in_memory(&image, error);
     }
-    free(image.data);
+    vmctl_image_release(&image);
     return fd;
 }
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The store's loop: see wires.h. */
+#include "dom0-tools/store/wires.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define EVENTS 64
+
+static int add(const struct wires *wires, int fd, const int *which)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = (void *)(uintptr_t)which };
+
+    return epoll_ctl(wires->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int wires_open(struct wires *wires, struct stored *stored, struct vmctl_error *error)
+{
+    sigset_t ends;
+
+    wires->stored = stored;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
+    wires->epoll = epoll_create1(EPOLL_CLOEXEC);
+    wires->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (wires->epoll < 0 || wires->signals < 0 || add(wires, wires->signals, &wires->signals) < 0) {
+        return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
+    }
+    return 0;
+}
+
+/* The directory of the socket, if only the last part of it is missing. */
+static void make_directory(const char *path)
+{
+    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    char *slash;
+
+    (void)snprintf(directory, sizeof(directory), "%s", path);
+    slash = strrchr(directory, '/');
+    if (slash != NULL && slash != directory) {
+        *slash = '\0';
+        (void)mkdir(directory, 0755);
+    }
+}
+
+int wires_listen(struct wires *wires, const char *path, struct vmctl_error *error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    mode_t mask;
+    int r;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return vmctl_fail(error, -ENAMETOOLONG, "%s: too long for a socket", path);
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    make_directory(path);
+    wires->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (wires->listener < 0) {
+        return vmctl_fail(error, -errno, "socket: %s", strerror(errno));
+    }
+    /* Who can connect speaks for dom0: root alone, from the first moment on. */
+    (void)unlink(path);
+    mask = umask(0177);
+    r = bind(wires->listener, (const struct sockaddr *)&address, sizeof(address));
+    (void)umask(mask);
+    if (r < 0 || listen(wires->listener, 128) < 0 ||
+        add(wires, wires->listener, &wires->listener) < 0) {
+        return vmctl_fail(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    wires->socket_path = strdup(path);
+    if (wires->evtchn >= 0 && add(wires, wires->evtchn, &wires->evtchn) < 0) {
+        return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
+    }
+    return 0;
+}
+
+void wires_close(struct wires *wires)
+{
+    struct stored *stored = wires->stored;
+
+    for (struct store_connection *connection = stored == NULL ? NULL : stored->sockets;
+         connection != NULL; connection = connection->next) {
+        (void)close(connection->fd);
+    }
+    if (wires->socket_path != NULL) {
+        (void)unlink(wires->socket_path);
+        free(wires->socket_path);
+    }
+    if (wires->listener >= 0) {
+        (void)close(wires->listener);
+    }
+    if (wires->signals >= 0) {
+        (void)close(wires->signals);
+    }
+    if (wires->epoll >= 0) {
+        (void)close(wires->epoll);
+    }
+}
+
+/* Everybody who has something to be sent. */
+static void send_all(struct wires *wires)
+{
+    struct store_connection *connection;
+
+    journal_commit(wires->stored->journal); /* nothing is said that could be forgotten */
+    while ((connection = stored_next_ready(wires->stored)) != NULL) {
+        if (connection->ring) {
+            domains_send(wires, connection);
+        } else {
+            sockets_send(wires, connection);
+        }
+    }
+}
+
+static bool handle(struct wires *wires, const struct epoll_event *event)
+{
+    if (event->data.ptr == &wires->signals) {
+        return false;
+    }
+    if (event->data.ptr == &wires->listener) {
+        sockets_accept(wires);
+    } else if (event->data.ptr == &wires->evtchn) {
+        domains_events(wires);
+    } else {
+        sockets_event(wires, event->data.ptr, event->events);
+    }
+    return true;
+}
+
+int wires_run(struct wires *wires, struct vmctl_error *error)
+{
+    struct epoll_event events[EVENTS];
+    bool more = true; /* at first, look at all */
+
+    for (;;) {
+        int count = epoll_wait(wires->epoll, events, EVENTS, more ? 0 : -1);
+        int r;
+
+        if (count < 0 && errno != EINTR) {
+            return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
+        }
+        for (int i = 0; i < count; i++) {
+            if (!handle(wires, &events[i])) {
+                return 0;
+            }
+        }
+        more = domains_work(wires);
+        send_all(wires);
+        r = stored_compact(wires->stored);
+        if (r < 0) {
+            (void)fprintf(stderr, "paravane-stored: the journal cannot be written: %s\n",
+                          strerror(-r));
+        }
+    }
+}
