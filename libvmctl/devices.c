@@ -185,6 +185,16 @@ static int look(struct store_client *store, const struct device *device, struct 
     vmctl_error_reason(error, VMCTL_DEVICE_FAILED);
     name_device(store, device, error);
     free(words);
+    words = backend_text(store, device, "hotplug-holder");
+    if (words != NULL) {
+        vmctl_error_holder(error, "%s", words);
+        free(words);
+    }
+    words = backend_text(store, device, "hotplug-remedy");
+    if (words != NULL) {
+        vmctl_error_remedy(error, "%s", words);
+        free(words);
+    }
     return -ENODEV;
 }
 

@@ -152,29 +152,33 @@ static int list_numbers(struct devices *devices, const char *path, uint32_t limi
     struct vmctl_error error = { .code = 0 };
     char **names = NULL;
     const char *end;
+    uint32_t *made;
     size_t listed = 0;
     int r;
 
     *numbers = NULL;
     *count = 0;
     r = store_list(devices->store, STORE_NO_TRANSACTION, path, &names, &listed, &error);
-    if (r == -ENOENT) {
-        return 0;
+    if (r < 0) {
+        if (r != -ENOENT) {
+            say(devices, "cannot list %s: %s", path, error.message);
+        }
+        return r == -ENOENT ? 0 : r;
     }
-    if (r == 0) {
-        *numbers = calloc(listed + 1, sizeof(**numbers));
-        r = *numbers != NULL ? 0 : vmctl_fail(&error, -ENOMEM, "no memory");
+    made = calloc(listed + 1, sizeof(*made));
+    if (made == NULL) {
+        say(devices, "cannot list %s: no memory", path);
+        free(names);
+        return -ENOMEM;
     }
-    for (size_t i = 0; r == 0 && i < listed; i++) {
-        if (parse_number(names[i], limit, &(*numbers)[*count], &end) && *end == '\0') {
+    for (size_t i = 0; i < listed; i++) {
+        if (parse_number(names[i], limit, &made[*count], &end) && *end == '\0') {
             (*count)++;
         }
     }
     free(names);
-    if (r < 0) {
-        say(devices, "cannot list %s: %s", path, error.message);
-    }
-    return r;
+    *numbers = made;
+    return 0;
 }
 
 static int list_guest(struct devices *devices, enum device_class class, uint32_t domid)

@@ -187,20 +187,20 @@ int disk_attach(const struct disk_request *request, struct disk_image *image, st
     return keep_loop(request, image, r, &loop, disk, error);
 }
 
-int disk_adopt(const struct disk_request *request, struct disk_image *image, unsigned int major,
-               unsigned int minor, struct disk *disk, struct vmctl_error *error)
+int disk_adopt(const struct disk_request *request, struct disk_image *image, dev_t told,
+               struct disk *disk, struct vmctl_error *error)
 {
     struct loop loop = { .fd = -1 };
     int r;
 
     if (!image->block) {
-        r = loop_adopt(major, minor, image->fd, request->readonly, request->tag, &loop, error);
+        r = loop_adopt(told, image->fd, request->readonly, request->tag, &loop, error);
         return keep_loop(request, image, r, &loop, disk, error);
     }
-    if (image->device != makedev(major, minor)) {
+    if (image->device != told) {
         disk_image_close(image);
         return vmctl_fail(error, -EBUSY, "%s is now another device than the guest has (%x:%x)",
-                          request->path, major, minor);
+                          request->path, major(told), minor(told));
     }
     keep_block(image, disk);
     return 0;

@@ -47,12 +47,9 @@ void disk_image_close(struct disk_image *image);
 int disk_attach(const struct disk_request *request, struct disk_image *image, struct disk *disk,
                 struct vmctl_error *error);
 
-/*
- * The same when a back end has already been told `major`:`minor` by an earlier
- * run of this program.
- */
-int disk_adopt(const struct disk_request *request, struct disk_image *image, unsigned int major,
-               unsigned int minor, struct disk *disk, struct vmctl_error *error);
+/* The same when a back end has been told of a device by an earlier run of this program. */
+int disk_adopt(const struct disk_request *request, struct disk_image *image, dev_t told,
+               struct disk *disk, struct vmctl_error *error);
 
 void disk_close(struct disk *disk);
 

@@ -110,14 +110,14 @@ int loop_attach(int image, bool readonly, const char *tag, struct loop *loop,
 }
 
 /* "loop3" of 7:3, which is /sys/dev/block's to say: with partitions minors are not numbers. */
-static int device_name(unsigned int major, unsigned int minor, char *name, size_t room)
+static int device_name(dev_t device, char *name, size_t room)
 {
     char path[64];
     char target[256];
     const char *last;
     ssize_t length;
 
-    (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(device), minor(device));
     length = readlink(path, target, sizeof(target) - 1);
     if (length < 0) {
         return -errno;
@@ -155,14 +155,18 @@ static int take_over(struct loop *loop, int image, bool readonly, const char *ta
     return 0;
 }
 
-int loop_adopt(unsigned int major, unsigned int minor, int image, bool readonly, const char *tag,
-               struct loop *loop, struct vmctl_error *error)
+int loop_adopt(dev_t device, int image, bool readonly, const char *tag, struct loop *loop,
+               struct vmctl_error *error)
 {
     char name[sizeof(loop->name)];
-    int r = major == MAJOR_OF_LOOPS ? device_name(major, minor, name, sizeof(name)) : -ENODEV;
+    int r = -ENODEV;
 
+    if (major(device) == MAJOR_OF_LOOPS) {
+        r = device_name(device, name, sizeof(name));
+    }
     if (r < 0) {
-        return vmctl_fail(error, r, "block device %x:%x is no loop device", major, minor);
+        return vmctl_fail(error, r, "block device %x:%x is no loop device", major(device),
+                          minor(device));
     }
     r = open_device(name, readonly, loop, error);
     if (r < 0) {

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "libvmctl/error.h"
 
@@ -30,8 +31,8 @@ int loop_attach(int image, bool readonly, const char *tag, struct loop *loop,
  * Take over the device a back end has been told of: bound with this tag, or
  * bound to nothing (then it is bound now).  -EBUSY: it is somebody else's.
  */
-int loop_adopt(unsigned int major, unsigned int minor, int image, bool readonly, const char *tag,
-               struct loop *loop, struct vmctl_error *error);
+int loop_adopt(dev_t device, int image, bool readonly, const char *tag, struct loop *loop,
+               struct vmctl_error *error);
 
 void loop_close(struct loop *loop);
 

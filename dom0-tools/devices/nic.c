@@ -166,8 +166,8 @@ static int configure(const struct nic_request *request, struct netlink *netlink,
 int nic_set_up(const struct nic_request *request, struct netlink *netlink,
                struct vmctl_error *error)
 {
-    struct netlink_link bridge;
-    struct netlink_link link;
+    struct netlink_link bridge = { .index = 0 };
+    struct netlink_link link = { .index = 0 };
     uint32_t mtu = 0;
     int r = find_bridge(request, netlink, &bridge, error);
 

@@ -101,7 +101,7 @@ void guest_name(struct devices *devices, uint32_t domid, char *name, size_t room
 
 void device_words(struct devices *devices, const struct device_key *key, char *words, size_t room)
 {
-    struct node node;
+    struct node node = { .ours = false };
     char *name = NULL;
 
     if (key->class == DEVICE_VIF) {
@@ -117,32 +117,56 @@ void device_words(struct devices *devices, const struct device_key *key, char *w
     free(name);
 }
 
-void answer_failed(struct devices *devices, struct device *device, const struct node *node,
-                   const struct vmctl_error *error)
+/* The log has no parts: all in one line. */
+static void log_failure(struct devices *devices, const struct device *device,
+                        const struct vmctl_error *error)
 {
     char text[sizeof(error->message) + sizeof(error->remedy) + 64];
-    struct store_change changes[2];
-    char paths[2][PATH_SIZE];
     char words[48];
-    int r;
 
     device_words(devices, &device->key, words, sizeof(words));
     (void)snprintf(text, sizeof(text), "%s: %s%s%s", words, error->message,
                    error->remedy[0] != '\0' ? "; " : "", error->remedy);
     make_printable(text);
+    say(devices, "guest %u: %s%s", device->key.domid, device->answered ? "left as it is: " : "",
+        text);
+}
+
+void answer_failed(struct devices *devices, struct device *device, const struct node *node,
+                   const struct vmctl_error *error)
+{
+    struct store_change changes[4];
+    char paths[4][PATH_SIZE];
+    struct vmctl_error said = *error;
+    char text[sizeof(said.what) + sizeof(said.cause) + 4];
+    size_t count = 0;
+    int r;
+
+    log_failure(devices, device, error);
     if (device->answered) {
         device->state = DEVICE_CONNECTED;
-        say(devices, "guest %u: left as it is: %s", device->key.domid, text);
         return;
     }
-    say(devices, "guest %u: %s", device->key.domid, text);
     device->state = DEVICE_FAILED;
-    changes[0] = write_of(paths[0], node, "hotplug-error", text);
-    changes[1] = write_of(paths[1], node, "hotplug-status", "error");
-    r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, 2, NULL, NULL);
+    (void)snprintf(text, sizeof(text), "%s%s%s", said.what, said.what[0] != '\0' ? ": " : "",
+                   said.cause);
+    make_printable(text);
+    make_printable(said.holder);
+    if (said.holder[0] != '\0') {
+        changes[count] = write_of(paths[count], node, "hotplug-holder", said.holder);
+        count++;
+    }
+    if (said.remedy[0] != '\0') {
+        changes[count] = write_of(paths[count], node, "hotplug-remedy", said.remedy);
+        count++;
+    }
+    changes[count] = write_of(paths[count], node, "hotplug-error", text);
+    count++;
+    changes[count] = write_of(paths[count], node, "hotplug-status", "error");
+    count++;
+    r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, count, NULL, NULL);
     if (r < 0) {
-        say(devices, "guest %u: %s: cannot say so in the store: %s", device->key.domid, words,
-            strerror(-r));
+        say(devices, "guest %u: cannot say so in the store: %s", device->key.domid, strerror(-r));
     }
 }
 

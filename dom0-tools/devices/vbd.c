@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "dom0-tools/devices/private.h"
 
@@ -67,7 +68,8 @@ static int conflict(struct devices *devices, const struct device *device,
     return -EBUSY;
 }
 
-static bool physical_numbers(const char *text, unsigned int *major, unsigned int *minor)
+/* "7:3", hexadecimal; false: nothing was said yet. */
+static bool parse_device(const char *text, dev_t *device)
 {
     char *end;
     unsigned long first;
@@ -85,8 +87,7 @@ static bool physical_numbers(const char *text, unsigned int *major, unsigned int
     if (end == text || *end != '\0' || first > 0xfff || second > 0xfffff) {
         return false;
     }
-    *major = (unsigned int)first;
-    *minor = (unsigned int)second;
+    *device = makedev((unsigned int)first, (unsigned int)second);
     return true;
 }
 
@@ -104,27 +105,26 @@ static bool opened(const struct devices *devices, const struct device_key *key)
  * Told of a device before, by an earlier run: take that one over.  Where the
  * answer was not complete and the back end has not opened it, begin again.
  */
-static int attach(struct devices *devices, struct device *device, const struct node *node,
+static int attach(struct devices *devices, struct device *device,
                   const struct disk_request *request, const char *physical,
                   struct disk_image *image, struct vmctl_error *error)
 {
-    unsigned int major;
-    unsigned int minor;
+    dev_t told;
     int r;
 
-    if (!physical_numbers(physical, &major, &minor)) {
+    if (!parse_device(physical, &told)) {
         return disk_attach(request, image, &device->disk, error);
     }
-    r = disk_adopt(request, image, major, minor, &device->disk, error);
-    if (r == 0 || node->has_status || opened(devices, &device->key)) {
+    r = disk_adopt(request, image, told, &device->disk, error);
+    if (r == 0 || device->answered || opened(devices, &device->key)) {
         return r;
     }
     r = disk_image_open(request, image, error);
     return r < 0 ? r : disk_attach(request, image, &device->disk, error);
 }
 
-static int use_disk(struct devices *devices, struct device *device, const struct node *node,
-                    const struct disk_texts *texts, struct vmctl_error *error)
+static int use_disk(struct devices *devices, struct device *device, const struct disk_texts *texts,
+                    struct vmctl_error *error)
 {
     struct disk_request request = {
         .path = texts->path,
@@ -145,12 +145,12 @@ static int use_disk(struct devices *devices, struct device *device, const struct
     device->readonly = request.readonly;
     device->shareable = request.shareable;
     other = table_conflict(&devices->table, device, &image);
-    if (other != NULL && !node->has_status) {
+    if (other != NULL && !device->answered) {
         disk_image_close(&image);
         return conflict(devices, device, other, texts->path, error);
     }
     table_claim(&devices->table, device, &image);
-    return attach(devices, device, node, &request, texts->physical, &image, error);
+    return attach(devices, device, &request, texts->physical, &image, error);
 }
 
 static int answer_disk(struct devices *devices, const struct device *device,
@@ -179,7 +179,7 @@ int set_up_disk(struct devices *devices, struct device *device, const struct nod
                    device->key.handle);
     r = read_disk(devices, node, &texts, error);
     if (r == 0) {
-        r = use_disk(devices, device, node, &texts, error);
+        r = use_disk(devices, device, &texts, error);
     }
     if (r == 0) {
         device->state = DEVICE_CONNECTED;

@@ -139,7 +139,7 @@ static int gave_up(struct devices *devices, const struct device *device, struct 
 static void retry_nic(struct devices *devices, struct device *device)
 {
     struct vmctl_error error = { .code = 0 };
-    struct node node;
+    struct node node = { .ours = true };
     int r = try_nic(devices, device, &error);
 
     node_path(&device->key, node.path);

@@ -517,7 +517,8 @@ int overseer_timeout(const struct overseer *overseer)
         return -1;
     }
     left = due - now(overseer);
-    return left < 0 ? 0 : (int)(left < LEFTOVER_MS * 1000 ? left : LEFTOVER_MS * 1000);
+    left = left < LONGEST_LOOK ? left : LONGEST_LOOK;
+    return left < 0 ? 0 : (int)left;
 }
 
 /* --- what came of it -------------------------------------------------------------------------- */

@@ -253,7 +253,7 @@ START_TEST(a_device_is_taken_over_by_its_tag)
     ck_assert_int_ge(back_end, 0);
     disk_close(&disk);
     image = open_image(&request);
-    ck_assert_int_eq(disk_adopt(&request, &image, 7, disk.minor, &again, NULL), 0);
+    ck_assert_int_eq(disk_adopt(&request, &image, makedev(7, disk.minor), &again, NULL), 0);
     ck_assert_uint_eq(again.minor, disk.minor);
     (void)close(back_end);
     (void)usleep(50000);
@@ -273,11 +273,11 @@ START_TEST(the_device_of_another_is_left_alone)
 
     request.tag = "paravane vbd/6/51712";
     image = open_image(&request);
-    ck_assert_int_eq(disk_adopt(&request, &image, 7, disk.minor, &again, &error), -EBUSY);
+    ck_assert_int_eq(disk_adopt(&request, &image, makedev(7, disk.minor), &again, &error), -EBUSY);
     ck_assert_int_eq(again.fd, -1);
     ck_assert_int_eq(image.fd, -1);
     image = open_image(&request);
-    ck_assert_int_eq(disk_adopt(&request, &image, 1, 0, &again, &error), -ENODEV);
+    ck_assert_int_eq(disk_adopt(&request, &image, makedev(1, 0), &again, &error), -ENODEV);
     disk_close(&disk);
     ck_assert(!bound_for_long(disk.minor));
 }
@@ -295,7 +295,7 @@ START_TEST(a_device_that_came_free_is_bound_again)
     disk_close(&disk);
     ck_assert(!bound_for_long(disk.minor));
     image = open_image(&request);
-    if (disk_adopt(&request, &image, 7, disk.minor, &again, &error) != 0) {
+    if (disk_adopt(&request, &image, makedev(7, disk.minor), &again, &error) != 0) {
         ck_abort_msg("%s", error.message);
     }
     ck_assert_uint_eq(again.minor, disk.minor);
