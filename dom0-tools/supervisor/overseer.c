@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LET_GO_MS   5000 /* back ends have this long before they are named */
-#define LOOK_MS     1000 /* how often a dying domain is looked at */
-#define LEFTOVER_MS 2000 /* whoever destroyed the guest has this long to clean up */
-#define MOST_TRIES  8    /* to create a guest again; some four minutes */
-#define NEVER       INT64_MAX
+#define LET_GO_MS    5000    /* back ends have this long before they are named */
+#define LOOK_MS      1000    /* how often a dying domain is looked at */
+#define LEFTOVER_MS  2000    /* whoever destroyed the guest has this long to clean up */
+#define MOST_TRIES   8       /* to create a guest again; some four minutes */
+#define LONGEST_LOOK 3600000 /* ms */
+#define NEVER        INT64_MAX
 
 enum phase {
     PHASE_LIVING,
