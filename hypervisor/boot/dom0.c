@@ -245,7 +245,7 @@ static void validate_tables(struct build *b, struct vcpu *vcpu)
     /* One use for the vCPU, one for the pin the kernel expects. */
     for (unsigned int use = 0; use < 2; use++) {
         do {
-            error = pt_table_get(b->domain->id, l4, 4);
+            error = frame_type_get(l4, b->domain->id, PAGE_L4);
         } while (error == -XEN_ERESTART);
         if (error != 0) {
             panic("dom0's first page tables are refused (%d)", error);

@@ -13,6 +13,7 @@
 
 #include "guest-pv-headers/arch-x86.h"
 #include "guest-pv-headers/callback.h"
+#include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/vcpu.h"
 #include "guest-pv-headers/xen.h"
 #include "hypervisor/lib/cpumask.h"
@@ -20,7 +21,7 @@
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/mm/page.h"
 #include "hypervisor/time/timer.h"
-#include "hypervisor/x86/regs.h"
+#include "hypervisor/x86/percpu.h"
 
 #include <stdatomic.h>
 
@@ -168,12 +169,38 @@ struct domain *domain_find(domid_t id);
 
 /* domain_find() that knows DOMID_SELF. */
 struct domain *domain_find_or_self(domid_t id);
+
+/*
+ * The domain a caller names that it may act on: itself, or any if it is the control
+ * domain.  NULL with -XEN_EPERM or -XEN_ESRCH in *error; else domain_release() it.
+ */
+static inline struct domain *domain_reach(domid_t id, int *error)
+{
+    struct domain *caller = current->domain, *domain = caller;
+
+    if (unlikely(id != DOMID_SELF) && id != caller->id) {
+        domain = caller->privileged ? domain_find(id) : NULL;
+        if (domain == NULL) {
+            *error = caller->privileged ? -XEN_ESRCH : -XEN_EPERM;
+        }
+    }
+    return domain;
+}
+
 struct domain *domain_find_next(domid_t from); /* the first with id >= from */
 void domain_get(struct domain *domain);        /* one more, to one you hold */
 void domain_put(struct domain *domain);        /* NULL does nothing */
 
 uint32_t domain_count(void);
 domid_t domain_free_id(void); /* one that is not taken now; DOMID_INVALID if all are */
+
+/* Of domain_reach(): the caller itself runs, so that it needs no reference. */
+static inline void domain_release(struct domain *domain)
+{
+    if (unlikely(domain != current->domain)) {
+        domain_put(domain);
+    }
+}
 
 /*
  * Make a domain without memory or vCPUs, paused once.  -XEN_EEXIST if the id is

@@ -246,7 +246,7 @@ void fifo_vcpu_reset(struct vcpu_events *events)
     memset(events->tail, 0, sizeof(events->tail));
     spin_unlock(&events->lock);
     if (page != NULL) {
-        frame_writable_put(page);
+        frame_type_put(page);
     }
 }
 
@@ -266,7 +266,7 @@ void fifo_destroy(struct domain *domain)
         fifo_vcpu_reset(vcpu->events);
     }
     for (uint32_t i = 0; i < fifo->pages; i++) {
-        frame_writable_put(page_of(direct_map_frame(fifo->page[i])));
+        frame_type_put(page_of(direct_map_frame(fifo->page[i])));
     }
     heap_free(fifo);
 }
@@ -331,10 +331,11 @@ long fifo_init_control(struct evtchn_init_control *args)
     if (fifo == NULL) {
         return -XEN_ENOMEM;
     }
-    error = frame_writable_get(mfn(args->control_gfn), domain->id, &page);
+    error = frame_type_get(mfn(args->control_gfn), domain->id, PAGE_WRITABLE);
     if (error != 0) {
         goto free_fifo;
     }
+    page = page_of(mfn(args->control_gfn));
 
     spin_lock(&events->lock);
     if (domain_is_dying(domain) || vcpu->events->control_page != NULL) {
@@ -355,7 +356,7 @@ long fifo_init_control(struct evtchn_init_control *args)
 
 unlock:
     spin_unlock(&events->lock);
-    frame_writable_put(page);
+    frame_type_put(page);
 free_fifo:
     heap_free(fifo);
     return error;
@@ -386,10 +387,11 @@ long fifo_expand_array(struct evtchn_expand_array *args)
     if (events_fifo(events) == NULL) {
         return -XEN_EOPNOTSUPP;
     }
-    error = frame_writable_get(mfn(args->array_gfn), domain->id, &page);
+    error = frame_type_get(mfn(args->array_gfn), domain->id, PAGE_WRITABLE);
     if (error != 0) {
         return error;
     }
+    page = page_of(mfn(args->array_gfn));
 
     spin_lock(&events->lock);
     fifo = events->fifo;
@@ -404,7 +406,7 @@ long fifo_expand_array(struct evtchn_expand_array *args)
     }
     spin_unlock(&events->lock);
     if (error != 0) {
-        frame_writable_put(page);
+        frame_type_put(page);
     }
     return error;
 }

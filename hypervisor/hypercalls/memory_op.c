@@ -29,23 +29,6 @@
 #define ORDER_GUEST   9u
 #define ORDER_CONTROL 18u
 
-/* The domain a request is for: the caller's, or any for the privileged; put_target() it. */
-static struct domain *find_target(domid_t id, int *error)
-{
-    struct domain *caller = current->domain, *domain;
-
-    if (likely(id == DOMID_SELF) || id == caller->id) {
-        return caller; /* it is running: it needs no reference */
-    }
-    if (!caller->privileged) {
-        *error = -XEN_EPERM;
-        return NULL;
-    }
-    domain = domain_find(id);
-    *error = -XEN_ESRCH;
-    return domain;
-}
-
 /* The domain a valid request of the control domain is for; domain_put() it. */
 static struct domain *find_controlled(domid_t id, bool valid, int *error)
 {
@@ -57,13 +40,6 @@ static struct domain *find_controlled(domid_t id, bool valid, int *error)
         *error = domain == NULL ? -XEN_ESRCH : 0;
     }
     return domain;
-}
-
-static void put_target(struct domain *domain)
-{
-    if (domain != current->domain) {
-        domain_put(domain);
-    }
 }
 
 static unsigned int address_bits(uint32_t flags)
@@ -133,13 +109,13 @@ static long reservation(uint64_t command, uint64_t argument)
         request.extent_order > (current->domain->privileged ? ORDER_CONTROL : ORDER_GUEST)) {
         return (long)i;
     }
-    domain = find_target(request.domid, &error);
+    domain = domain_reach(request.domid, &error);
     if (domain == NULL) {
         return (long)i;
     }
     for (uint64_t first = i; i < request.nr_extents; i++) {
         if (i > first && preempt_pending()) {
-            put_target(domain);
+            domain_release(domain);
             return hypercall_continue(__HYPERVISOR_memory_op, 2, kind | i << COMMAND_BITS, argument,
                                       0, 0);
         }
@@ -149,7 +125,7 @@ static long reservation(uint64_t command, uint64_t argument)
             break;
         }
     }
-    put_target(domain);
+    domain_release(domain);
     return (long)i;
 }
 
@@ -160,7 +136,7 @@ static long domain_quantity(uint64_t command, uint64_t argument)
     long result;
     int error = copy_from_guest(&id, guest_pointer(const domid_t, argument));
 
-    domain = error != 0 ? NULL : find_target(id, &error);
+    domain = error != 0 ? NULL : domain_reach(id, &error);
     if (domain == NULL) {
         return error;
     }
@@ -176,7 +152,7 @@ static long domain_quantity(uint64_t command, uint64_t argument)
         result = MAX(result, 1) - 1;
         break;
     }
-    put_target(domain);
+    domain_release(domain);
     return result;
 }
 

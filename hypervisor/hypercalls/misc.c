@@ -22,25 +22,18 @@
 static inline int run_entry(struct multicall_entry __guest *at)
 {
     uint64_t base = guest_address(at);
-    uint64_t number, result, args[4];
+    uint64_t words[6]; /* number, place of the result, arguments */
+    uint64_t result = (uint64_t)-XEN_EINVAL;
 
-    if (unlikely(!guest_address_ok(base) || !guest_address_ok(base + sizeof(*at) - 1))) {
+    if (unlikely(guest_read_words(base, words, 6) != 0)) {
         return -XEN_EFAULT;
     }
-    guest_access_begin();
-    guest_read_word(base, number, fault);
-    guest_read_word(base + 16, args[0], fault);
-    guest_read_word(base + 24, args[1], fault);
-    guest_read_word(base + 32, args[2], fault);
-    guest_read_word(base + 40, args[3], fault);
-    guest_access_end();
-
-    if (unlikely(number == __HYPERVISOR_multicall)) {
-        result = (uint64_t)-XEN_EINVAL; /* no nesting */
-    } else {
-        result = (uint64_t)hypercall_dispatch(number, args[0], args[1], args[2], args[3]);
+    if (likely(words[0] != __HYPERVISOR_multicall)) { /* no nesting */
+        result = (uint64_t)hypercall_dispatch(words[0], words[2], words[3], words[4], words[5]);
     }
     if (unlikely(result == (uint64_t)-XEN_ERESTART)) {
+        uint64_t args[4] = { words[2], words[3], words[4], words[5] };
+
         return hypercall_continued(args) &&
                        copy_array_to_guest((uint64_t __guest *)at->args, args, 4) == 0
                    ? -XEN_ERESTART

@@ -168,23 +168,22 @@ static inline int must_check page_writable_get(struct page *page)
     return likely(error != -XEN_EBUSY) ? error : page_type_get(page, PAGE_WRITABLE);
 }
 
-/* A frame a guest gives the core to write to, with a reference: 0 or -XEN_E*. */
-static inline int must_check frame_writable_get(mfn_t frame, domid_t owner, struct page **out)
+/* A use of a frame a guest names, with a reference: 0 or -XEN_E*. */
+static inline int must_check frame_type_get(mfn_t frame, domid_t owner, enum page_type type)
 {
     int error;
 
     if (!frame_get(frame, owner)) {
         return -XEN_EINVAL;
     }
-    *out = page_of(frame);
-    error = page_type_get(*out, PAGE_WRITABLE);
+    error = page_type_get(page_of(frame), type);
     if (error != 0) {
-        page_put(*out);
+        page_put(page_of(frame));
     }
     return error;
 }
 
-static inline void frame_writable_put(struct page *page)
+static inline void frame_type_put(struct page *page)
 {
     page_type_put(page);
     page_put(page);

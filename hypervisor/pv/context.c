@@ -205,13 +205,13 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
     struct pv_vcpu *pv = &vcpu->pv;
     mfn_t kernel = mfn(context->ctrlreg[3] >> PAGE_SHIFT);
     mfn_t user = mfn(context->ctrlreg[1] >> PAGE_SHIFT);
-    int error = pt_table_get(vcpu->domain->id, kernel, 4);
+    int error = frame_type_get(kernel, vcpu->domain->id, PAGE_L4);
 
     if (error != 0) {
         return error;
     }
     if (user.number != 0) {
-        error = pt_table_get(vcpu->domain->id, user, 4);
+        error = frame_type_get(user, vcpu->domain->id, PAGE_L4);
         if (error != 0) {
             goto put_kernel;
         }

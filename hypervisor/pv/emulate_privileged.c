@@ -193,7 +193,7 @@ static enum outcome emulate_group7(struct vcpu *vcpu, struct cpu_regs *regs,
         if ((insn->modrm >> 3 & 7u) != 7 || !guest_address_ok(insn->address)) {
             return REFUSED;
         }
-        tlb_flush_local_address(insn->address);
+        tlb_flush_here(insn->address);
         return EMULATED;
     }
     if (insn->modrm == 0xd1) {

@@ -10,30 +10,6 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 
-#ifdef PARAVANE_CORE
-/* Aligned or not, within one page. */
-static always_inline bool guest_read_two_words(uint64_t address, uint64_t words[2])
-{
-    if (unlikely(!guest_address_ok(address))) {
-        return false;
-    }
-    guest_access_begin();
-    guest_read_word(address, words[0], fault);
-    guest_read_word(address + 8, words[1], fault);
-    guest_access_end();
-    return true;
-
-fault:
-    guest_access_end();
-    return false;
-}
-#else
-static bool guest_read_two_words(uint64_t address, uint64_t words[2])
-{
-    return raw_copy_from_guest(words, guest_pointer(const uint8_t, address), GUEST_CODE_BYTES) == 0;
-}
-#endif
-
 #define DR6_SINGLE_STEP UINT64_C(0x4000)
 
 /* The code ends in another page, which may not be there. */
@@ -56,7 +32,7 @@ static always_inline unsigned int fetch(uint64_t rip, uint64_t words[2])
     if (unlikely((rip & PAGE_MASK) > PAGE_SIZE - GUEST_CODE_BYTES)) {
         return fetch_across(rip, words);
     }
-    return guest_read_two_words(rip, words) ? GUEST_CODE_BYTES : 0;
+    return guest_read_words(rip, words, 2) == 0 ? GUEST_CODE_BYTES : 0;
 }
 
 unsigned int pv_fetch_code(uint64_t rip, uint64_t words[2])

@@ -47,18 +47,12 @@ void hypercall_page_fill(void *page)
 int hypercall_page_write(struct domain *domain, uint64_t value)
 {
     mfn_t frame = mfn(value >> PAGE_SHIFT);
-    struct page *page;
-    int error;
+    int error =
+        (value & PAGE_MASK) != 0 ? -XEN_EINVAL : frame_type_get(frame, domain->id, PAGE_WRITABLE);
 
-    if ((value & PAGE_MASK) != 0 || !frame_get(frame, domain->id)) {
-        return -XEN_EINVAL;
-    }
-    page = page_of(frame);
-    error = page_writable_get(page);
     if (error == 0) {
-        hypercall_page_fill(page_address(page));
-        page_type_put(page);
+        hypercall_page_fill(direct_map_mfn(frame));
+        frame_type_put(page_of(frame));
     }
-    page_put(page);
     return error;
 }

@@ -2,53 +2,44 @@
 /*
  * mmuext_op: pins, base pointers, flushes, LDT, pages.
  */
-#include "guest-pv-headers/errno.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/mmu.h"
-#include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
-int mmu_vcpus_to_cpus(const struct domain *domain, const uint64_t __guest *bitmap,
-                      struct cpumask *out)
+int mmu_flush_vcpus(const struct domain *domain, const uint64_t __guest *bitmap,
+                    uint64_t address_or_all)
 {
-    memset(out, 0, sizeof(*out));
+    struct cpumask mask = { { 0 } };
+
     for (uint32_t base = 0; base < domain->max_vcpus; base += 64) {
-        uint64_t bits;
-        int error;
+        uint32_t left = MIN(domain->max_vcpus - base, 64u);
+        uint64_t bits = 0;
 
         /* The last word may be shorter in the guest's memory: no more bytes than it must have. */
-        uint32_t left = domain->max_vcpus - base;
-        size_t bytes = left >= 64 ? 8 : (left + 7) / 8;
-
-        bits = 0;
-        error = guest_fault(raw_copy_from_guest(&bits, bitmap + base / 64, bytes));
-        if (error != 0) {
-            return error;
+        if (raw_copy_from_guest(&bits, bitmap + base / 64, (left + 7) / 8) != 0) {
+            return -XEN_EFAULT;
         }
-        while (bits != 0) {
+        for (; bits != 0; bits &= bits - 1) {
             const struct vcpu *vcpu = domain_vcpu(domain, base + (uint32_t)__builtin_ctzll(bits));
 
-            bits &= bits - 1;
             /* One that is not loaded has nothing cached: loading it flushes. */
             if (vcpu != NULL && atomic_load(&vcpu->running)) {
-                cpumask_add(out, vcpu->cpu);
+                cpumask_add(&mask, vcpu->cpu);
             }
         }
     }
+    tlb_flush_mask(&mask, address_or_all);
     return 0;
 }
 
 static int pin(struct domain *owner, mfn_t frame, unsigned int level)
 {
     struct page *page = page_of(frame);
-    int error = pt_table_get(owner->id, frame, level);
+    int error = frame_type_get(frame, owner->id, (enum page_type)level);
 
     if (error != 0) {
         return error;
@@ -88,7 +79,7 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
     int error;
 
     if (!mfn_equal(frame, old)) {
-        error = pt_table_get(vcpu->domain->id, frame, 4);
+        error = frame_type_get(frame, vcpu->domain->id, PAGE_L4);
         if (error != 0) {
             return error;
         }
@@ -110,7 +101,7 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
     int error;
 
     if (frame.number != 0 && !mfn_equal(frame, old)) {
-        error = pt_table_get(vcpu->domain->id, frame, 4);
+        error = frame_type_get(frame, vcpu->domain->id, PAGE_L4);
         if (error != 0) {
             return error;
         }
@@ -134,83 +125,55 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
 /* Clear a page, or copy one onto it. */
 static int write_page(struct domain *owner, mfn_t to, const mfn_t *from)
 {
-    int error = -XEN_EINVAL;
+    int error;
 
-    if (!frame_get(to, owner->id)) {
-        return error;
-    }
     if (from != NULL && !frame_get(*from, owner->id)) {
-        goto put_to;
+        return -XEN_EINVAL;
     }
-    error = page_writable_get(page_of(to));
+    error = frame_type_get(to, owner->id, PAGE_WRITABLE);
     if (error == 0) {
         if (from == NULL) {
             page_clear(direct_map_mfn(to));
         } else {
             page_copy(direct_map_mfn(to), direct_map_mfn(*from));
         }
-        page_type_put(page_of(to));
+        frame_type_put(page_of(to));
     }
     if (from != NULL) {
         page_put(page_of(*from));
     }
-put_to:
-    page_put(page_of(to));
     return error;
 }
 
-static int flush_vcpus(const struct domain *domain, const struct mmuext_op *op, uint64_t what)
+static int flush(const struct mmuext_op *op, const struct domain *domain, uint64_t what)
 {
-    struct cpumask mask;
-    int error = mmu_vcpus_to_cpus(domain, (const uint64_t __guest *)op->arg2.vcpumask, &mask);
-
-    if (error == 0) {
-        tlb_flush_mask(&mask, what);
-    }
-    return error;
-}
-
-static int flush_operation(const struct mmuext_op *op, struct domain *caller)
-{
-    uint64_t address = op->arg1.linear_addr;
-
     switch (op->cmd) {
-    case MMUEXT_TLB_FLUSH_LOCAL:
-        tlb_flush_local();
-        return 0;
-    case MMUEXT_INVLPG_LOCAL:
-        if (guest_address_ok(address)) {
-            tlb_flush_local_address(address);
-        }
-        return 0;
     case MMUEXT_TLB_FLUSH_MULTI:
-        return flush_vcpus(caller, op, TLB_FLUSH_ALL);
     case MMUEXT_INVLPG_MULTI:
-        return guest_address_ok(address) ? flush_vcpus(caller, op, address) : 0;
+        return mmu_flush_vcpus(domain, (const uint64_t __guest *)op->arg2.vcpumask, what);
     case MMUEXT_TLB_FLUSH_ALL:
-        tlb_flush_mask(&caller->dirty_cpus, TLB_FLUSH_ALL);
-        return 0;
     case MMUEXT_INVLPG_ALL:
-        if (guest_address_ok(address)) {
-            tlb_flush_mask(&caller->dirty_cpus, address);
-        }
+        tlb_flush_mask(&domain->dirty_cpus, what);
         return 0;
-    case MMUEXT_FLUSH_CACHE:
-    case MMUEXT_FLUSH_CACHE_GLOBAL:
-        if (!caller->privileged) {
-            return op->cmd == MMUEXT_FLUSH_CACHE ? -XEN_EACCES : -XEN_EINVAL;
-        }
-        flush_caches();
-        return 0;
-    case MMUEXT_MARK_SUPER:
-    case MMUEXT_UNMARK_SUPER:
-        return -XEN_EOPNOTSUPP; /* guests have no superpages */
     default:
         return -XEN_ENOSYS;
     }
 }
 
-static int page_operation(const struct mmuext_op *op, struct domain *owner)
+/* On the address space and the descriptors of the calling vCPU. */
+static int vcpu_operation(const struct mmuext_op *op, struct vcpu *vcpu)
+{
+    switch (op->cmd) {
+    case MMUEXT_NEW_BASEPTR:
+        return mmu_new_kernel_base(vcpu, mfn(op->arg1.mfn));
+    case MMUEXT_NEW_USER_BASEPTR:
+        return new_user_base(vcpu, mfn(op->arg1.mfn));
+    default:
+        return segments_set_ldt(vcpu, op->arg1.linear_addr, op->arg2.nr_ents);
+    }
+}
+
+static int operation(const struct mmuext_op *op, struct domain *owner)
 {
     struct vcpu *vcpu = current;
     mfn_t frame = mfn(op->arg1.mfn), source = mfn(op->arg2.src_mfn);
@@ -224,128 +187,94 @@ static int page_operation(const struct mmuext_op *op, struct domain *owner)
     case MMUEXT_UNPIN_TABLE:
         return unpin(owner, frame);
     case MMUEXT_NEW_BASEPTR:
-        return owner == vcpu->domain ? mmu_new_kernel_base(vcpu, frame) : -XEN_EPERM;
     case MMUEXT_NEW_USER_BASEPTR:
-        return owner == vcpu->domain ? new_user_base(vcpu, frame) : -XEN_EPERM;
     case MMUEXT_SET_LDT:
-        return owner == vcpu->domain
-                   ? segments_set_ldt(vcpu, op->arg1.linear_addr, op->arg2.nr_ents)
-                   : -XEN_EPERM;
+        return owner == vcpu->domain ? vcpu_operation(op, vcpu) : -XEN_EPERM;
     case MMUEXT_CLEAR_PAGE:
         return write_page(owner, frame, NULL);
     case MMUEXT_COPY_PAGE:
         return write_page(owner, frame, &source);
+    case MMUEXT_INVLPG_MULTI:
+    case MMUEXT_INVLPG_ALL:
+        return guest_address_ok(op->arg1.linear_addr)
+                   ? flush(op, vcpu->domain, op->arg1.linear_addr)
+                   : 0;
+    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+        if (!vcpu->domain->privileged) {
+            return op->cmd == MMUEXT_FLUSH_CACHE ? -XEN_EACCES : -XEN_EINVAL;
+        }
+        flush_caches();
+        return 0;
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+        return -XEN_EOPNOTSUPP; /* guests have no superpages */
     default:
-        return flush_operation(op, vcpu->domain);
+        return flush(op, vcpu->domain, TLB_FLUSH_ALL);
     }
 }
 
 static inline int one_operation(uint64_t from, struct domain *owner)
 {
     struct mmuext_op op;
-    uint64_t command, first, second;
+    uint64_t words[sizeof(op) / 8];
 
-    if (unlikely(!guest_address_ok(from) || !guest_address_ok(from + sizeof(op) - 1))) {
+    if (unlikely(guest_read_words(from, words, ARRAY_SIZE(words)) != 0)) {
         return -XEN_EFAULT;
     }
-    guest_access_begin();
-    guest_read_word(from, command, fault);
-    guest_read_word(from + 8, first, fault);
-    guest_read_word(from + 16, second, fault);
-    guest_access_end();
-
-    if ((uint32_t)command == MMUEXT_TLB_FLUSH_LOCAL) {
+    op.cmd = (uint32_t)words[0];
+    op.arg1.linear_addr = words[1];
+    op.arg2.src_mfn = words[2];
+    /* These two, the hot ones, first. */
+    if (op.cmd == MMUEXT_TLB_FLUSH_LOCAL) {
         tlb_flush_local();
         return 0;
     }
-    op.cmd = (uint32_t)command;
-    op.arg1.linear_addr = first;
-    op.arg2.src_mfn = second;
     if (op.cmd == MMUEXT_INVLPG_LOCAL) {
-        return flush_operation(&op, owner);
+        if (guest_address_ok(op.arg1.linear_addr)) {
+            tlb_flush_here(op.arg1.linear_addr);
+        }
+        return 0;
     }
-    return page_operation(&op, owner);
-
-fault:
-    guest_access_end();
-    return -XEN_EFAULT;
+    return operation(&op, owner);
 }
 
-static int operate_all(struct domain *owner, uint64_t operations, uint64_t count, uint64_t *i)
+static int operate_all(struct domain *owner, const struct mmu_batch *batch, uint64_t *i)
 {
-    for (; *i < count; (*i)++) {
+    for (; !mmu_batch_held_up(*i); (*i)++) {
         int error;
 
-        if (*i > 0 && preempt_pending()) {
-            return -XEN_ERESTART;
+        if (*i == batch->count) {
+            return 0;
         }
-        error = one_operation(operations + *i * sizeof(struct mmuext_op), owner);
+        if (*i > 0 && preempt_pending()) {
+            break;
+        }
+        error = one_operation(batch->list + *i * sizeof(struct mmuext_op), owner);
         if (unlikely(error != 0)) {
             return error;
         }
-        if (unlikely(current->pv.unfinished != NULL)) {
-            (*i)++;
-            return -XEN_ERESTART;
-        }
     }
-    return 0;
-}
-
-static struct domain *find_owner(domid_t id, int *error)
-{
-    struct domain *caller = current->domain, *owner;
-
-    if (likely(id == DOMID_SELF) || id == caller->id) {
-        return caller;
-    }
-    *error = -XEN_EPERM;
-    if (!caller->privileged) {
-        return NULL;
-    }
-    *error = -XEN_ESRCH;
-    owner = domain_find(id);
-    return owner;
+    return -XEN_ERESTART;
 }
 
 long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address,
                          uint64_t domain_id)
 {
-    bool continued = (count & MMU_UPDATE_PREEMPTED) != 0;
+    struct mmu_batch batch = { __HYPERVISOR_mmuext_op, operations, count, done_address, domain_id };
     struct domain *owner;
-    uint32_t done = 0;
     uint64_t i = 0;
-    int error = 0;
+    uint32_t done;
+    int error = mmu_batch_begin(&batch, &done);
 
-    if (unlikely(pt_finish(current) != 0)) {
-        return hypercall_continue(__HYPERVISOR_mmuext_op, 4, operations, count, done_address,
-                                  domain_id);
+    if (unlikely(error != 0)) {
+        return error;
     }
-    count = (uint32_t)count & ~(uint64_t)MMU_UPDATE_PREEMPTED;
-    if (unlikely(continued) && done_address != 0) {
-        error = copy_from_guest(&done, guest_pointer(const uint32_t, done_address));
-        if (error != 0) {
-            return error;
-        }
-    }
-    owner = find_owner((domid_t)domain_id, &error);
+    owner = domain_reach((domid_t)domain_id, &error);
     if (unlikely(owner == NULL)) {
         return error;
     }
-
-    error = operate_all(owner, operations, count, &i);
-    if (owner != current->domain) {
-        domain_put(owner);
-    }
-    if (done_address != 0) {
-        done += (uint32_t)i;
-        if (copy_to_guest(guest_pointer(uint32_t, done_address), &done) != 0) {
-            error = -XEN_EFAULT;
-        }
-    }
-    if (unlikely(error == -XEN_ERESTART)) {
-        return hypercall_continue(__HYPERVISOR_mmuext_op, 4,
-                                  operations + i * sizeof(struct mmuext_op),
-                                  (count - i) | MMU_UPDATE_PREEMPTED, done_address, domain_id);
-    }
-    return error;
+    error = operate_all(owner, &batch, &i);
+    domain_release(owner);
+    return mmu_batch_end(&batch, error, i, sizeof(struct mmuext_op), done + (uint32_t)i);
 }

@@ -180,20 +180,6 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
     return 0;
 }
 
-int pt_table_get(domid_t owner, mfn_t frame, unsigned int level)
-{
-    int error;
-
-    if (!frame_get(frame, owner)) {
-        return -XEN_EINVAL;
-    }
-    error = page_type_get(page_of(frame), (enum page_type)level);
-    if (error != 0) {
-        page_put(page_of(frame));
-    }
-    return error;
-}
-
 void pt_table_put(struct vcpu *vcpu, struct page *table)
 {
     if (page_type_put_preemptible(table) != 0) {
@@ -253,7 +239,7 @@ static int set_upper(struct domain *domain, struct page *table, unsigned int lev
     }
     if (present) {
         entry = adjust(entry);
-        error = pt_table_get(domain->id, pte_frame(entry), level - 1);
+        error = frame_type_get(pte_frame(entry), domain->id, (enum page_type)(level - 1));
         if (error != 0) {
             return error;
         }
@@ -456,7 +442,7 @@ static int table_entries_hold(domid_t id, unsigned int level, pte_t *table, unsi
         if (!table_flags_ok(level, entry)) {
             return -XEN_EINVAL;
         }
-        error = pt_table_get(id, pte_frame(entry), level - 1);
+        error = frame_type_get(pte_frame(entry), id, (enum page_type)(level - 1));
         if (error != 0) {
             return error;
         }

@@ -63,10 +63,8 @@ void pt_show_m2p(mfn_t l4, bool show);
 /* Finish what a preempted call of this vCPU left: 0 or -XEN_ERESTART. */
 int must_check pt_finish(struct vcpu *vcpu);
 
-/* Take a use of a table of `level` named by a guest: page reference and type. */
-int must_check pt_table_get(domid_t owner, mfn_t frame, unsigned int level);
-
-/* Give one back; what takes too long is left in vcpu->pv.unfinished. */
+/* Give a use of a table back, and the reference; what takes too long is left in
+ * vcpu->pv.unfinished. */
 void pt_table_put(struct vcpu *vcpu, struct page *table);
 
 #endif

@@ -467,11 +467,12 @@ int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks)
 {
     struct domain_pirqs *pirqs;
     struct page *page;
-    int error = frame_writable_get(frame, domain->id, &page);
+    int error = frame_type_get(frame, domain->id, PAGE_WRITABLE);
 
     if (error != 0) {
         return error;
     }
+    page = page_of(frame);
     spin_lock(&domain->lock);
     pirqs = pirqs_make(domain);
     if (pirqs == NULL) {
@@ -486,7 +487,7 @@ int pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_unmasks)
     }
     spin_unlock(&domain->lock);
     if (error != 0) {
-        frame_writable_put(page);
+        frame_type_put(page);
     }
     return error;
 }
@@ -504,7 +505,7 @@ void pirqs_destroy(struct domain *domain)
     spin_unlock(&domain->lock);
 
     if (pirqs != NULL && pirqs->eoi_page != NULL) {
-        frame_writable_put(pirqs->eoi_page);
+        frame_type_put(pirqs->eoi_page);
     }
     heap_free(pirqs);
 }

@@ -57,29 +57,6 @@ int segments_adjust(uint64_t *descriptors)
     return 0;
 }
 
-static void drop_frame(mfn_t frame)
-{
-    if (mfn_equal(frame, MFN_INVALID)) {
-        return;
-    }
-    page_type_put(page_of(frame));
-    page_put(page_of(frame));
-}
-
-static int take_frame(domid_t owner, mfn_t frame)
-{
-    int error;
-
-    if (!frame_get(frame, owner)) {
-        return -XEN_EINVAL;
-    }
-    error = page_type_get(page_of(frame), PAGE_SEGMENTS);
-    if (error != 0) {
-        page_put(page_of(frame));
-    }
-    return error;
-}
-
 static unsigned int pages_of(const struct descriptor_table *table)
 {
     return DIV_ROUND_UP(table->entries, PER_PAGE);
@@ -118,7 +95,9 @@ void segments_load(const struct vcpu *vcpu)
 static void drop_table(struct descriptor_table *table)
 {
     for (unsigned int i = 0; i < pages_of(table); i++) {
-        drop_frame(table->frames[i]);
+        if (!mfn_equal(table->frames[i], MFN_INVALID)) {
+            frame_type_put(page_of(table->frames[i]));
+        }
     }
     table->entries = 0;
 }
@@ -132,7 +111,7 @@ int segments_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint64_t entries
     }
     for (unsigned int i = 0; i < DIV_ROUND_UP(entries, PER_PAGE); i++) {
         table.frames[i] = mfn(frames[i]);
-        if (take_frame(vcpu->domain->id, table.frames[i]) != 0) {
+        if (frame_type_get(table.frames[i], vcpu->domain->id, PAGE_SEGMENTS) != 0) {
             drop_table(&table);
             return -XEN_EINVAL;
         }
@@ -161,7 +140,8 @@ int segments_set_ldt(struct vcpu *vcpu, uint64_t base, uint64_t entries)
 
         /* A page that is not fit is as if it held no descriptors: using one faults. */
         table.frames[i] = pte_frame(entry);
-        if ((entry & PTE_PRESENT) == 0 || take_frame(vcpu->domain->id, table.frames[i]) != 0) {
+        if ((entry & PTE_PRESENT) == 0 ||
+            frame_type_get(table.frames[i], vcpu->domain->id, PAGE_SEGMENTS) != 0) {
             table.frames[i] = MFN_INVALID;
         }
     }
@@ -209,25 +189,19 @@ long hypercall_set_gdt(uint64_t frames, uint64_t entries)
 long hypercall_update_descriptor(uint64_t address, uint64_t descriptor)
 {
     mfn_t frame = mfn(address >> PAGE_SHIFT);
-    struct page *page;
-    int error = -XEN_EINVAL;
+    enum page_type type;
+    int error;
 
-    if (address % 8 != 0 || !adjust_descriptor(&descriptor) ||
-        !frame_get(frame, current->domain->id)) {
-        return error;
+    if (address % 8 != 0 || !adjust_descriptor(&descriptor) || !frame_valid(frame)) {
+        return -XEN_EINVAL;
     }
-    page = page_of(frame);
     /* In use as descriptors, or plain memory the guest could write itself. */
-    if (page_is(page, PAGE_SEGMENTS)) {
-        error = page_type_get(page, PAGE_SEGMENTS);
-    } else {
-        error = page_writable_get(page);
-    }
+    type = page_is(page_of(frame), PAGE_SEGMENTS) ? PAGE_SEGMENTS : PAGE_WRITABLE;
+    error = frame_type_get(frame, current->domain->id, type);
     if (error == 0) {
-        write_once(((uint64_t *)page_address(page))[(address & PAGE_MASK) / 8], descriptor);
-        page_type_put(page);
+        write_once(((uint64_t *)direct_map_mfn(frame))[(address & PAGE_MASK) / 8], descriptor);
+        frame_type_put(page_of(frame));
     }
-    page_put(page);
     return error;
 }
 

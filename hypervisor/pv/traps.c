@@ -384,27 +384,19 @@ void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
     }
 }
 
+/* The frame a guest's kernel leaves on its stack for hypercall_iret(), in words. */
+enum { IRET_RAX, IRET_R11, IRET_RCX, IRET_VGCF, IRET_RIP, IRET_CS, IRET_RFLAGS, IRET_RSP, IRET_SS };
+
 void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    uint64_t from = regs->rsp;
-    uint64_t rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
+    uint64_t frame[IRET_SS + 1], rflags;
 
-    if (unlikely(!guest_address_ok(from) || !guest_address_ok(from + 71))) {
-        goto bad;
+    if (unlikely(guest_read_words(regs->rsp, frame, ARRAY_SIZE(frame)) != 0)) {
+        domain_crash(vcpu->domain, "vCPU %u: iret with its frame at %lx, which cannot be read",
+                     vcpu->id, regs->rsp);
+        return;
     }
-    guest_access_begin();
-    guest_read_word(from, rax, fault);
-    guest_read_word(from + 8, r11, fault);
-    guest_read_word(from + 16, rcx, fault);
-    guest_read_word(from + 24, flags, fault);
-    guest_read_word(from + 32, rip, fault);
-    guest_read_word(from + 40, cs, fault);
-    guest_read_word(from + 48, rflags, fault);
-    guest_read_word(from + 56, rsp, fault);
-    guest_read_word(from + 64, ss, fault);
-    guest_access_end();
-
-    if ((cs & 3) == 3) {
+    if ((frame[IRET_CS] & 3) == 3) {
         if (unlikely(vcpu->pv.user_l4.number == 0)) {
             domain_crash(vcpu->domain, "vCPU %u: iret to user mode without a user page table",
                          vcpu->id);
@@ -412,33 +404,27 @@ void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
         }
         pv_to_user(vcpu);
     }
-    regs->rax = rax;
-    regs->rip = rip;
-    regs->cs = (cs & 0xffff) | 3;
+    rflags = frame[IRET_RFLAGS];
+    regs->rax = frame[IRET_RAX];
+    regs->rip = frame[IRET_RIP];
+    regs->cs = (frame[IRET_CS] & 0xffff) | 3;
     if (vm_assisted(vcpu->domain, VMASST_TYPE_architectural_iopl)) {
         vcpu->pv.iopl = rflags & RFLAGS_IOPL;
     }
     regs->rflags = (rflags & ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_VIF | RFLAGS_VIP)) |
                    RFLAGS_IF | RFLAGS_FIXED;
-    regs->rsp = rsp;
-    regs->ss = (ss & 0xffff) | 3;
-    if ((flags & VGCF_in_syscall) == 0) {
+    regs->rsp = frame[IRET_RSP];
+    regs->ss = (frame[IRET_SS] & 0xffff) | 3;
+    if ((frame[IRET_VGCF] & VGCF_in_syscall) == 0) {
         regs->vector = 0; /* rcx and r11 are the program's own: not by SYSRET */
-        regs->r11 = r11;
-        regs->rcx = rcx;
+        regs->r11 = frame[IRET_R11];
+        regs->rcx = frame[IRET_RCX];
     }
     write_once(vcpu->info->evtchn_upcall_mask, (rflags & RFLAGS_IF) == 0);
     if (unlikely(vcpu->pv.nmi_masked)) {
         vcpu->pv.nmi_masked = false;
         softirq_raise(SOFTIRQ_GUEST);
     }
-    return;
-
-fault:
-    guest_access_end();
-bad:
-    domain_crash(vcpu->domain, "vCPU %u: iret with its frame at %lx, which cannot be read",
-                 vcpu->id, from);
 }
 
 /*

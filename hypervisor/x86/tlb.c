@@ -50,17 +50,12 @@ void tlb_flush_local(void)
     tlb_load_cr3(read_cr3());
 }
 
-void tlb_flush_local_address(uint64_t address)
-{
-    invlpg(address);
-}
-
-static void flush_here(uint64_t address)
+void tlb_flush_here(uint64_t address)
 {
     if (address == TLB_FLUSH_ALL) {
         tlb_flush_local();
     } else {
-        tlb_flush_local_address(address);
+        invlpg(address);
     }
 }
 
@@ -69,7 +64,7 @@ void tlb_serve(void)
     unsigned int cpu = cpu_id();
 
     if (cpumask_has(&request.waiting, cpu)) {
-        flush_here(request.address);
+        tlb_flush_here(request.address);
         cpumask_remove(&request.waiting, cpu);
     }
 }
@@ -87,7 +82,7 @@ void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
     unsigned int self = cpu_id(), cpu;
 
     if (cpumask_has(&targets, self)) {
-        flush_here(address);
+        tlb_flush_here(address);
         targets.bits[self / 64] &= ~(UINT64_C(1) << (self % 64));
     }
     if (cpumask_empty(&targets)) {

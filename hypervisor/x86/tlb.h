@@ -11,15 +11,15 @@
 
 #include "hypervisor/lib/cpumask.h"
 
-/* Flush this CPU: every non-global translation, or one address. */
+/* Flush this CPU: every non-global translation; or one address, if that is not: */
+#define TLB_FLUSH_ALL UINT64_MAX
 void tlb_flush_local(void);
-void tlb_flush_local_address(uint64_t address);
+void tlb_flush_here(uint64_t address_or_all);
 
 /* Load a top-level table into CR3: a full flush as far as the clock is concerned. */
 void tlb_load_cr3(uint64_t cr3);
 
 /* Flush all of `mask` (this CPU too if it is in it) and return when it is done. */
-#define TLB_FLUSH_ALL UINT64_MAX
 void tlb_flush_mask(const struct cpumask *mask, uint64_t address_or_all);
 
 /* The clock's reading, for a frame that stops being writable or is freed now. */

@@ -167,9 +167,10 @@ void weak tlb_flush_local(void)
     fake.tlb_last_address = TLB_FLUSH_ALL;
 }
 
-void weak tlb_flush_local_address(uint64_t address)
+void weak tlb_flush_here(uint64_t address)
 {
     fake.tlb_flushes++;
+    fake.tlb_flushes_all += address == TLB_FLUSH_ALL;
     fake.tlb_last_address = address;
 }
 

@@ -218,7 +218,7 @@ static void audit(void)
 /* A use of a table held by the test, as a pin is. */
 static inline int pin(struct page *table, unsigned int level)
 {
-    int error = pt_table_get(guest->id, page_frame(table), level);
+    int error = frame_type_get(page_frame(table), guest->id, (enum page_type)level);
 
     if (error == 0) {
         extra_refs[number_of(table)]++;

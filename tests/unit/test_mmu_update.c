@@ -163,7 +163,7 @@ START_TEST(a_privileged_caller_names_frames_and_tables_of_others)
     uint64_t address = NORMAL(table, 0), tables = (uint64_t)(guest->id + 1u) << 16;
 
     fake_set_current(privileged->vcpu[0]);
-    ck_assert_int_eq(pt_table_get(privileged->id, page_frame(table), 1), 0);
+    ck_assert_int_eq(frame_type_get(page_frame(table), privileged->id, PAGE_L1), 0);
     extra_refs[number_of(table)] = extra_uses[number_of(table)] = 1;
     ck_assert_int_eq(update(address, entry_of(a, RW), DOMID_SELF), -XEN_EINVAL);
     ck_assert_int_eq(update(address, entry_of(a, RW), guest->id), 0);

@@ -363,9 +363,9 @@ START_TEST(a_table_of_another_domain_is_no_entry)
     ck_assert_int_eq(set(l2, 0, entry_of(foreign, RW)), -XEN_EINVAL);
     ck_assert_int_eq(pt_set_entry(guest, other->id, l2, 0, entry_of(foreign, RW), false),
                      -XEN_EINVAL);
-    ck_assert_int_eq(pt_table_get(guest->id, page_frame(foreign), 1), -XEN_EINVAL);
-    ck_assert_int_eq(pt_table_get(guest->id, mfn(FAKE_FRAMES), 1), -XEN_EINVAL);
-    ck_assert_int_eq(pt_table_get(guest->id, MFN_INVALID, 1), -XEN_EINVAL);
+    ck_assert_int_eq(frame_type_get(page_frame(foreign), guest->id, PAGE_L1), -XEN_EINVAL);
+    ck_assert_int_eq(frame_type_get(mfn(FAKE_FRAMES), guest->id, PAGE_L1), -XEN_EINVAL);
+    ck_assert_int_eq(frame_type_get(MFN_INVALID, guest->id, PAGE_L1), -XEN_EINVAL);
     audit();
 }
 END_TEST
@@ -1385,8 +1385,9 @@ static void *run_cpu(void *argument)
         preempt_in = (unsigned int)rand_r(&seed) % 3;
         switch (rand_r(&seed) % 7) {
         case 0:
-            if (own == NULL && pt_table_get(guest->id, page_frame(page),
-                                            1 + (unsigned int)rand_r(&seed) % 4) == 0) {
+            if (own == NULL &&
+                frame_type_get(page_frame(page), guest->id,
+                               (enum page_type)(1 + (unsigned int)rand_r(&seed) % 4)) == 0) {
                 own = page;
             }
             break;

@@ -202,9 +202,9 @@ START_TEST(a_gdt_with_one_bad_frame_is_refused_whole)
     list_pages(before, 1);
     list_pages(frames, 4);
     ck_assert_int_eq(segments_set_gdt(vcpu, before, 512), 0);
-    ck_assert_int_eq(pt_table_get(guest->id, page_frame(l1), 1), 0);
+    ck_assert_int_eq(frame_type_get(page_frame(l1), guest->id, PAGE_L1), 0);
     table_of(table)[0] = entry_of(writable, RW);
-    ck_assert_int_eq(pt_table_get(guest->id, page_frame(table), 1), 0);
+    ck_assert_int_eq(frame_type_get(page_frame(table), guest->id, PAGE_L1), 0);
     for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
         for (unsigned int place = 0; place < 4; place++) {
             uint64_t list[4];
@@ -303,7 +303,7 @@ static void make_tree(void)
     table_of(l4)[pte_index(ldt_base, 4)] = entry_of(l3, RW);
     table_of(l3)[pte_index(ldt_base, 3)] = entry_of(l2, RW);
     table_of(l2)[pte_index(ldt_base, 2)] = entry_of(ldt_l1, RW);
-    ck_assert_int_eq(pt_table_get(guest->id, page_frame(l4), 4), 0);
+    ck_assert_int_eq(frame_type_get(page_frame(l4), guest->id, PAGE_L4), 0);
     vcpu->pv.kernel_l4 = page_frame(l4);
 }
 

@@ -216,7 +216,7 @@ START_TEST(a_single_address_flushed_is_no_flush)
     uint32_t stamp = tlb_clock();
 
     fake_cpu_use(1, NULL);
-    tlb_flush_local_address(0x5000);
+    tlb_flush_here(0x5000);
     fake_cpu_use(0, NULL);
     ck_assert(stale(stamp));
 }
