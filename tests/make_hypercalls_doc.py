@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""docs/hypercalls.md, made from hypervisor/hypercalls/hypercall_list.h and the guests' headers.
+"""docs/hypercalls.md, made from hypervisor/domain/hypercall_list.h and the guests' headers.
 
     make_hypercalls_doc.py > docs/hypercalls.md      after a change of the list
 
@@ -13,7 +13,7 @@ import pathlib
 import re
 import sys
 
-LIST = "hypervisor/hypercalls/hypercall_list.h"
+LIST = "hypervisor/domain/hypercall_list.h"
 NUMBERS = "guest-pv-headers/xen.h"
 ROW = re.compile(r"X\(\s*(\d+),\s*(\w+),\s*(\w+),\s*(\d),\s*(\w+)\)")
 DEFINE = re.compile(r"^#define __HYPERVISOR_(\w+)\s+(\d+)", re.MULTILINE)
@@ -60,7 +60,7 @@ MORE = {
 
 HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
-<!-- Made by tests/make_hypercalls_doc.py from hypervisor/hypercalls/hypercall_list.h; do not edit. -->
+<!-- Made by tests/make_hypercalls_doc.py from hypervisor/domain/hypercall_list.h; do not edit. -->
 # Hypercalls
 
 Number in rax, arguments in rdi, rsi, rdx and r10 (no call has more), SYSCALL from the guest's kernel; the result is in

@@ -20,7 +20,6 @@
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/drivers/serial.h"
 #include "hypervisor/event/event.h"
-#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/printf.h"

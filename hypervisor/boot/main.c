@@ -14,7 +14,6 @@
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
-#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"

@@ -11,8 +11,6 @@
 #include "hypervisor/pv/cpu_policy.h"
 
 /* A structure still in guest memory. */
-long hypercall_domctl(uint64_t request);
-long hypercall_sysctl(uint64_t request);
 
 /* What is known of a domain that the caller holds. */
 void control_domain_info(const struct domain *domain, struct xen_domctl_getdomaininfo *info);

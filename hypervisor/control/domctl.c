@@ -6,7 +6,6 @@
  * toolstacks, or one that destroys what another builds, cannot meet half way.
  */
 #include "hypervisor/control/control.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/lib/string.h"

@@ -5,7 +5,6 @@
  * One row a command in the table at the end.  Commands without a row but with a
  * name of their own in the ABI are those the core does not offer.
  */
-#include "hypervisor/control/platform_op.h"
 
 #include "guest-pv-headers/platform.h"
 #include "hypervisor/control/firmware.h"

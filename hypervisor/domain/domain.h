@@ -16,6 +16,7 @@
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/vcpu.h"
 #include "guest-pv-headers/xen.h"
+#include "hypervisor/domain/hypercall.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/list.h"
 #include "hypervisor/lib/lock.h"
@@ -161,8 +162,9 @@ struct vcpu {
     } pv;
 };
 
-/* The control domain, once built. */
+/* The control domain, once built, and the core's command line, for it. */
 extern struct domain *dom0;
+extern const char *core_command_line;
 
 /* NULL if there is no such domain (or it is dead); otherwise domain_put() it. */
 struct domain *domain_find(domid_t id);

@@ -47,7 +47,7 @@ void console_force(void);
 /* Provided by control/debug_keys.c: a key struck while input goes to the core. */
 void debug_key(char key);
 
-/* Provided by hypercalls/console_io.c: there is input for dom0. */
+/* Provided by hypercalls/misc.c: there is input for dom0. */
 void console_input_ready(void);
 
 #endif

@@ -12,7 +12,6 @@
  * channels.h.
  */
 #include "guest-pv-headers/errno.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/event/channels.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"

@@ -33,7 +33,6 @@ int must_check grant_table_release_mappings(struct domain *domain);
 void grant_table_destroy(struct domain *domain);
 
 /* GNTTABOP_*; argument still in guest memory. */
-long hypercall_grant_table_op(uint64_t operation, uint64_t argument, uint64_t count);
 
 /*
  * XENMEM_acquire_resource's and add_to_physmap's way to the frames: the n-th

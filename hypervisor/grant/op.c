@@ -5,7 +5,6 @@
  * What is left of a batch that is interrupted comes back as a pointer and a
  * count, which are no different from a new call's.
  */
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/grant/internal.h"
 
 long grant_continue(uint32_t operation, uint64_t argument, uint32_t count)

@@ -5,32 +5,16 @@
  * A switch over the list compiles to comparisons and direct calls: no table a
  * guest's number could be made to speculate beyond, no indirect call.
  */
-#include "guest-pv-headers/errno.h"
-#include "guest-pv-headers/xen.h"
-#include "hypervisor/control/control.h"
-#include "hypervisor/control/platform_op.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/domain.h"
-#include "hypervisor/event/event.h"
-#include "hypervisor/grant/grant.h"
-#include "hypervisor/hypercalls/hypercall.h"
-#include "hypervisor/hypercalls/hypercall_list.h"
-#include "hypervisor/hypercalls/vcpu_op.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/pv/debug_registers.h"
-#include "hypervisor/pv/mmu.h"
-#include "hypervisor/pv/segments.h"
-#include "hypervisor/pv/traps.h"
-#include "hypervisor/sched/sched.h"
-#include "hypervisor/time/vcpu_time.h"
+#include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/entry.h"
-#include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/softirq.h"
 
 /* Where a continuation's arguments go while a multicall is under way on this CPU. */
 struct continuation {
     bool in_multicall;
-    bool wanted;
-    unsigned int count;
+    unsigned int count; /* of arguments; 0: none was asked for */
     uint64_t args[4];
 };
 static struct continuation continuations[CPU_LIMIT];
@@ -56,11 +40,6 @@ static always_inline long dispatch(uint64_t number, uint64_t a, uint64_t b, uint
     }
 }
 
-long hypercall_dispatch(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    return dispatch(number, a, b, c, d);
-}
-
 void hypercall_entry(struct cpu_regs *regs)
 {
     long result = dispatch(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
@@ -81,7 +60,6 @@ long hypercall_continue(unsigned int number, unsigned int count, uint64_t a, uin
     uint64_t args[4] = { a, b, c, d };
 
     if (continuation->in_multicall) {
-        continuation->wanted = true;
         continuation->count = count;
         memcpy(continuation->args, args, count * sizeof(args[0]));
         return -XEN_ERESTART;
@@ -94,19 +72,61 @@ long hypercall_continue(unsigned int number, unsigned int count, uint64_t a, uin
     return -XEN_ERESTART;
 }
 
-void hypercall_in_multicall(bool begin)
+/* One entry; -XEN_ERESTART with its arguments replaced if it wants to be continued. */
+static inline int run_entry(struct multicall_entry __guest *at)
 {
-    continuations[cpu_id()] = (struct continuation){ .in_multicall = begin };
+    uint64_t base = guest_address(at);
+    uint64_t words[6]; /* number, place of the result, arguments */
+    uint64_t result = (uint64_t)-XEN_EINVAL;
+
+    if (unlikely(guest_read_words(base, words, 6) != 0)) {
+        return -XEN_EFAULT;
+    }
+    if (likely(words[0] != __HYPERVISOR_multicall)) { /* no nesting */
+        result = (uint64_t)dispatch(words[0], words[2], words[3], words[4], words[5]);
+    }
+    if (unlikely(result == (uint64_t)-XEN_ERESTART)) {
+        struct continuation *continuation = &continuations[cpu_id()];
+        unsigned int replaced = continuation->count;
+
+        continuation->count = 0;
+        return copy_array_to_guest((uint64_t __guest *)at->args, continuation->args, replaced) == 0
+                   ? -XEN_ERESTART
+                   : -XEN_EFAULT;
+    }
+    guest_access_begin();
+    guest_write_word(base + 8, result, fault);
+    guest_access_end();
+    return 0;
+fault:
+    guest_access_end();
+    return -XEN_EFAULT;
 }
 
-bool hypercall_continued(uint64_t args[4])
+long hypercall_multicall(uint64_t calls, uint64_t count)
 {
-    struct continuation *continuation = &continuations[cpu_id()];
+    struct multicall_entry __guest *entries = guest_pointer(struct multicall_entry, calls);
+    int error = 0;
 
-    if (!continuation->wanted) {
-        return false;
+    count = (uint32_t)count;
+    continuations[cpu_id()] = (struct continuation){ .in_multicall = true };
+    for (uint64_t i = 0; i < count && error == 0; i++) {
+        if (i > 0 && preempt_pending()) {
+            error = -XEN_ERESTART;
+        } else {
+            error = run_entry(&entries[i]);
+        }
+        if (error == -XEN_ERESTART) {
+            calls = guest_address(&entries[i]);
+            count -= i;
+        }
+        if (unlikely(atomic_load_explicit(&current->domain->shutting_down, memory_order_relaxed))) {
+            break;
+        }
     }
-    continuation->wanted = false;
-    memcpy(args, continuation->args, continuation->count * sizeof(args[0]));
-    return true;
+    continuations[cpu_id()].in_multicall = false;
+    if (error == -XEN_ERESTART) {
+        return hypercall_continue(__HYPERVISOR_multicall, 2, calls, count, 0, 0);
+    }
+    return error;
 }

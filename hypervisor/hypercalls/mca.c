@@ -8,12 +8,10 @@
  */
 #include "guest-pv-headers/mca.h"
 #include "hypervisor/domain/domain.h"
-#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 #define MSR_MCG_CAP 0x179u

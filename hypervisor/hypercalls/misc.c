@@ -1,80 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small hypercalls: multicall, xen_version, vm_assist, and one that is refused.
+ * Small hypercalls: xen_version, vm_assist, console_io, and one that is refused.
  */
-#include "guest-pv-headers/errno.h"
-#include "guest-pv-headers/features.h"
 #include "guest-pv-headers/physdev.h"
 #include "guest-pv-headers/version.h"
-#include "guest-pv-headers/xen.h"
-#include "hypervisor/domain/continuation.h"
-#include "hypervisor/domain/domain.h"
-#include "hypervisor/hypercalls/hypercall.h"
+#include "hypervisor/drivers/console.h"
+#include "hypervisor/event/event.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/panic_dump.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/softirq.h"
 
 #define ABI_VERSION ((4 << 16) | 17) /* docs/architecture.md, D1 */
-
-/* One entry; -XEN_ERESTART with its arguments replaced if it wants to be continued. */
-static inline int run_entry(struct multicall_entry __guest *at)
-{
-    uint64_t base = guest_address(at);
-    uint64_t words[6]; /* number, place of the result, arguments */
-    uint64_t result = (uint64_t)-XEN_EINVAL;
-
-    if (unlikely(guest_read_words(base, words, 6) != 0)) {
-        return -XEN_EFAULT;
-    }
-    if (likely(words[0] != __HYPERVISOR_multicall)) { /* no nesting */
-        result = (uint64_t)hypercall_dispatch(words[0], words[2], words[3], words[4], words[5]);
-    }
-    if (unlikely(result == (uint64_t)-XEN_ERESTART)) {
-        uint64_t args[4] = { words[2], words[3], words[4], words[5] };
-
-        return hypercall_continued(args) &&
-                       copy_array_to_guest((uint64_t __guest *)at->args, args, 4) == 0
-                   ? -XEN_ERESTART
-                   : -XEN_EFAULT;
-    }
-    guest_access_begin();
-    guest_write_word(base + 8, result, fault);
-    guest_access_end();
-    return 0;
-fault:
-    guest_access_end();
-    return -XEN_EFAULT;
-}
-
-long hypercall_multicall(uint64_t calls, uint64_t count)
-{
-    struct multicall_entry __guest *entries = guest_pointer(struct multicall_entry, calls);
-    int error = 0;
-
-    count = (uint32_t)count;
-    hypercall_in_multicall(true);
-    for (uint64_t i = 0; i < count && error == 0; i++) {
-        if (i > 0 && preempt_pending()) {
-            error = -XEN_ERESTART;
-        } else {
-            error = run_entry(&entries[i]);
-        }
-        if (error == -XEN_ERESTART) {
-            calls = guest_address(&entries[i]);
-            count -= i;
-        }
-        if (unlikely(atomic_load_explicit(&current->domain->shutting_down, memory_order_relaxed))) {
-            break;
-        }
-    }
-    hypercall_in_multicall(false);
-    if (error == -XEN_ERESTART) {
-        return hypercall_continue(__HYPERVISOR_multicall, 2, calls, count, 0, 0);
-    }
-    return error;
-}
 
 static int give_text(uint64_t argument, const char *text, size_t size)
 {
@@ -234,4 +171,67 @@ long hypercall_xenpmu_op(uint64_t operation, uint64_t argument)
     (void)operation;
     (void)argument;
     return -XEN_EOPNOTSUPP;
+}
+
+/*
+ * console_io.  Other domains than the control domain get -XEN_EPERM: their console is a ring
+ * that dom0 serves, and what they print cannot flood the host.
+ */
+
+/* One unit of progress: what a serial line takes some 20 ms for. */
+#define CHUNK 256u
+
+static long console_write(uint32_t count, uint64_t buffer)
+{
+    char text[CHUNK];
+
+    while (count > 0) {
+        uint32_t part = MIN(count, CHUNK);
+
+        if (copy_array_from_guest(text, guest_pointer(const char, buffer), part) != 0) {
+            return -XEN_EFAULT;
+        }
+        console_write_guest(text, part);
+        buffer += part;
+        count -= part;
+        if (count > 0 && preempt_pending()) {
+            return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count, buffer,
+                                      0);
+        }
+    }
+    return 0;
+}
+
+/* What is taken out of the queue is lost if the guest's buffer faults; so is it with the peer. */
+static long console_read(uint32_t count, uint64_t buffer)
+{
+    char text[CHUNK];
+    size_t got = console_read_guest(text, MIN(count, CHUNK));
+
+    if (copy_array_to_guest(guest_pointer(char, buffer), text, got) != 0) {
+        return -XEN_EFAULT;
+    }
+    return (long)got;
+}
+
+long hypercall_console_io(uint64_t operation, uint64_t count, uint64_t buffer)
+{
+    if (!current->domain->privileged) {
+        return -XEN_EPERM;
+    }
+    switch ((uint32_t)operation) {
+    case CONSOLEIO_write:
+        return console_write((uint32_t)count, buffer);
+    case CONSOLEIO_read:
+        return (uint32_t)count > INT32_MAX ? -XEN_E2BIG : console_read((uint32_t)count, buffer);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+void console_input_ready(void)
+{
+    if (dom0 != NULL) {
+        event_send_global_virq(VIRQ_CONSOLE);
+    }
 }

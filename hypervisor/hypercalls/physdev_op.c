@@ -7,14 +7,10 @@
  * function runs, and copied out after it where the row says so.
  */
 #include "guest-pv-headers/physdev.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/drivers/ioapic.h"
-#include "hypervisor/drivers/msi.h"
-#include "hypervisor/hypercalls/hypercall.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/pirq.h"
-#include "hypervisor/x86/percpu.h"
 
 #define VERSION_REGISTER 0x01u /* of an I/O APIC */
 #define PIN_REGISTERS    0x10u

@@ -4,20 +4,17 @@
  *
  * The timer, by far the most frequent, is looked for first.
  */
-#include "hypervisor/hypercalls/vcpu_op.h"
 
 #include "hypervisor/pv/context.h"
 #include "hypervisor/pv/traps.h"
 
 #include "guest-pv-headers/sched.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/domain/vcpu_info.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/vcpu_time.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 static long initialise(struct vcpu *vcpu, uint64_t argument)

@@ -7,8 +7,6 @@
  */
 #include "hypervisor/mm/heap.h"
 
-#include "hypervisor/lib/lock.h"
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page.h"
 #include "hypervisor/x86/smp.h"

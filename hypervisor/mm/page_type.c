@@ -4,8 +4,6 @@
  */
 #include "hypervisor/mm/page_type.h"
 
-#include "guest-pv-headers/errno.h"
-#include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/smp.h"

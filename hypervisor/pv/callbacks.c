@@ -2,15 +2,10 @@
 /*
  * Where a guest's kernel is entered: trap table, callbacks, its stack.
  */
-#include "guest-pv-headers/callback.h"
-#include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/nmi.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/emulate_privileged.h"
-#include "hypervisor/pv/traps.h"
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/percpu.h"
 
 long hypercall_set_trap_table(uint64_t traps)
 {

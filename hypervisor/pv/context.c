@@ -7,7 +7,6 @@
  */
 #include "hypervisor/pv/context.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/debug_registers.h"
@@ -16,14 +15,9 @@
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/extable.h"
-#include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/percpu.h"
-#include "hypervisor/x86/selectors.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 

@@ -10,8 +10,6 @@
  */
 #include "hypervisor/pv/cpu_policy.h"
 
-#include "guest-pv-headers/errno.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/time/clock.h"

@@ -4,9 +4,6 @@
  */
 #include "hypervisor/pv/debug_registers.h"
 
-#include "guest-pv-headers/errno.h"
-#include "hypervisor/x86/percpu.h"
-
 #define DR6_KEPT    UINT64_C(0x0000e00f) /* hits, BD, BS, BT */
 #define DR6_ONES    UINT64_C(0xffff0ff0)
 #define DR7_ONES    UINT64_C(0x00000400)

@@ -35,9 +35,4 @@ static inline void pv_debug_registers_switch(const struct vcpu *from, const stru
     }
 }
 
-long hypercall_set_debugreg(uint64_t number, uint64_t value);
-
-/* The value; -XEN_ENODEV cannot be told from one, as the ABI has it. */
-long hypercall_get_debugreg(uint64_t number);
-
 #endif

@@ -9,20 +9,16 @@
  */
 #include "hypervisor/pv/emulate_privileged.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/guest_code.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/msr.h"
-#include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/tlb.h"
 
 /* What a guest sees of CR0 and CR4 whatever it does. */

@@ -8,8 +8,6 @@
  */
 #include "hypervisor/pv/emulate_pt_write.h"
 
-#include "guest-pv-headers/errno.h"
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/pv/entry_apply.h"
 #include "hypervisor/pv/guest_code.h"

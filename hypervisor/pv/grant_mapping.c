@@ -2,12 +2,9 @@
 /*
  * Grants in a guest's page tables.
  */
-#include "guest-pv-headers/errno.h"
-#include "guest-pv-headers/grant_table.h"
 #include "hypervisor/grant/grant.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/page_tables.h"
-#include "hypervisor/x86/percpu.h"
 
 /* The table and index that host_addr and flags name; NULL if there is none. */
 static struct page *find_entry(uint64_t host_addr, uint32_t flags, unsigned int *index)

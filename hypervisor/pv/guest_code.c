@@ -4,11 +4,9 @@
  */
 #include "hypervisor/pv/guest_code.h"
 
-#include "hypervisor/domain/domain.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/percpu.h"
 
 #define DR6_SINGLE_STEP UINT64_C(0x4000)
 

@@ -4,7 +4,6 @@
  */
 #include "hypervisor/pv/hypercall_page.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page_type.h"
 

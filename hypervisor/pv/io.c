@@ -8,7 +8,6 @@
  */
 #include "hypervisor/pv/io.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/drivers/pci.h"
 #include "hypervisor/mm/guest_access.h"

@@ -6,7 +6,6 @@
 #define HYPERVISOR_PV_MMU_H
 
 #include "guest-pv-headers/errno.h"
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/x86/percpu.h"
@@ -53,12 +52,6 @@ static inline long mmu_batch_end(const struct mmu_batch *batch, int error, uint6
     }
     return error;
 }
-
-long hypercall_mmu_update(uint64_t updates, uint64_t count, uint64_t done, uint64_t domains);
-long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done, uint64_t domain);
-long hypercall_update_va_mapping(uint64_t address, uint64_t entry, uint64_t flags);
-long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, uint64_t flags,
-                                             uint64_t domain);
 
 /* Load another top-level table for the current vCPU's kernel: 0, -XEN_EINVAL, -XEN_ERESTART. */
 int must_check mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame);

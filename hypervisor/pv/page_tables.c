@@ -9,10 +9,7 @@
  */
 #include "hypervisor/pv/page_tables.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/io_permissions.h"
-#include "hypervisor/lib/atomic.h"
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/features.h"

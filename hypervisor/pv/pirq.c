@@ -8,13 +8,10 @@
  */
 #include "hypervisor/pv/pirq.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/event/event.h"
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/page_type.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 /* Entries of the table: a line + 1, or */

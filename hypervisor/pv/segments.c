@@ -5,16 +5,13 @@
  */
 #include "hypervisor/pv/segments.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/features.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/selectors.h"
-#include "hypervisor/x86/tlb.h"
 
 #define DESCRIPTOR_PRESENT (UINT64_C(1) << 47)
 #define DESCRIPTOR_DPL     (UINT64_C(3) << 45)

@@ -26,10 +26,6 @@ void segments_load(const struct vcpu *vcpu);
 /* Is the code at regs->cs 64-bit code? */
 bool pv_code_is_64bit(const struct cpu_regs *regs);
 
-long hypercall_set_gdt(uint64_t frames, uint64_t entries);
-long hypercall_update_descriptor(uint64_t address, uint64_t descriptor);
-long hypercall_set_segment_base(uint64_t which, uint64_t base);
-
 /* The current vCPU's bases, live in the CPU. */
 uint64_t segment_fs_base(void);
 uint64_t segment_gs_base(void);

@@ -7,17 +7,12 @@
  */
 #include "hypervisor/pv/traps.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/context.h"
 #include "hypervisor/pv/emulate_privileged.h"
 #include "hypervisor/pv/emulate_pt_write.h"
-#include "hypervisor/pv/page_tables.h"
-#include "hypervisor/pv/segments.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/entry.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/selectors.h"
 #include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"

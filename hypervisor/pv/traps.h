@@ -31,11 +31,4 @@ void pv_traps_setup(void);
 void pv_to_kernel(struct vcpu *vcpu);
 void pv_to_user(struct vcpu *vcpu);
 
-long hypercall_set_trap_table(uint64_t traps);
-long hypercall_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall);
-long hypercall_callback_op(uint64_t operation, uint64_t argument);
-long hypercall_stack_switch(uint64_t ss, uint64_t sp);
-long hypercall_fpu_taskswitch(uint64_t set);
-long hypercall_nmi_op(uint64_t operation, uint64_t argument);
-
 #endif

@@ -62,8 +62,6 @@ unsigned int sched_pinned_cpu(const struct vcpu *vcpu);
 uint64_t sched_idle_ns(unsigned int cpu);
 
 /* sched_op: hypercalls/ calls it; argument still in guest memory. */
-long hypercall_sched_op(uint64_t operation, uint64_t argument);
-long hypercall_sched_op_compat(uint64_t operation, uint64_t argument);
 
 /* For the debug key: run queues on the console. */
 void sched_dump(void);

@@ -50,6 +50,5 @@ long vcpu_time_set_periodic(struct vcpu *vcpu, uint64_t period_ns);
 long vcpu_time_stop_periodic(struct vcpu *vcpu);
 long vcpu_time_register_runstate(struct vcpu *vcpu, uint64_t guest_address);
 long vcpu_time_register_clock(struct vcpu *vcpu, uint64_t guest_address);
-long hypercall_set_timer_op(uint64_t deadline_ns);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "hypervisor/x86/descriptors.h"
 
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/page.h"

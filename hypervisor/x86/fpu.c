@@ -6,7 +6,6 @@
 
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 
 #define FXSAVE_SIZE       512

@@ -9,7 +9,6 @@
  */
 #include "hypervisor/x86/irq.h"
 
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/percpu.h"

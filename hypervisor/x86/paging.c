@@ -8,7 +8,6 @@
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/x86/address_space.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 
 /* Whether a guest may look is said by the last entry alone (the machine-to-physical table). */

@@ -10,12 +10,9 @@
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/console.h"
 #include "hypervisor/drivers/reset.h"
-#include "hypervisor/lib/log.h"
 #include "hypervisor/lib/printf.h"
-#include "hypervisor/x86/address_space.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 #include <stdarg.h>

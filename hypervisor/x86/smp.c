@@ -5,20 +5,16 @@
 #include "hypervisor/x86/smp.h"
 
 #include "hypervisor/drivers/acpi.h"
-#include "hypervisor/lib/lock.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/x86/address_space.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/percpu.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 struct cpu cpus[CPU_LIMIT];

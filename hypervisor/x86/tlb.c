@@ -9,7 +9,6 @@
  */
 #include "hypervisor/x86/tlb.h"
 
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"

@@ -4,7 +4,6 @@
  */
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/lib/log.h"
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/time/timer.h"
 #include "hypervisor/x86/apic.h"
@@ -14,7 +13,6 @@
 #include "hypervisor/x86/irq.h"
 #include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 extern const struct extable_entry _extable_start[], _extable_end[];

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/domain/continuation.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/grant/grant.h"
 #include "hypervisor/lib/log.h"

@@ -10,7 +10,6 @@
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/vcpu_info.h"
 #include "hypervisor/event/event.h"
-#include "hypervisor/hypercalls/vcpu_op.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/context.h"
 #include "hypervisor/pv/traps.h"
