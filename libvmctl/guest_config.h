@@ -139,10 +139,7 @@ int guest_config_load(const char *path, const struct guest_reporter *reporter,
 int guest_config_read_file(const char *path, char **text, size_t *length,
                            struct vmctl_error *error);
 
-/*
- * Hold a guest.xml against the RELAX NG schema (NULL: the installed one).  Slow:
- * it loads libxml2, which the parser does without.
- */
+/* Hold a guest.xml against a RELAX NG schema.  Not in libvmctl: see config_validate.c. */
 int guest_config_validate(const char *text, size_t length, const char *called, const char *schema,
                           const struct guest_reporter *reporter, struct vmctl_error *error);
 

@@ -3,6 +3,7 @@
 #include "dom0-tools/vmctl/commands.h"
 #include "dom0-tools/vmctl/console.h"
 #include "dom0-tools/vmctl/program.h"
+#include "dom0-tools/vmctl/schema.h"
 
 #include "libvmctl/error.h"
 #include "libvmctl/guest_config.h"
@@ -178,12 +179,12 @@ static void show_valid(struct program *program, const char *path, const struct g
                  config->nic_count == 1 ? "" : "s");
 }
 
-/* The schema's verdict on what the parser took.  A schema that is not there is no mistake. */
+/* The schema's verdict on what the parser took.  A schema that cannot be asked is no mistake. */
 static int consult_schema(struct reading *reading, const char *text, size_t length,
                           struct vmctl_error *error)
 {
     struct guest_reporter reporter = { .report = report, .context = reading };
-    int r = guest_config_validate(text, length, reading->path, NULL, &reporter, error);
+    int r = schema_check(text, length, &reporter, error);
 
     if (r < 0 && r != -EINVAL) {
         report(reading, 0, false, error->message);

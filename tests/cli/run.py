@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The vmctl program, over a fake libvmctl: what it prints, asks for and returns.
 
-    run.py VMCTL        $srcdir is the tree
+    run.py VMCTL CHECK-SCHEMA        $srcdir is the tree
 """
 import json
 import os
@@ -19,8 +19,9 @@ SMALL = ROOT / "tests/unit/guest_xml/small.xml"
 
 
 class Cli:
-    def __init__(self, program, folder):
+    def __init__(self, program, checker, folder):
         self.program = program
+        self.checker = checker
         self.folder = folder
         self.calls = folder / "calls"
 
@@ -236,7 +237,30 @@ def check_shows_everything_of_every_file(cli):
     equal([report["words"] for report in files[1]["reports"]],
           ["<domain>: <name> is missing", "<domain>: <memory> is missing",
            "<domain>: <os> is missing"])
-    equal(cli.run("check", str(FULL)).returncode, 0)
+    done = cli.run("check", str(FULL))
+    equal(done.returncode, 0)
+    if "not asked" in done.stderr:
+        raise AssertionError(done.stderr)
+
+
+def the_schema_is_asked_by_a_program_of_its_own(cli):
+    def ask(schema, text):
+        done = subprocess.run([cli.checker, str(schema)], input=text, capture_output=True,
+                              encoding="utf-8", timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    schema = ROOT / "libvmctl/guest.rng"
+    equal(ask(schema, FULL.read_text()), (0, "", ""))
+    code, out, err = ask(schema, "<domain type='xen'>\n<name/></domain>")
+    equal((code, err), (1, ""))
+    has(out, "2 Error validating datatype token\n")
+    equal(ask(schema, "<!DOCTYPE d><domain/>")[:2], (1, ""))
+    code, out, err = ask(cli.folder / "nothing.rng", "<domain/>")
+    equal((code, out), (2, ""))
+    has(err, "nothing.rng: No such file or directory")
+    code, out, err = ask(SMALL, "<domain/>")
+    equal((code, out), (2, ""))
+    equal(subprocess.run([cli.checker], capture_output=True, check=False).returncode, 2)
 
 
 # --- failures ---------------------------------------------------------------------
@@ -262,7 +286,7 @@ def errors_have_all_their_parts(cli):
 
 def json_is_json_whatever_happens(cli):
     for words in (["list"], ["info"], ["info", "web"], ["log"], ["dumpxml", "web"], ["version"],
-                  ["top", "-d0"[:2], "0"], ["destroy", "web"], ["pause", "web", "nobody"],
+                  ["top", "-d", "0"], ["destroy", "web"], ["pause", "web", "nobody"],
                   ["create", str(SMALL)], ["create", "missing"], ["check", "missing"],
                   ["rename", "web", "x"], ["set-memory", "web", "1"], ["nonsense"],
                   ["console", "web"], ["list", "--nonsense"], [],
@@ -422,12 +446,12 @@ TESTS = [value for name, value in list(globals().items())
 
 
 def main():
-    program = str(pathlib.Path(sys.argv[1]).resolve())
+    program, checker = (str(pathlib.Path(name).resolve()) for name in sys.argv[1:])
     failed = 0
     for test in TESTS:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                test(Cli(program, pathlib.Path(folder)))
+                test(Cli(program, checker, pathlib.Path(folder)))
                 print(f"PASS: {test.__name__}")
             except AssertionError as error:
                 print(f"FAIL: {test.__name__}: {error}")
