@@ -51,11 +51,15 @@ static int end(struct change *change, int r, const char *what)
     return r < 0 ? vmctl_context(change->error, r, "%s", what) : 0;
 }
 
-/* Send the nodes of a new device, wait for devd; on failure nothing is left. */
+/*
+ * Send the nodes of a new device, wait for devd; on failure nothing is left.
+ * Both ends look at once for the other, and give up if it is not there: so the
+ * nodes appear all together.
+ */
 static int attach(struct change *change, struct node_list *list, const struct device *device)
 {
     struct node_list undo = NODE_LIST_EMPTY;
-    int r = node_list_send(list, change->store, STORE_NO_TRANSACTION, change->error);
+    int r = node_list_commit(list, change->store, change->error);
 
     r = r < 0 ? r : device_wait_set_up(change->store, device, 1, change->error);
     r = r < 0 ? r : state_file_write(change->domid, change->config, change->error);

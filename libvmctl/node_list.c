@@ -10,6 +10,7 @@
 
 #define BLOCK_SIZE 4096u
 #define FIRST_ROOM 64u
+#define MOST_TRIES 64 /* of a transaction that others upset */
 
 /* Strings never move, so blocks are chained, not grown. */
 struct node_block {
@@ -173,6 +174,35 @@ int node_list_send(struct node_list *list, struct store_client *store, uint32_t 
         r = vmctl_fail(error, -ENOMEM, "no memory for changes to the store");
     } else if (list->count != 0) {
         r = store_write_many(store, transaction, list->changes, list->count, NULL, error);
+    }
+    node_list_free(list);
+    return r;
+}
+
+static int send_in_transaction(const struct node_list *list, struct store_client *store,
+                               struct vmctl_error *error)
+{
+    uint32_t transaction = STORE_NO_TRANSACTION;
+    int r = store_transaction_start(store, &transaction, error);
+
+    if (r < 0) {
+        return r;
+    }
+    r = store_write_many(store, transaction, list->changes, list->count, NULL, error);
+    if (r < 0) {
+        (void)store_transaction_end(store, transaction, false, NULL);
+        return r;
+    }
+    return store_transaction_end(store, transaction, true, error);
+}
+
+int node_list_commit(struct node_list *list, struct store_client *store, struct vmctl_error *error)
+{
+    int r =
+        list->failed ? vmctl_fail(error, -ENOMEM, "no memory for changes to the store") : -EAGAIN;
+
+    for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
+        r = send_in_transaction(list, store, error);
     }
     node_list_free(list);
     return r;

@@ -32,6 +32,8 @@ void node_list_directory(struct node_list *list, const char *path, uint32_t owne
 /* Send and empty the list. */
 int node_list_send(struct node_list *list, struct store_client *store, uint32_t transaction,
                    struct vmctl_error *error);
+/* The same as one transaction: who watches sees all of it at once, or nothing. */
+int node_list_commit(struct node_list *list, struct store_client *store, struct vmctl_error *error);
 void node_list_free(struct node_list *list);
 
 #endif

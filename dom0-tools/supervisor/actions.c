@@ -98,31 +98,6 @@ static void add_identity(struct node_list *list, uint32_t domid, const struct gu
     }
 }
 
-static int write_identity(struct store_client *store, uint32_t domid,
-                          const struct guest_config *config, const uint8_t old_uuid[16],
-                          struct vmctl_error *error)
-{
-    int r = -EAGAIN;
-
-    for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
-        struct node_list list = NODE_LIST_EMPTY;
-        uint32_t transaction;
-
-        r = store_transaction_start(store, &transaction, error);
-        if (r < 0) {
-            return r;
-        }
-        add_identity(&list, domid, config, old_uuid);
-        r = node_list_send(&list, store, transaction, error);
-        if (r < 0) {
-            (void)store_transaction_end(store, transaction, false, NULL);
-        } else {
-            r = store_transaction_end(store, transaction, true, error);
-        }
-    }
-    return r;
-}
-
 /*
  * `config` is the old domain's description and still has the guest's own uuid.
  * The transaction is the point of no return: a run killed before it begins
@@ -132,6 +107,7 @@ static int give_identity(struct vmctl *handle, uint32_t domid, struct guest_conf
                          struct vmctl_error *error)
 {
     struct store_client *store = handle_store(handle, error);
+    struct node_list list = NODE_LIST_EMPTY;
     uint8_t old_uuid[16];
     int r;
 
@@ -145,7 +121,8 @@ static int give_identity(struct vmctl *handle, uint32_t domid, struct guest_conf
     config->on_crash = GUEST_ACTION_PRESERVE;
     r = set_handle(handle, domid, config->uuid, error);
     if (r == 0) {
-        r = write_identity(store, domid, config, old_uuid, error);
+        add_identity(&list, domid, config, old_uuid);
+        r = node_list_commit(&list, store, error);
     }
     if (r == 0) {
         (void)state_file_write(domid, config, NULL);
