@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "dom0-tools/console/complain.h"
+#include "dom0-tools/daemons/report.h"
 #include "guest-pv-headers/domctl.h"
 #include "guest-pv-headers/sysctl.h"
 #include "guest-pv-headers/xen.h"
@@ -178,7 +178,7 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
     }
     known = calloc(1, sizeof(*known));
     if (known == NULL || !make_room(discovery, domid)) {
-        complain("domain %" PRIu32 ": %s", domid, strerror(ENOMEM));
+        report("domain %" PRIu32 ": %s", domid, strerror(ENOMEM));
         free(known);
         return NULL;
     }
@@ -238,7 +238,7 @@ static void announce(struct discovery *discovery, const struct guest *guest)
     node_path(path, guest->domid, "console/tty");
     if (store_write_text(discovery->store, STORE_NO_TRANSACTION, path, guest->pty.name, &error) !=
         0) {
-        complain("domain %" PRIu32 ": %s", guest->domid, error.message);
+        report("domain %" PRIu32 ": %s", guest->domid, error.message);
     }
 }
 
@@ -261,7 +261,7 @@ static int attach(struct discovery *discovery, struct known *known, uint64_t por
     if (code == 0) {
         announce(discovery, consoles_find(discovery->consoles, known->domid));
     } else if (known->failures == 0) {
-        complain("%s", error.message);
+        report("%s", error.message);
     }
     free(name);
     return code;
@@ -323,7 +323,7 @@ static void look(struct timer *timer)
             failed = failed == NULL ? known : failed;
             mark(discovery, known);
         } else {
-            complain("domain %" PRIu32 ": its console is given up", domid);
+            report("domain %" PRIu32 ": its console is given up", domid);
         }
     }
     if (discovery->dirty != NULL) {
@@ -368,7 +368,7 @@ static void sweep(struct timer *timer)
     discovery->sweeps++;
     code = learn_from(discovery, 1);
     if (code < 0) {
-        complain("list of domains: %s", strerror(-code));
+        report("list of domains: %s", strerror(-code));
         loop_set_timer(&discovery->consoles->loop, timer, CHECK_MS);
         return;
     }
@@ -549,7 +549,7 @@ static void reach_store(struct timer *timer)
     if (code != 0) {
         if (!discovery->waiting) {
             discovery->waiting = true;
-            complain("waiting for the store: %s", error.message);
+            report("waiting for the store: %s", error.message);
         }
         store_close(store);
         loop_set_timer(loop, timer, RETRY_MS);

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dom0-tools/console/complain.h"
+#include "dom0-tools/daemons/report.h"
 #include "guest-pv-headers/grant_table.h"
 #include "guest-pv-headers/xen.h"
 #include "libvmctl/evtchn.h"
@@ -64,7 +64,7 @@ static void give_up_output(struct guest *guest)
     if (!guest->complained) {
         guest->complained = true;
         note(guest, "\r\n[paravane: the guest's console ring made no sense; output was lost]\r\n");
-        complain("domain %u: its console ring makes no sense", guest->domid);
+        report("domain %u: its console ring makes no sense", guest->domid);
     }
 }
 
@@ -83,8 +83,8 @@ static void move_output(struct guest *guest)
         return;
     }
     if (!transcript_append(&guest->transcript, bytes, (size_t)count)) {
-        complain("domain %u: cannot log its console: %s", guest->domid,
-                 strerror(guest->transcript.failure));
+        report("domain %u: cannot log its console: %s", guest->domid,
+               strerror(guest->transcript.failure));
     }
     if (ring_take(&guest->ring, (uint32_t)count)) {
         (void)evtchn_notify(guest->consoles->events.fd, guest->port);
@@ -223,7 +223,7 @@ static void open_transcript(struct guest *guest, const char *name)
         free(other);
     }
     if (code != 0) {
-        complain("%s", error.message);
+        report("%s", error.message);
         guest->transcript = TRANSCRIPT_CLOSED;
         guest->transcript.index = guest->ring.taken;
     }
@@ -284,7 +284,7 @@ static int open_console(struct guest *guest, const struct guest_place *place,
                           strerror(-code));
     }
     if (pty_open(&guest->pty, &guest->consoles->ptys, &guest->stream, &words) != 0) {
-        complain("domain %u: no terminal for its console: %s", guest->domid, words.message);
+        report("domain %u: no terminal for its console: %s", guest->domid, words.message);
     }
     return bind_port(guest, error);
 }

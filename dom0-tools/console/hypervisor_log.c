@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "dom0-tools/console/complain.h"
+#include "dom0-tools/daemons/report.h"
 #include "guest-pv-headers/sysctl.h"
 #include "guest-pv-headers/xen.h"
 
@@ -52,7 +52,7 @@ static void poll_log(struct timer *timer)
             transcript_skip(&log->transcript, index); /* more was said than is kept */
         }
         if (!transcript_append(&log->transcript, (const uint8_t *)log->buffer, (size_t)count)) {
-            complain("cannot log what the hypervisor says: %s", strerror(log->transcript.failure));
+            report("cannot log what the hypervisor says: %s", strerror(log->transcript.failure));
         }
         stream_add(&log->stream, (const uint8_t *)log->buffer, (size_t)count);
     } while (count == (int)BUFFER_SIZE);
@@ -76,7 +76,7 @@ int hypervisor_log_open(struct hypervisor_log *log, struct consoles *consoles,
     log->stream.loop = &consoles->loop;
     log->timer.fire = poll_log;
     if (transcript_open(&log->transcript, &place, &owner, &words) != 0) {
-        complain("%s", words.message);
+        report("%s", words.message);
         log->transcript = TRANSCRIPT_CLOSED;
     }
     code = transcript_open_history(&log->transcript, &log->stream.history);

@@ -5,6 +5,7 @@
  * It may be killed at any moment and started again: docs/toolstack/console.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,16 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "dom0-tools/console/complain.h"
 #include "dom0-tools/console/discovery.h"
 #include "dom0-tools/console/guest.h"
 #include "dom0-tools/console/hypervisor_log.h"
 #include "dom0-tools/console/server.h"
+#include "dom0-tools/daemons/directories.h"
+#include "dom0-tools/daemons/report.h"
 #include "libvmctl/console_client.h"
 
 #define LOG_DIRECTORY    "/var/log/paravane/console"
@@ -47,7 +49,7 @@ struct daemon {
     bool follow_hypervisor;
 };
 
-void complain(const char *format, ...)
+void report(const char *format, ...)
 {
     va_list words;
 
@@ -110,26 +112,20 @@ static void want_many_files(void)
     }
 }
 
-static int make_directory(const char *path, struct vmctl_error *error)
+/* Two of us would both take from the same rings.  The kernel unlocks when we die. */
+static int lock(const char *directory, struct vmctl_error *error)
 {
-    char part[512];
+    char path[512];
+    int fd;
 
-    if (strlen(path) >= sizeof(part)) {
-        return vmctl_fail(error, -ENAMETOOLONG, "%s: path too long", path);
+    (void)snprintf(path, sizeof(path), "%s/lock", directory);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return vmctl_fail(error, -errno, "%s: %s", path, strerror(errno));
     }
-    for (const char *at = path; *at != '\0'; at++) {
-        const char *next = strchr(at + 1, '/');
-        size_t length = next == NULL ? strlen(path) : (size_t)(next - path);
-
-        memcpy(part, path, length);
-        part[length] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
-            return vmctl_fail(error, -errno, "directory %s: %s", part, strerror(errno));
-        }
-        if (next == NULL) {
-            break;
-        }
-        at = next - 1;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)close(fd);
+        return vmctl_fail(error, -EBUSY, "%s: another paravane-consoled is running", path);
     }
     return 0;
 }
@@ -137,10 +133,13 @@ static int make_directory(const char *path, struct vmctl_error *error)
 static int start(struct daemon *daemon, struct vmctl_error *error)
 {
     struct consoles *consoles = &daemon->consoles;
-    int code = make_directory(consoles->log_directory, error);
+    int code = make_directories(consoles->log_directory, error);
 
     if (code == 0) {
-        code = make_directory(consoles->record_directory, error);
+        code = make_directories(consoles->record_directory, error);
+    }
+    if (code == 0) {
+        code = lock(consoles->record_directory, error);
     }
     if (code == 0) {
         code = consoles_open(consoles, error);
@@ -170,12 +169,12 @@ static int run(struct daemon *daemon)
     int code = loop_open(&daemon->consoles.loop);
 
     if (code != 0) {
-        complain("epoll: %s", strerror(-code));
+        report("epoll: %s", strerror(-code));
         return 1;
     }
     code = start(daemon, &error);
     if (code != 0) {
-        complain("%s", error.message);
+        report("%s", error.message);
         return 1;
     }
     code = loop_run(&daemon->consoles.loop);
@@ -218,7 +217,7 @@ static int parse(struct daemon *daemon, int argc, char **argv)
             break;
         case LOG_LIMIT:
             if (!to_bytes(optarg, &daemon->consoles.log_limit)) {
-                complain("--log-limit=%s: not a number of bytes", optarg);
+                report("--log-limit=%s: not a number of bytes", optarg);
                 return 3;
             }
             break;
@@ -240,7 +239,7 @@ static int parse(struct daemon *daemon, int argc, char **argv)
         }
     }
     if (optind < argc) {
-        complain("%s: takes no arguments", argv[optind]);
+        report("%s: takes no arguments", argv[optind]);
         return 3;
     }
     return 0;
