@@ -381,9 +381,12 @@ static void sweep(struct timer *timer)
     }
 }
 
+/* At the latest. */
 static void sweep_in(struct discovery *discovery, uint64_t milliseconds)
 {
-    if (!discovery->sweep.armed) {
+    uint64_t due = loop_now() + milliseconds * 1000000;
+
+    if (!discovery->sweep.armed || discovery->sweep.due > due) {
         loop_set_timer(&discovery->consoles->loop, &discovery->sweep, milliseconds);
     }
 }

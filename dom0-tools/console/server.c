@@ -65,7 +65,7 @@ static unsigned int count_viewers(const struct stream *stream)
     unsigned int count = 0;
 
     for (const struct viewer *viewer = stream->viewers; viewer != NULL; viewer = viewer->next) {
-        count++;
+        count += viewer->socket;
     }
     return count;
 }

@@ -252,6 +252,7 @@ static int make_paths(struct transcript *transcript, const struct transcript_pla
 static void resume(struct transcript *transcript, const struct record *record, uint64_t inode)
 {
     uint64_t since;
+    uint32_t index;
 
     if (record == NULL) {
         return;
@@ -262,8 +263,10 @@ static void resume(struct transcript *transcript, const struct record *record, u
     }
     since = transcript->size - record->offset;
     transcript->position += since;
-    if (record->exact != 0) {
-        transcript->index = record->index + (uint32_t)since;
+    index = record->index + (uint32_t)since;
+    /* What was given back to the guest was logged; else this is not that file after all. */
+    if (record->exact != 0 && (int32_t)(index - transcript->index) >= 0) {
+        transcript->index = index;
     }
 }
 

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dom0-tools/console/discovery.c: guests that come, go and come back under the
+ * same number, as the store and the hypervisor's list of domains tell it.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dom0-tools/console/discovery.h"
+#include "tests/unit/console_world.h"
+#include "tests/unit/fake_store.h"
+
+static struct consoles consoles;
+static struct discovery discovery;
+
+static void start_daemon(void)
+{
+    struct vmctl_error error;
+
+    memset(&consoles, 0, sizeof(consoles));
+    memset(&discovery, 0, sizeof(discovery));
+    consoles.log_directory = world_directory();
+    consoles.record_directory = world_directory();
+    consoles.log_limit = TRANSCRIPT_LIMIT;
+    discovery.consoles = &consoles;
+    ck_assert_int_eq(loop_open(&consoles.loop), 0);
+    ck_assert_int_eq(consoles_open(&consoles, &error), 0);
+    ck_assert_int_eq(discovery_open(&discovery, &error), 0);
+}
+
+static void stop_daemon(void)
+{
+    discovery_close(&discovery);
+    consoles_close(&consoles);
+    loop_close(&consoles.loop);
+}
+
+static void enter(void)
+{
+    world_enter();
+    fake_store_reset();
+}
+
+static void leave(void)
+{
+    stop_daemon();
+    world_leave();
+}
+
+/* Long enough for the timers of discovery. */
+static void turn(unsigned int milliseconds)
+{
+    uint64_t until = loop_now() + milliseconds * UINT64_C(1000000);
+
+    while (loop_now() < until) {
+        ck_assert_int_eq(loop_turn(&consoles.loop, 1), 0);
+    }
+}
+
+static char *node(uint32_t domid, const char *name)
+{
+    static char path[96];
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, name);
+    return path;
+}
+
+static void set_number(uint32_t domid, const char *name, uint32_t number)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%u", number);
+    fake_store_set(node(domid, name), text);
+}
+
+static void write_nodes(uint32_t domid, const char *name)
+{
+    fake_store_set(node(domid, "name"), name);
+    set_number(domid, "console/ring-ref", 5000 + domid);
+    set_number(domid, "console/port", WORLD_REMOTE + domid);
+}
+
+static void create(uint32_t domid, const char *name)
+{
+    world_add(domid);
+    write_nodes(domid, name);
+    fake_store_set("@introduceDomain", "");
+}
+
+static void expect_log(const char *file, const char *wanted)
+{
+    char *is = world_file(file);
+
+    ck_assert_str_eq(is, wanted);
+    free(is);
+}
+
+/* This store does not tell those who watch something below what was removed. */
+static void drop_nodes(uint32_t domid)
+{
+    char path[96];
+
+    fake_store_drop(node(domid, "console"));
+    (void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
+    fake_store_drop(path);
+}
+
+START_TEST(guests_that_are_there_get_their_consoles)
+{
+    create(3, "web");
+    create(4, "db");
+    world_add(5); /* has none */
+    start_daemon();
+    ck_assert(!discovery.settled);
+    turn(50);
+    ck_assert(discovery.settled);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 4));
+    ck_assert_ptr_null(consoles_find(&consoles, 5));
+    ck_assert_str_eq(fake_store_get(node(3, "console/tty")), consoles_find(&consoles, 3)->pty.name);
+    (void)world_say(4, "hello");
+    turn(10);
+    expect_log("db.log", "hello");
+}
+END_TEST
+
+START_TEST(a_new_guest_is_found_whenever_its_nodes_come)
+{
+    start_daemon();
+    turn(20);
+    world_add(3);
+    fake_store_set("@introduceDomain", "");
+    turn(20);
+    ck_assert_ptr_null(consoles_find(&consoles, 3));
+    fake_store_set(node(3, "name"), "web");
+    set_number(3, "console/port", WORLD_REMOTE + 3);
+    turn(20);
+    ck_assert_ptr_null(consoles_find(&consoles, 3));
+    set_number(3, "console/ring-ref", 5003);
+    turn(20);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+}
+END_TEST
+
+START_TEST(our_own_guests_are_announced_by_their_index)
+{
+    start_daemon();
+    turn(20);
+    world_add(3);
+    write_nodes(3, "web");
+    fake_store_set("/paravane/guest/3/log-limit", "100000");
+    fake_store_set("/paravane/guest/3", "");
+    turn(20);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    fake_store_set("/paravane/guest/3/log-limit", "200000");
+    fake_store_set("/paravane/guest/3/name", "renamed");
+    (void)world_say(3, "x");
+    turn(20);
+    ck_assert_uint_eq(consoles_find(&consoles, 3)->transcript.limit, 200000);
+    (void)world_say(3, "y");
+    turn(20);
+    ck_assert_ptr_nonnull(strstr(consoles_find(&consoles, 3)->transcript.path, "/renamed.log"));
+}
+END_TEST
+
+/* D7: what one more guest costs does not depend on how many there are. */
+START_TEST(the_tenth_guest_costs_what_the_first_did)
+{
+    size_t before;
+    size_t first = 0;
+
+    start_daemon();
+    turn(20);
+    for (uint32_t i = 1; i <= 10; i++) {
+        before = fake_store_requests();
+        create(i, "some");
+        turn(20);
+        ck_assert_ptr_nonnull(consoles_find(&consoles, i));
+        if (i == 1) {
+            first = fake_store_requests() - before;
+        }
+        ck_assert_uint_eq(fake_store_requests() - before, first);
+    }
+    ck_assert_uint_le(first, 8);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_destroyed_is_let_go)
+{
+    start_daemon();
+    create(3, "web");
+    turn(20);
+    (void)world_say(3, "last words");
+    world[3].dying = true;
+    drop_nodes(3);
+    turn(20);
+    ck_assert_ptr_null(consoles_find(&consoles, 3));
+    ck_assert(!world[3].mapped);
+    ck_assert(!world[3].bound);
+    expect_log("web.log", "last words");
+    ck_assert_int_ne(access(world_path("3"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(one_whose_nodes_stay_is_let_go_too)
+{
+    start_daemon();
+    create(3, "web");
+    create(4, "db");
+    turn(20);
+    world[3].dying = true;
+    fake_store_set("@releaseDomain", "");
+    turn(400);
+    ck_assert_ptr_null(consoles_find(&consoles, 3));
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 4));
+}
+END_TEST
+
+START_TEST(a_guest_outlives_its_nodes)
+{
+    start_daemon();
+    create(3, "web");
+    turn(20);
+    drop_nodes(3);
+    turn(20);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    (void)world_say(3, "still here");
+    turn(20);
+    expect_log("web.log", "still here");
+}
+END_TEST
+
+START_TEST(a_number_may_be_given_to_another)
+{
+    start_daemon();
+    create(3, "old");
+    (void)world_say(3, "old words");
+    turn(20);
+    memset(&world[3], 0, sizeof(world[3]));
+    drop_nodes(3);
+    world_add(3);
+    world[3].handle[0] = 99;
+    write_nodes(3, "new");
+    (void)world_say(3, "new words");
+    fake_store_set("@introduceDomain", "");
+    turn(3000);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    expect_log("old.log", "old words");
+    expect_log("new.log", "new words");
+}
+END_TEST
+
+START_TEST(nonsense_in_the_nodes_is_nobodys_end)
+{
+    static const char *const words[] = { "",  "-1", "99999999999999999999", "12x",
+                                         "0", " 7", "4294967296",           "../.." };
+
+    start_daemon();
+    turn(20);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        world_add(3);
+        fake_store_set(node(3, "console/ring-ref"), words[(i + 3) % 8]);
+        fake_store_set(node(3, "console/port"), words[i]);
+        fake_store_set("@introduceDomain", "");
+        fake_store_set("/paravane/guest/3/name", words[i]);
+        fake_store_set("/paravane/guest/99999999999999", words[i]);
+        fake_store_set("/paravane/guest/x/y", words[i]);
+        turn(10);
+        ck_assert_ptr_null(consoles_find(&consoles, 3));
+    }
+    write_nodes(3, "../../../etc/passwd");
+    turn(20);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    ck_assert_int_eq(access(world_path("%2E.%2F..%2F..%2Fetc%2Fpasswd.log"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_store_that_is_away_is_waited_for)
+{
+    create(3, "web");
+    fake_store_fail(-ECONNREFUSED);
+    start_daemon();
+    turn(100);
+    ck_assert(!discovery.settled);
+    fake_store_fail(0);
+    turn(600);
+    ck_assert(discovery.settled);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    fake_store_fail(-ECONNREFUSED);
+    (void)world_say(3, "meanwhile");
+    turn(50);
+    fake_store_fail(0);
+    expect_log("web.log", "meanwhile");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("console_discovery");
+    TCase *tcase = tcase_create("console_discovery");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, enter, leave);
+    tcase_add_test(tcase, guests_that_are_there_get_their_consoles);
+    tcase_add_test(tcase, a_new_guest_is_found_whenever_its_nodes_come);
+    tcase_add_test(tcase, our_own_guests_are_announced_by_their_index);
+    tcase_add_test(tcase, the_tenth_guest_costs_what_the_first_did);
+    tcase_add_test(tcase, a_guest_that_is_destroyed_is_let_go);
+    tcase_add_test(tcase, one_whose_nodes_stay_is_let_go_too);
+    tcase_add_test(tcase, a_guest_outlives_its_nodes);
+    tcase_add_test(tcase, a_number_may_be_given_to_another);
+    tcase_add_test(tcase, nonsense_in_the_nodes_is_nobodys_end);
+    tcase_add_test(tcase, a_store_that_is_away_is_waited_for);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
