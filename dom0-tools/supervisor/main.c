@@ -155,6 +155,19 @@ static int world_policy(void *context, uint32_t domid, const char *node, enum gu
     return r;
 }
 
+static void world_name(void *context, uint32_t domid, char *name, size_t room)
+{
+    struct supervisor *supervisor = context;
+    char path[64];
+    char *text = NULL;
+
+    (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
+    (void)store_read(supervisor->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL);
+    (void)snprintf(name, room, "%s",
+                   text != NULL && guest_name_check(text, NULL) == 0 ? text : "?");
+    free(text);
+}
+
 /* Since it was made, says its maker. */
 static int64_t world_lived(void *context, const struct domain_fact *fact)
 {
@@ -368,6 +381,7 @@ static int open_all(struct supervisor *supervisor, struct vmctl_error *error)
         .list = world_list,
         .announced = world_announced,
         .policy = world_policy,
+        .name = world_name,
         .lived = world_lived,
         .quick_ends = world_quick_ends,
         .set_quick_ends = world_set_quick_ends,

@@ -34,6 +34,7 @@ struct ward {
     unsigned int failures;
     unsigned int round; /* of the last list that had it */
     bool told;          /* PHASE_DYING: who holds it */
+    char name[64];      /* for the log; empty until it has ended */
 };
 
 /* A guest to be created from its kept description. */
@@ -221,9 +222,10 @@ static void decide(struct overseer *overseer, struct ward *ward)
         ward->phase = PHASE_FOREIGN;
         return;
     }
+    overseer->world.name(overseer->world.context, ward->fact.domid, ward->name, sizeof(ward->name));
     if (node == NULL || action == GUEST_ACTION_PRESERVE) {
         ward->phase = PHASE_KEPT;
-        say(overseer, "guest %u %s; it is kept", ward->fact.domid, words);
+        say(overseer, "guest %s (%u) %s; it is kept", ward->name, ward->fact.domid, words);
         return;
     }
     ward->wanted = JOB_DESTROY;
@@ -234,9 +236,10 @@ static void decide(struct overseer *overseer, struct ward *ward)
     ward->phase = PHASE_WAITING;
     ward->due = now(overseer) + (int64_t)delay * 1000;
     if (action == GUEST_ACTION_DESTROY) {
-        say(overseer, "guest %u %s; it is destroyed", ward->fact.domid, words);
+        say(overseer, "guest %s (%u) %s; it is destroyed", ward->name, ward->fact.domid, words);
     } else {
-        say(overseer, "guest %u %s; it is started again in %u s", ward->fact.domid, words, delay);
+        say(overseer, "guest %s (%u) %s; it is started again in %u s", ward->name, ward->fact.domid,
+            words, delay);
     }
 }
 
@@ -253,9 +256,13 @@ static void watch_dying(struct overseer *overseer, struct ward *ward)
         return;
     }
     ward->told = true;
+    if (ward->name[0] == '\0') {
+        overseer->world.name(overseer->world.context, ward->fact.domid, ward->name,
+                             sizeof(ward->name));
+    }
     overseer->world.held(overseer->world.context, &ward->fact, words, sizeof(words));
-    say(overseer, "guest %u is dead, but %llu KiB of it are still in use: %s", ward->fact.domid,
-        (unsigned long long)ward->fact.pages * 4, words);
+    say(overseer, "guest %s (%u) is dead, but %llu KiB of it are still in use: %s", ward->name,
+        ward->fact.domid, (unsigned long long)ward->fact.pages * 4, words);
 }
 
 static void consider(struct overseer *overseer, struct ward *ward)
@@ -286,7 +293,7 @@ static void ward_gone(struct overseer *overseer, size_t index)
 
     if (ward->phase == PHASE_DYING && ward->told) {
         overseer->world.released(overseer->world.context, ward->fact.domid);
-        say(overseer, "guest %u is gone now", ward->fact.domid);
+        say(overseer, "guest %s (%u) is gone now", ward->name, ward->fact.domid);
     }
     list_remove(&overseer->wards, index);
 }
@@ -536,7 +543,10 @@ static void created(struct overseer *overseer, const struct job *job)
     kept = kept_at(overseer, index);
     kept->working = false;
     if (job->result == 0) {
-        say(overseer, "guest %u: started again", job->made);
+        char name[64];
+
+        overseer->world.name(context, job->made, name, sizeof(name));
+        say(overseer, "guest %s (%u) has been started again", name, job->made);
         overseer->world.forget_kept(context, job->uuid, false);
         list_remove(&overseer->kept, index);
         return;
@@ -587,7 +597,7 @@ static void ended(struct overseer *overseer, const struct job *job)
     ward->failures++;
     ward->phase = PHASE_WAITING;
     ward->due = now(overseer) + (int64_t)policy_delay(ward->failures) * 1000;
-    say(overseer, "guest %u: %s; next try in %u s", job->domid, job->words,
+    say(overseer, "guest %s (%u): %s; next try in %u s", ward->name, job->domid, job->words,
         policy_delay(ward->failures));
 }
 

@@ -52,6 +52,8 @@ struct overseer_world {
     int (*announced)(void *, uint32_t **domids, size_t *count);
     /* -ENOENT: not a guest of ours. */
     int (*policy)(void *, uint32_t domid, const char *node, enum guest_action *action);
+    /* For the log; "?" where there is none. */
+    void (*name)(void *, uint32_t domid, char *name, size_t room);
     int64_t (*lived)(void *, const struct domain_fact *fact); /* seconds */
     unsigned int (*quick_ends)(void *, const uint8_t uuid[16]);
     void (*set_quick_ends)(void *, const uint8_t uuid[16], unsigned int count);

@@ -119,6 +119,12 @@ static int fake_policy(void *context, uint32_t domid, const char *node, enum gue
     return world.policy_error;
 }
 
+static void fake_name(void *context, uint32_t domid, char *name, size_t room)
+{
+    (void)context;
+    (void)snprintf(name, room, "guest-%u", domid);
+}
+
 static int64_t fake_lived(void *context, const struct domain_fact *fact)
 {
     (void)context;
@@ -183,6 +189,7 @@ static void begin(void)
         .list = fake_list,
         .announced = fake_announced,
         .policy = fake_policy,
+        .name = fake_name,
         .lived = fake_lived,
         .quick_ends = fake_quick_ends,
         .set_quick_ends = fake_set_quick_ends,
