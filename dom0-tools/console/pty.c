@@ -32,7 +32,7 @@ static void wake(struct pty *pty)
     if (tcsetattr(pty->viewer.source.fd, TCSANOW, &raw) != 0) {
         return;
     }
-    (void)tcflush(pty->viewer.source.fd, TCIOFLUSH);
+    (void)tcflush(pty->viewer.source.fd, TCOFLUSH);
     pty->viewer.asleep = false;
     pty->viewer.position = pty->viewer.stream->history.first;
     viewer_serve(&pty->viewer);
@@ -46,6 +46,7 @@ static void look(struct pty *pty)
         wake(pty);
     } else if (!open && !pty->viewer.asleep) {
         pty->viewer.asleep = true;
+        (void)tcflush(pty->viewer.source.fd, TCIFLUSH);
         viewer_serve(&pty->viewer);
     }
 }
