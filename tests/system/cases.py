@@ -15,6 +15,7 @@ class Case:
     cpu: str = "max"
     devices: tuple = ()
     task: str = "facts+poweroff"
+    toolstack: bool = False         # dom0 has vmctl, its daemons and a guest to make
     dom0_mem: str = "1024M"
     core: str = ""                  # more options of the core
     kernel: str = ""                # more options of dom0's kernel
@@ -35,9 +36,14 @@ def facts(cpus):
     return FACTS + (rf"DOM0: cpus {cpus}$",)
 
 
+def guests(name, tags=("full",)):
+    return Case(name, tags, memory=3072, dom0_mem="768M", toolstack=True, timeout=300,
+                task=name.replace("-", "_") + "+poweroff")
+
+
 CASES = [
-    Case("demo", ("quick", "full"), devices=("virtio-blk", "virtio-net"), task="demo+poweroff",
-         expect=(r"Linux .* x86_64", r"control_d")),
+    Case("demo", QUICK, memory=3072, toolstack=True, task="demo+demo_guest+poweroff",
+         expect=(r"Linux .* x86_64", r"control_d", r"GUEST: ready")),
 
     # Machines.
     Case("pc-1cpu", smp=1, expect=facts(1)),
@@ -89,4 +95,13 @@ CASES = [
     Case("crash", QUICK, task="crash", ending="guest-reset", kernel="panic=1",
          expect=(r"sysrq triggered crash",),
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
+
+    # Guests, made by vmctl in dom0.
+    guests("guest-life", ("quick", "full")),
+    guests("guest-ends"),
+    guests("guest-devices"),
+    guests("guest-hotplug"),
+    guests("guest-refused"),
+    guests("guest-cycles"),
+    guests("guest-restarts"),
 ]

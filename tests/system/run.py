@@ -114,7 +114,8 @@ def command_line(options, case, folder, peripherals):
         core = f"com1=115200,8n1 {core} dom0_mem={case.dom0_mem},max:{case.dom0_mem}"
     kernel = f"console=hvc0 panic=-1 paravane.task={case.task} " \
              f"paravane.disks={len(peripherals.disks)} {case.kernel}"
-    images = Images(options.hv, options.kernel, options.initramfs)
+    initramfs = options.toolstack if case.toolstack else options.initramfs
+    images = Images(options.hv, options.kernel, initramfs)
     boot = boot_arguments(folder, case.firmware, images, core.strip(), kernel.strip())
     cpu = options.cpu or usable(case.cpu, options.qemu_version)
     return [options.qemu, *accelerator(), "-machine", case.machine, "-cpu", cpu,
@@ -219,7 +220,7 @@ def demo(options):
     for problem in verdict.problems:
         print(f"demo: {problem}")
     if not verdict.problems:
-        print(f"demo: dom0 came up, did its work and powered the machine off "
+        print(f"demo: dom0 came up, made a guest, ended it and powered the machine off "
               f"in {verdict.seconds:.0f} seconds.")
     return 1 if verdict.problems else 0
 
@@ -227,7 +228,7 @@ def demo(options):
 def shell(options):
     """The same machine with this terminal as its console; QEMU takes our place."""
     case = next(case for case in CASES if case.name == "demo")
-    case.task, case.devices = "shell", ()
+    case.task = "demo_shell"
     with Machine([]) as machine:
         command = command_line(options, case, machine.folder, Peripherals(case, machine.folder))
     print("Ctrl-A x ends QEMU; 'poweroff' in dom0 ends it the polite way.", flush=True)
@@ -256,12 +257,13 @@ def main():
     options.hv = options.hv or options.build / "hypervisor/paravane.elf"
     options.kernel = options.kernel or options.build / "tests/system/vmlinux"
     options.initramfs = options.initramfs or options.build / "tests/system/initramfs.cpio.gz"
+    options.toolstack = options.build / "tests/system/toolstack.cpio.gz"
     found = options.build / "tests/system/emulator"
     options.qemu = options.qemu or (found.read_text(encoding="utf-8").strip() if found.exists()
                                     else "qemu-system-x86_64")
     if options.list:
         return show_list()
-    for image in (options.hv, options.kernel, options.initramfs):
+    for image in (options.hv, options.kernel, options.initramfs, options.toolstack):
         if not image.exists():
             sys.exit(f"run.py: {image} is missing; ./bootstrap makes it")
     options.qemu_version = qemu_version(options.qemu)

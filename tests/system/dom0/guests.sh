@@ -59,3 +59,276 @@ start_daemons()
     daemons_started=1
     paravane-daemons start || fail "paravane-daemons start"
 }
+
+# --- what every guest task begins and ends with -----------------------------------
+
+# Everything a guest can leave behind, counted: pages, store nodes, ports, loop devices, interfaces.
+account()
+{
+    printf 'free %s store %s loops %s interfaces %s files %s names %s\n' \
+        "$(vmctl info --json | sed -n 's/.*"free_\(memory\|bytes\|kib\)": *\([0-9]*\).*/\2/p' | head -n 1)" \
+        "$(store_nodes)" \
+        "$(ls -d /sys/block/loop*/loop 2>/dev/null | wc -l)" \
+        "$(ls /sys/class/net | wc -l)" \
+        "$(ls /run/paravane/guests | wc -l)" \
+        "$(vmctl list --names | wc -l)"
+}
+
+store_nodes()
+{
+    vmctl info --json | sed -n 's/.*"store_nodes": *\([0-9]*\).*/\1/p'
+}
+
+remember_account()
+{
+    account_before=$(account)
+}
+
+# Pages go back when the last mapping is dropped, a moment after the guest is gone.
+same_account()
+{
+    within 20 account_is_back || fail "left behind: $account_before, now $(account)"
+}
+
+account_is_back()
+{
+    [ "$(account)" = "$account_before" ]
+}
+
+create()
+{
+    vmctl create "$@" || fail "vmctl create $*"
+}
+
+# wrong WORDS COMMAND...: the command fails and says WORDS.
+wrong()
+{
+    words=$1
+    shift
+    said=$("$@" 2>&1) && fail "no error from: $*"
+    echo "$said" | grep -q "$words" || fail "'$*' says: $said (wanted: $words)"
+}
+
+# --- tasks ------------------------------------------------------------------------
+
+task_guest_life()
+{
+    start_daemons
+    remember_account
+    guest_vcpus=2 guest_xml alpha facts
+    create /tmp/alpha.xml
+    within 60 console_says alpha 'GUEST: ready' || fail "alpha did not come up"
+    console_says alpha 'GUEST: cpus 2' || fail "alpha has not 2 CPUs"
+    console_of alpha | head -n 1 | grep -q 'Linux version' || fail "the console's first line is lost"
+    vmctl list
+    vmctl info alpha >/tmp/info && grep -q alpha /tmp/info || fail "vmctl info alpha"
+    vmctl pause alpha && vmctl list | grep alpha | grep -q paused || fail "alpha is not paused"
+    vmctl unpause alpha || fail "vmctl unpause"
+    vmctl rename alpha beta && vmctl list --names | grep -qx beta || fail "vmctl rename"
+    vmctl rename beta alpha || fail "vmctl rename, back"
+    vmctl dumpxml alpha >/tmp/dump.xml && vmctl check /tmp/dump.xml || fail "dumpxml gives what check refuses"
+    wrong alpha vmctl create /tmp/alpha.xml
+    vmctl shutdown --wait alpha || fail "vmctl shutdown"
+    within 20 gone alpha || fail "alpha is still there"
+    same_account
+    # Again, paused; then without its being asked.
+    create --paused /tmp/alpha.xml
+    vmctl list | grep alpha | grep -q paused || fail "alpha was to be paused"
+    vmctl destroy alpha || fail "vmctl destroy"
+    gone alpha || fail "alpha is still there"
+    same_account
+}
+
+task_guest_ends()
+{
+    start_daemons
+    remember_account
+    guest_xml round reboot
+    guest_xml again facts
+    create /tmp/again.xml
+    within 60 console_says again 'GUEST: ready' || fail "again did not come up"
+    first=$(vmctl list | awk '$2 == "again" || $1 == "again"')
+    vmctl reboot again || fail "vmctl reboot"
+    within 60 came_up again 2 || fail "again did not come up a second time: $first"
+    vmctl destroy again || fail "vmctl destroy again"
+    # A guest that panics: on_crash is destroy.
+    guest_xml crash crash
+    create /tmp/crash.xml
+    within 60 gone crash || fail "crash is still there"
+    console_says crash 'sysrq: Trigger a crash' || fail "the crash is not on the console"
+    # One that powers itself off.
+    guest_xml off poweroff
+    create /tmp/off.xml
+    within 60 gone off || fail "off is still there"
+    same_account
+}
+
+came_up()
+{
+    [ "$(console_of "$1" | grep -c 'GUEST: up')" -ge "$2" ]
+}
+
+start_bridge()
+{
+    modprobe bridge
+    ip link add br0 type bridge 2>/dev/null || brctl addbr br0
+    ip link set br0 up && ip addr add 10.9.0.1/24 dev br0 || fail "no bridge"
+}
+
+task_guest_devices()
+{
+    start_daemons
+    start_bridge
+    remember_account
+    dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
+    disk="<disk type='file' device='disk'><driver name='file' type='raw'/><source file='/tmp/disk.img'/><target dev='xvda' bus='xen'/></disk>"
+    card="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:01'/></interface>"
+    other="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:02'/></interface>"
+    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml one disk+net "$disk$card"
+    guest_arguments="paravane.address=10.9.0.12 paravane.peer=10.9.0.11" guest_xml two net "$other"
+    create /tmp/one.xml
+    within 60 console_says one 'GUEST: net ok' || fail "one has no network: $(console_of one | tail -n 3)"
+    console_says one 'GUEST: disk ok' || fail "one has no disk"
+    console_says one 'GUEST: mac 00:16:3e:00:00:01' || fail "one has another address"
+    create /tmp/two.xml
+    within 60 console_says two 'GUEST: net ok' || fail "two does not reach one"
+    wrong 'disk.img' vmctl create /tmp/shares.xml
+    vmctl destroy two || fail "vmctl destroy two"
+    vmctl shutdown --wait one || fail "vmctl shutdown one"
+    wrote=$(console_of one | sed -n 's/.*disk wrote //p' | tr -d '\r')
+    [ "$(head -c 1048576 /tmp/disk.img | md5sum | cut -c 1-32)" = "$wrote" ] || fail "what one wrote is not in the file"
+    # What it wrote is there when it comes again; read-only is read-only.
+    guest_xml one disk "$(echo "$disk" | sed 's,</disk>,<readonly/></disk>,')"
+    create /tmp/one.xml
+    within 60 came_up one 2 && within 60 console_says one 'disk read-only' || fail "a read-only disk was not: $(console_of one | tail -n 3)"
+    console_says one "disk reads $wrote" || fail "the disk does not hold what was written"
+    vmctl destroy one || fail "vmctl destroy one"
+    same_account
+}
+
+task_guest_hotplug()
+{
+    start_daemons
+    start_bridge
+    guest_xml plug facts
+    create /tmp/plug.xml
+    within 60 console_says plug 'GUEST: ready' || fail "plug did not come up"
+    remember_account
+    dd if=/dev/zero of=/tmp/plug.img bs=1M count=4 2>/dev/null
+    vmctl attach-disk plug /tmp/plug.img xvdb || fail "attach-disk"
+    vmctl detach-disk plug xvdb || fail "detach-disk"
+    vmctl attach-network plug br0 --mac=00:16:3e:00:00:05 || fail "attach-network"
+    vmctl detach-network plug 00:16:3e:00:00:05 || fail "detach-network"
+    same_account
+    vmctl destroy plug || fail "vmctl destroy plug"
+}
+
+task_guest_refused()
+{
+    start_daemons
+    remember_account
+    guest_xml bad facts
+    sed 's,/guest/vmlinuz,/guest/missing,' /tmp/bad.xml >/tmp/bad1.xml
+    wrong '/guest/missing' vmctl create /tmp/bad1.xml
+    sed "s,<memory unit='MiB'>192,<memory unit='GiB'>900," /tmp/bad.xml >/tmp/bad2.xml
+    wrong 'memory' vmctl create /tmp/bad2.xml
+    sed 's,<vcpu>1</vcpu>,<vcpus>1</vcpus>,' /tmp/bad.xml >/tmp/bad3.xml
+    wrong 'bad3.xml:4' vmctl create /tmp/bad3.xml
+    guest_xml bad facts "<disk type='file'><source file='/tmp/nowhere.img'/><target dev='xvda'/></disk>"
+    wrong '/tmp/nowhere.img' vmctl create /tmp/bad.xml
+    guest_xml bad facts "<interface type='bridge'><source bridge='nobridge'/></interface>"
+    wrong 'nobridge' vmctl create /tmp/bad.xml
+    dd if=/dev/urandom of=/tmp/noise bs=64k count=4 2>/dev/null
+    guest_xml bad facts
+    sed 's,/guest/vmlinuz,/tmp/noise,' /tmp/bad.xml >/tmp/bad4.xml
+    wrong '/tmp/noise' vmctl create /tmp/bad4.xml
+    wrong 'nobody' vmctl destroy nobody
+    same_account
+}
+
+task_guest_cycles()
+{
+    start_daemons
+    guest_memory=64 guest_xml cycle facts
+    create --paused /tmp/cycle.xml
+    vmctl destroy cycle || fail "vmctl destroy"
+    remember_account
+    for round in $(seq 200); do
+        create --paused /tmp/cycle.xml
+        vmctl destroy cycle || fail "vmctl destroy, round $round"
+        [ $task_failed = 0 ] || break
+    done
+    # In parallel.
+    for name in p1 p2 p3 p4; do
+        guest_memory=64 guest_xml $name facts
+        vmctl create --paused /tmp/$name.xml &
+    done
+    wait
+    [ "$(vmctl list --names | grep -c '^p[1-4]$')" = 4 ] || fail "not all four of p1 to p4 are there"
+    for name in p1 p2 p3 p4; do
+        vmctl destroy $name &
+    done
+    wait
+    same_account
+}
+
+# Every daemon is killed while a guest is busy; the guest does not notice.
+task_guest_restarts()
+{
+    start_daemons
+    start_bridge
+    dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
+    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml steady disk+net \
+        "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
+    create /tmp/steady.xml
+    for daemon in stored consoled devd supervisor; do
+        pid=$(pidof paravane-$daemon) || { fail "paravane-$daemon does not run"; continue; }
+        kill -9 "$pid"
+        within 20 is_back $daemon "$pid" || fail "paravane-$daemon did not come back"
+    done
+    within 90 console_says steady 'GUEST: ready' || fail "steady did not get ready: $(console_of steady | tail -n 3)"
+    console_says steady 'GUEST: disk ok' && console_says steady 'GUEST: net ok' || fail "steady lost a device"
+    ping -c 2 -W 2 10.9.0.11 >/dev/null || fail "steady does not answer"
+    vmctl list | grep -q steady || fail "vmctl list does not show steady"
+    vmctl shutdown --wait steady || fail "vmctl shutdown"
+    within 20 gone steady || fail "steady is still there"
+}
+
+is_back()
+{
+    now=$(pidof "paravane-$1") && [ "$now" != "$2" ]
+}
+
+# --- to be looked at --------------------------------------------------------------
+
+demo_guest()
+{
+    guest_memory=256 guest_xml demo "$1"
+    echo 'dom0# paravane-daemons start'
+    start_daemons
+    echo 'dom0# cat demo.xml'
+    cat /tmp/demo.xml
+}
+
+task_demo_guest()
+{
+    demo_guest facts
+    for command in 'vmctl version' 'vmctl create /tmp/demo.xml' 'vmctl list' \
+        "within 90 console_says demo 'GUEST: ready'; vmctl console --dump demo" \
+        'vmctl info demo' 'vmctl shutdown --wait demo' 'vmctl list'; do
+        echo "dom0# $command"
+        (eval "$command") || fail "$command"
+    done
+    echo "dom0# poweroff"
+}
+
+# At a terminal: the guest's console, and behind it dom0's shell.
+task_demo_shell()
+{
+    demo_guest shell
+    echo 'dom0# vmctl create --console /tmp/demo.xml      (control-] leaves the console)'
+    setsid cttyhack vmctl create --console /tmp/demo.xml || fail "vmctl create"
+    echo
+    echo "Back in dom0: try vmctl list, vmctl console demo, vmctl shutdown demo, vmctl help."
+    task_shell
+}
