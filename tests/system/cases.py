@@ -36,7 +36,7 @@ def facts(cpus):
     return FACTS + (rf"DOM0: cpus {cpus}$",)
 
 
-def guests(name, tags=("full",)):
+def guests(name, tags=("guests",)):
     return Case(name, tags, memory=3072, dom0_mem="768M", toolstack=True, timeout=300,
                 task=name.replace("-", "_") + "+poweroff")
 
@@ -97,7 +97,7 @@ CASES = [
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
     # Guests, made by vmctl in dom0.
-    guests("guest-life", ("quick", "full")),
+    guests("guest-life"),
     guests("guest-ends"),
     guests("guest-devices"),
     guests("guest-hotplug"),

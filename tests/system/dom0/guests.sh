@@ -26,16 +26,21 @@ guest_xml()
 END
 }
 
+seconds()
+{
+    cut -d . -f 1 /proc/uptime
+}
+
 # within SECONDS COMMAND...: until the command succeeds.
 within()
 {
-    limit=$(($1 * 10))
+    limit=$(($(seconds) + $1))
     shift
-    for _ in $(seq $limit); do
+    while :; do
         "$@" >/dev/null 2>&1 && return 0
-        usleep 100000
+        [ "$(seconds)" -lt $limit ] || return 1
+        usleep 200000
     done
-    return 1
 }
 
 console_of()
