@@ -70,8 +70,9 @@ static struct known *find(const struct discovery *discovery, uint32_t domid)
     return domid < discovery->table_size ? discovery->table[domid] : NULL;
 }
 
-static void mark(struct discovery *discovery, struct known *known)
+static void mark(struct discovery *discovery, struct known *known, unsigned int wants)
 {
+    known->wants |= wants;
     if (known->dirty) {
         return;
     }
@@ -185,8 +186,12 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
     known->domid = domid;
     memcpy(known->handle, handle, 16);
     discovery->table[domid] = known;
+    if (!discovery->settled) { /* all of it may have been said before we were there */
+        known->announced = true;
+        known->wants = WANT_LIMIT | WANT_FILE;
+    }
     if (!watch(discovery, known)) {
-        mark(discovery, known);
+        mark(discovery, known, WANT_PLACE);
     }
     return known;
 }
@@ -267,13 +272,76 @@ static int attach(struct discovery *discovery, struct known *known, uint64_t por
     return code;
 }
 
+/* Attach it, or attach it anew, if the store says where. */
+static int find_place(struct discovery *discovery, struct known *known)
+{
+    struct guest *guest = consoles_find(discovery->consoles, known->domid);
+    uint64_t frame;
+    uint64_t port;
+
+    if (!read_number(discovery, known->domid, "console/port", &port) ||
+        !read_number(discovery, known->domid, "console/ring-ref", &frame) || port == 0 ||
+        port > UINT32_MAX) {
+        return 0; /* not yet; or nodes are lost but the guest is not */
+    }
+    if (guest != NULL && guest->remote_port == port && guest->frame == frame) {
+        return 0;
+    }
+    if (guest != NULL) {
+        guest_detach(guest, false);
+    }
+    return attach(discovery, known, port, frame);
+}
+
+static char *read_option(struct discovery *discovery, const struct known *known, const char *node)
+{
+    char path[PATH_SIZE];
+    char *text = NULL;
+
+    (void)snprintf(path, sizeof(path), "/paravane/guest/%" PRIu32 "/%s", known->domid, node);
+    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) != 0) {
+        return NULL;
+    }
+    return text;
+}
+
+static void read_options(struct discovery *discovery, struct known *known, struct guest *guest)
+{
+    char *text;
+    char *append;
+    uint64_t limit;
+
+    if (known->wants & WANT_LIMIT) {
+        text = read_option(discovery, known, "log-limit");
+        if (to_number(text, &limit)) {
+            guest_set_limit(guest, limit);
+        }
+        free(text);
+    }
+    if (known->wants & WANT_NAME) {
+        text = read_option(discovery, known, "name");
+        if (text != NULL && *text != '\0') {
+            guest_rename(guest, text);
+        }
+        free(text);
+    }
+    if (known->wants & WANT_FILE) {
+        text = read_option(discovery, known, "console-file");
+        append = text == NULL ? NULL : read_option(discovery, known, "console-append");
+        if (text != NULL) {
+            guest_set_file(guest, text, append != NULL && strcmp(append, "1") == 0);
+        }
+        free(append);
+        free(text);
+    }
+    known->wants &= WANT_PLACE;
+}
+
 /* 0: all is well, or nothing can be done until the store says something new. */
 static int look_at(struct discovery *discovery, struct known *known)
 {
-    struct guest *guest = consoles_find(discovery->consoles, known->domid);
+    struct guest *guest;
     uint8_t handle[16];
-    uint64_t frame;
-    uint64_t port;
     int code = domain_info(discovery, known->domid, handle);
 
     if (code == -ESRCH || (code == 0 && memcmp(handle, known->handle, sizeof(handle)) != 0)) {
@@ -286,19 +354,18 @@ static int look_at(struct discovery *discovery, struct known *known)
     if (!watch(discovery, known)) {
         return -EAGAIN;
     }
-    if (!read_number(discovery, known->domid, "console/port", &port) ||
-        !read_number(discovery, known->domid, "console/ring-ref", &frame) || port == 0 ||
-        port > UINT32_MAX) {
-        return 0; /* not yet; or nodes are lost but the guest is not */
+    if (known->wants & WANT_PLACE) {
+        code = find_place(discovery, known);
+        if (code != 0) {
+            return code;
+        }
+        known->wants &= ~(unsigned int)WANT_PLACE;
     }
-    if (guest != NULL && guest->remote_port == port && guest->frame == frame) {
-        announce(discovery, guest);
-        return 0;
+    guest = consoles_find(discovery->consoles, known->domid);
+    if (guest != NULL && known->wants != 0) {
+        read_options(discovery, known, guest);
     }
-    if (guest != NULL) {
-        guest_detach(guest, false);
-    }
-    return attach(discovery, known, port, frame);
+    return 0;
 }
 
 static void look(struct timer *timer)
@@ -321,7 +388,7 @@ static void look(struct timer *timer)
             }
         } else if (known->failures++ < FAILURE_LIMIT) {
             failed = failed == NULL ? known : failed;
-            mark(discovery, known);
+            mark(discovery, known, 0);
         } else {
             report("domain %" PRIu32 ": its console is given up", domid);
         }
@@ -393,27 +460,22 @@ static void sweep_in(struct discovery *discovery, uint64_t milliseconds)
 
 /* --- what the store says ------------------------------------------------------------- */
 
-static void log_limit_changed(struct discovery *discovery, struct guest *guest, const char *path)
+static void option_changed(struct discovery *discovery, struct known *known, const char *node)
 {
-    uint64_t limit;
-    char *text = NULL;
+    bool attached = consoles_find(discovery->consoles, known->domid) != NULL;
 
-    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) == 0 &&
-        to_number(text, &limit)) {
-        guest_set_limit(guest, limit);
+    if (*node == '\0') {
+        mark(discovery, known, attached ? 0 : WANT_PLACE);
+    } else if (strcmp(node, "/log-limit") == 0) {
+        mark(discovery, known, WANT_LIMIT);
+    } else if (strcmp(node, "/console-file") == 0) {
+        known->wants |= WANT_FILE; /* how to open it is said before the last node */
+    } else if (strcmp(node, "/name") == 0) {
+        if (known->announced) {
+            mark(discovery, known, WANT_NAME);
+        }
+        known->announced = true;
     }
-    free(text);
-}
-
-static void name_changed(struct discovery *discovery, struct guest *guest, const char *path)
-{
-    char *name = NULL;
-
-    if (store_read(discovery->store, STORE_NO_TRANSACTION, path, &name, NULL, NULL) == 0 &&
-        *name != '\0') {
-        guest_rename(guest, name);
-    }
-    free(name);
 }
 
 /* Something at or below /paravane/guest/NUMBER. */
@@ -421,7 +483,6 @@ static void ours_changed(struct discovery *discovery, const char *path)
 {
     static const char above[] = "/paravane/guest/";
     struct known *known;
-    struct guest *guest;
     uint8_t handle[16];
     uint64_t domid;
     char *rest;
@@ -437,13 +498,8 @@ static void ours_changed(struct discovery *discovery, const char *path)
     if (known == NULL && domain_info(discovery, (uint32_t)domid, handle) == 0) {
         known = learn(discovery, (uint32_t)domid, handle);
     }
-    guest = consoles_find(discovery->consoles, (uint32_t)domid);
-    if (guest != NULL && strcmp(rest, "/log-limit") == 0) {
-        log_limit_changed(discovery, guest, path);
-    } else if (guest != NULL && strcmp(rest, "/name") == 0) {
-        name_changed(discovery, guest, path);
-    } else if (known != NULL && *rest == '\0') {
-        mark(discovery, known);
+    if (known != NULL) {
+        option_changed(discovery, known, rest);
     }
 }
 
@@ -461,7 +517,7 @@ static void console_changed(struct discovery *discovery, const char *path, const
 
     /* The terminal's name is what we write ourselves. */
     if (known != NULL && !ends_with(path, "/tty")) {
-        mark(discovery, known);
+        mark(discovery, known, WANT_PLACE);
     }
 }
 
@@ -526,7 +582,7 @@ static void mark_all(struct discovery *discovery)
 {
     for (uint32_t i = 0; i < discovery->table_size; i++) {
         if (discovery->table[i] != NULL) {
-            mark(discovery, discovery->table[i]);
+            mark(discovery, discovery->table[i], WANT_PLACE);
         }
     }
     loop_set_timer(&discovery->consoles->loop, &discovery->look, 0);

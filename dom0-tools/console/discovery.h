@@ -15,14 +15,24 @@
 #include "dom0-tools/console/guest.h"
 #include "libvmctl/store_client.h"
 
+/* What is to be asked of the store when a domain is looked at. */
+enum {
+    WANT_PLACE = 1, /* its console's page and port */
+    WANT_NAME = 2,
+    WANT_LIMIT = 4,
+    WANT_FILE = 8,
+};
+
 /* A domain, whether it has a console yet or not. */
 struct known {
     struct known *next_dirty;
     uint32_t domid;
     uint32_t seen; /* the last sweep that found it */
     unsigned int failures;
+    unsigned int wants;
     bool dirty;
     bool watched;
+    bool announced; /* a name that comes now is another than it began with */
     uint8_t handle[16];
 };
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dom0-tools/console/console_file.h"
 #include "dom0-tools/daemons/report.h"
 #include "guest-pv-headers/grant_table.h"
 #include "guest-pv-headers/xen.h"
@@ -260,6 +261,7 @@ static void release(struct guest *guest, bool gone)
     unmap_page(guest);
     stream_end(&guest->stream);
     pty_close(&guest->pty, &consoles->ptys);
+    console_file_close(&guest->file, gone ? consoles->record_directory : NULL, guest->domid);
     transcript_close(&guest->transcript, gone);
     history_close(&guest->stream.history);
     free(guest);
@@ -304,6 +306,7 @@ int guest_attach(struct consoles *consoles, const struct guest_place *place,
     guest->frame = place->frame;
     guest->transcript = TRANSCRIPT_CLOSED;
     guest->pty.viewer.source.fd = -1;
+    guest->file.source.fd = -1;
     guest->stream.loop = &consoles->loop;
     guest->stream.room = input_room;
     guest->stream.give = input_give;
@@ -359,6 +362,27 @@ void guest_rename(struct guest *guest, const char *name)
     guest->transcript.position = guest->stream.history.end;
     transcript_skip(&guest->transcript, guest->ring.taken);
     guest_set_limit(guest, limit);
+}
+
+void guest_set_file(struct guest *guest, const char *path, bool append)
+{
+    struct vmctl_error error;
+    const struct console_file wanted = {
+        .path = path,
+        .append = append,
+        .record_directory = guest->consoles->record_directory,
+        .domid = guest->domid,
+    };
+
+    if (guest->file.source.fd >= 0) {
+        return;
+    }
+    if (console_file_open(&guest->file, &wanted, &error) != 0) {
+        report("domain %u: %s", guest->domid, error.message);
+        return;
+    }
+    stream_join(&guest->stream, &guest->file);
+    viewer_serve(&guest->file);
 }
 
 void guest_set_limit(struct guest *guest, uint64_t bytes)

@@ -27,6 +27,7 @@ struct guest {
     struct rate rate;
     struct transcript transcript;
     struct pty pty;
+    struct viewer file; /* that guest.xml wants its console in */
     uint32_t domid;
     uint32_t port;        /* ours */
     uint32_t remote_port; /* the guest's, as the store has it */
@@ -76,6 +77,8 @@ void guest_detach(struct guest *guest, bool gone);
 
 /* From now on the log has this name. */
 void guest_rename(struct guest *guest, const char *name);
+/* Its console goes into this file as well; begun anew, unless `append`. */
+void guest_set_file(struct guest *guest, const char *path, bool append);
 void guest_set_limit(struct guest *guest, uint64_t bytes);
 
 #endif

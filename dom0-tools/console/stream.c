@@ -16,8 +16,10 @@ static bool may_type(const struct viewer *viewer)
 {
     const struct stream *stream = viewer->stream;
 
-    return stream->give != NULL &&
-           (stream->writer == viewer || (stream->writer == NULL && !viewer->socket));
+    if (stream->give == NULL || viewer->file) {
+        return false;
+    }
+    return stream->writer == viewer || (stream->writer == NULL && !viewer->socket);
 }
 
 static void wait_for(struct viewer *viewer, uint32_t events)
@@ -89,6 +91,9 @@ void viewer_serve(struct viewer *viewer)
         return;
     }
     sent = send_history(viewer);
+    if (viewer->file) {
+        return; /* a full disk is tried again when there is more */
+    }
     if (sent >= 0) {
         wait_for(viewer, wanted_input(viewer) | (sent == 0 ? EPOLLOUT : 0));
     } else if (viewer->socket) {

@@ -27,6 +27,7 @@ struct viewer {
     bool socket;      /* made for a connection: freed when that ends */
     bool asleep;      /* a pseudo-terminal that nobody has open */
     bool no_follow;
+    bool file; /* what it is given it takes at once, or never */
 };
 
 struct stream {

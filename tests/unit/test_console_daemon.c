@@ -566,6 +566,44 @@ START_TEST(a_new_name_is_a_new_log)
 }
 END_TEST
 
+START_TEST(a_file_of_its_own_gets_all_of_it_and_once)
+{
+    struct guest *guest = new_guest(3);
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s", world_path("own"));
+    (void)world_say(3, "early ");
+    world_turn(&consoles);
+    guest_set_file(guest, path, false);
+    (void)world_say(3, "later ");
+    world_turn(&consoles);
+    expect_log("own", "early later ");
+    stop_daemon();
+    (void)world_say(3, "meanwhile ");
+    start_daemon();
+    guest = attach_guest(3);
+    guest_set_file(guest, path, false);
+    (void)world_say(3, "end");
+    world_turn(&consoles);
+    expect_log("own", "early later meanwhile end");
+    guest_detach(guest, true);
+    guest = new_guest(4);
+    (void)world_say(4, "+next");
+    guest_set_file(guest, path, true);
+    world_turn(&consoles);
+    expect_log("own", "early later meanwhile end+next");
+    guest_detach(guest, true);
+    guest = new_guest(5);
+    guest_set_file(guest, path, false);
+    (void)world_say(5, "anew");
+    world_turn(&consoles);
+    expect_log("own", "anew");
+    guest_set_file(new_guest(6), "/dev/null", false);
+    guest_set_file(consoles_find(&consoles, 6), "/nowhere/at/all", false);
+    ck_assert_uint_eq(world_reports, 2);
+}
+END_TEST
+
 START_TEST(a_name_that_is_taken_is_told_apart)
 {
     struct vmctl_error error;
@@ -728,6 +766,7 @@ int main(void)
     tcase_add_test(tcase, history_only_ends_by_itself);
     tcase_add_test(tcase, a_terminal_shows_the_past_and_types);
     tcase_add_test(tcase, a_new_name_is_a_new_log);
+    tcase_add_test(tcase, a_file_of_its_own_gets_all_of_it_and_once);
     tcase_add_test(tcase, a_name_that_is_taken_is_told_apart);
     tcase_add_test(tcase, a_guest_that_cannot_be_reached_leaves_nothing_behind);
     tcase_add_test(tcase, the_hypervisors_log_is_a_stream_too);
