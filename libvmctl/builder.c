@@ -23,8 +23,8 @@
 #define PAGE_SHIFT 12
 #define CHUNK      512u /* frames mapped at a time */
 
-/* For hypercalls: the vCPU's registers, and what is shorter. */
-#define BUFFER_SIZE (2 * PAGE)
+/* For hypercalls: lists of extents, the vCPU's registers, and what is shorter. */
+#define BUFFER_SIZE FRAME_BUFFER_SIZE
 
 #define PTE_PRESENT  UINT64_C(0x1)
 #define PTE_WRITABLE UINT64_C(0x2)
@@ -84,24 +84,22 @@ static int failed(const struct builder *builder)
 }
 
 /*
- * Zero whole words, 16 bytes at a time: for pages, memset() may choose a string
- * instruction, which is slow where the CPU is emulated.
+ * Zero memory 16 bytes at a time.  Volatile, lest the compiler make a memset()
+ * of it: that may choose a string instruction, which is slow in an emulated CPU.
  */
 static void zero(void *memory, size_t size)
 {
-    typedef uint64_t pair __attribute__((vector_size(16), may_alias, aligned(8)));
+    typedef uint64_t pair __attribute__((vector_size(16), may_alias));
     uint8_t *at = memory;
 
-    while (size > 0 && ((uintptr_t)at % 8 != 0 || size < sizeof(pair))) {
-        *at++ = 0;
-        size--;
+    for (; size > 0 && ((uintptr_t)at % sizeof(pair) != 0 || size < sizeof(pair)); size--) {
+        *(volatile uint8_t *)at++ = 0;
     }
     for (; size >= sizeof(pair); at += sizeof(pair), size -= sizeof(pair)) {
-        *(pair *)(void *)at = (pair){ 0, 0 };
+        *(volatile pair *)(void *)at = (pair){ 0, 0 };
     }
-    while (size > 0) {
-        *at++ = 0;
-        size--;
+    for (; size > 0; size--) {
+        *(volatile uint8_t *)at++ = 0;
     }
 }
 
@@ -456,6 +454,7 @@ static int build(struct builder *builder)
     struct privcmd *privcmd = builder->privcmd;
     struct vmctl_error *error = builder->error;
     uint32_t domid = request->domid;
+    const struct frame_place place = { privcmd, domid, builder->buffer };
     int r;
 
     if (strlen(request->cmdline) >= MAX_GUEST_CMDLINE) {
@@ -465,7 +464,7 @@ static int build(struct builder *builder)
     }
     r = builder_layout(request->kernel, &wish, &builder->layout, error);
     r = r < 0 ? r : say(builder, "allocating memory", -1);
-    r = r < 0 ? r : frame_map_populate(&builder->frames, privcmd, domid, wish.pages, error);
+    r = r < 0 ? r : frame_map_populate(&builder->frames, &place, wish.pages, error);
     if (r < 0) {
         return r;
     }

@@ -139,18 +139,27 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The text of backend/name, for free(3); NULL if there is none. */
-static char *backend_text(struct store_client *store, const struct device *device, const char *name)
+/* The text of backend/name in *text, for free(3); NULL if there is none. */
+static int read_backend(struct store_client *store, const struct device *device, const char *name,
+                        char **text, struct vmctl_error *error)
 {
     char path[DEVICE_PATH_SIZE + 32];
     char backend[DEVICE_PATH_SIZE];
-    char *text = NULL;
+    int r;
 
+    *text = NULL;
     device_backend_path(device, backend);
     (void)snprintf(path, sizeof(path), "%s/%s", backend, name);
-    if (store_read(store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) < 0) {
-        return NULL;
-    }
+    r = store_read(store, STORE_NO_TRANSACTION, path, text, NULL, error);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* The same for words in an error, which can do without. */
+static char *backend_text(struct store_client *store, const struct device *device, const char *name)
+{
+    char *text = NULL;
+
+    (void)read_backend(store, device, name, &text, NULL);
     return text;
 }
 
@@ -169,31 +178,32 @@ static void name_device(struct store_client *store, const struct device *device,
 /* 1 if it is set up, 0 if not yet. */
 static int look(struct store_client *store, const struct device *device, struct vmctl_error *error)
 {
-    char *status = backend_text(store, device, "hotplug-status");
-    bool connected = status != NULL && strcmp(status, "connected") == 0;
-    char *words;
+    char *text = NULL;
+    bool connected;
+    int r = read_backend(store, device, "hotplug-status", &text, error);
 
-    free(status);
-    if (connected) {
-        return 1;
+    connected = text != NULL && strcmp(text, "connected") == 0;
+    free(text);
+    if (r < 0 || connected) {
+        return r < 0 ? r : 1;
     }
-    words = backend_text(store, device, "hotplug-error");
-    if (words == NULL) {
-        return 0;
+    r = read_backend(store, device, "hotplug-error", &text, error);
+    if (r < 0 || text == NULL) {
+        return r;
     }
-    vmctl_fail(error, -ENODEV, "%s", words);
+    vmctl_fail(error, -ENODEV, "%s", text);
     vmctl_error_reason(error, VMCTL_DEVICE_FAILED);
     name_device(store, device, error);
-    free(words);
-    words = backend_text(store, device, "hotplug-holder");
-    if (words != NULL) {
-        vmctl_error_holder(error, "%s", words);
-        free(words);
+    free(text);
+    text = backend_text(store, device, "hotplug-holder");
+    if (text != NULL) {
+        vmctl_error_holder(error, "%s", text);
+        free(text);
     }
-    words = backend_text(store, device, "hotplug-remedy");
-    if (words != NULL) {
-        vmctl_error_remedy(error, "%s", words);
-        free(words);
+    text = backend_text(store, device, "hotplug-remedy");
+    if (text != NULL) {
+        vmctl_error_remedy(error, "%s", text);
+        free(text);
     }
     return -ENODEV;
 }
@@ -254,9 +264,10 @@ int device_wait_set_up(struct store_client *store, const struct device *devices,
     size_t watched = 0;
     int r = 0;
 
-    for (; watched < count && r == 0; watched++) {
+    while (watched < count && r == 0) {
         device_backend_path(&devices[watched], path);
         r = store_watch(store, path, WATCH_TOKEN, error);
+        watched += r == 0;
     }
     for (size_t i = 0; i < count && r == 0; i++) {
         r = wait_one(store, &devices[i], deadline, error);
@@ -268,13 +279,18 @@ int device_wait_set_up(struct store_client *store, const struct device *devices,
     return r;
 }
 
-static bool closed(struct store_client *store, const struct device *device)
+/* 1 if the back end has closed, 0 if not yet. */
+static int is_closed(struct store_client *store, const struct device *device,
+                     struct vmctl_error *error)
 {
-    char *state = backend_text(store, device, "state");
-    bool done = state == NULL || strtol(state, NULL, 10) == XenbusStateClosed;
+    char *state = NULL;
+    int r = read_backend(store, device, "state", &state, error);
 
+    if (r == 0) {
+        r = state == NULL || strtol(state, NULL, 10) == XenbusStateClosed;
+    }
     free(state);
-    return done;
+    return r;
 }
 
 int device_wait_closed(struct store_client *store, const struct device *device, int milliseconds,
@@ -286,14 +302,20 @@ int device_wait_closed(struct store_client *store, const struct device *device, 
 
     device_backend_path(device, path);
     r = store_watch(store, path, WATCH_TOKEN, error);
-    while (r == 0 && !closed(store, device)) {
+    if (r < 0) {
+        return r;
+    }
+    while ((r = is_closed(store, device, error)) == 0) {
         r = wait_event(store, deadline, error);
         if (r == -ETIMEDOUT) {
             vmctl_fail(error, r, "the guest does not let go of it");
             vmctl_error_reason(error, VMCTL_TIMED_OUT);
             name_device(store, device, error);
         }
+        if (r < 0) {
+            break;
+        }
     }
     (void)store_unwatch(store, path, WATCH_TOKEN, NULL);
-    return r;
+    return r < 0 ? r : 0;
 }

@@ -8,15 +8,12 @@
 
 #include "libvmctl/domain.h"
 
-/* Extents asked for in one call: what fits in the buffer. */
-#define BATCH 1024u
-
-#define BUFFER_SIZE (BATCH * sizeof(uint64_t))
+/* Extents asked for in one call. */
+#define BATCH (FRAME_BUFFER_SIZE / sizeof(uint64_t))
 
 struct populate {
     struct frame_map *map;
-    struct privcmd *privcmd;
-    uint32_t domid;
+    const struct frame_place *place;
     uint64_t *buffer;
     struct vmctl_error *error;
 };
@@ -42,8 +39,8 @@ static uint64_t populate_large(const struct populate *populate, uint64_t first, 
         for (uint64_t i = 0; i < want; i++) {
             populate->buffer[i] = (first + done + i) << FRAME_EXTENT_ORDER;
         }
-        got = domain_populate(populate->privcmd, populate->domid, populate->buffer, (size_t)want,
-                              FRAME_EXTENT_ORDER);
+        got = domain_populate(populate->place->privcmd, populate->place->domid, populate->buffer,
+                              (size_t)want, FRAME_EXTENT_ORDER);
         for (long i = 0; i < got; i++) {
             populate->map->extents[first + done + (uint64_t)i].base = populate->buffer[i];
         }
@@ -68,7 +65,8 @@ static int populate_small(const struct populate *populate, uint64_t number, uint
     for (uint64_t i = 0; i < pages; i++) {
         populate->buffer[i] = (number << FRAME_EXTENT_ORDER) + i;
     }
-    got = domain_populate(populate->privcmd, populate->domid, populate->buffer, (size_t)pages, 0);
+    got = domain_populate(populate->place->privcmd, populate->place->domid, populate->buffer,
+                          (size_t)pages, 0);
     if (got != (long)pages) {
         return no_memory(populate, got < 0 ? got : -ENOMEM);
     }
@@ -92,33 +90,30 @@ static int populate_all(const struct populate *populate, uint64_t pages)
     return r;
 }
 
-int frame_map_populate(struct frame_map *map, struct privcmd *privcmd, uint32_t domid,
-                       uint64_t pages, struct vmctl_error *error)
+int frame_map_populate(struct frame_map *map, const struct frame_place *place, uint64_t pages,
+                       struct vmctl_error *error)
 {
     size_t extents = (size_t)((pages + FRAME_EXTENT - 1) >> FRAME_EXTENT_ORDER);
-    struct populate populate = {
+    const struct populate populate = {
         .map = map,
-        .privcmd = privcmd,
-        .domid = domid,
+        .place = place,
+        .buffer = place->buffer,
         .error = error,
     };
     int r;
 
     *map = (struct frame_map){ .extents = calloc(extents, sizeof(*map->extents)), .pages = pages };
-    populate.buffer = privcmd_buffer(privcmd, BUFFER_SIZE);
-    if (map->extents == NULL || populate.buffer == NULL) {
-        r = vmctl_fail(error, -ENOMEM, "no memory for a list of frames");
-    } else {
-        r = domain_claim(privcmd, domid, pages, error);
-        if (r < 0) {
-            r = no_memory(&populate, r);
-        } else {
-            r = populate_all(&populate, pages);
-            /* All of it is used now, or the domain will be destroyed, and the claim with it. */
-            (void)domain_claim(privcmd, domid, 0, NULL);
-        }
+    if (map->extents == NULL) {
+        return vmctl_fail(error, -ENOMEM, "no memory for a list of frames");
     }
-    privcmd_buffer_free(privcmd, populate.buffer, BUFFER_SIZE);
+    r = domain_claim(place->privcmd, place->domid, pages, error);
+    if (r == -ENOMEM) {
+        r = no_memory(&populate, r);
+    } else if (r == 0) {
+        r = populate_all(&populate, pages);
+        /* All of it is used now, or the domain will be destroyed, and the claim with it. */
+        (void)domain_claim(place->privcmd, place->domid, 0, NULL);
+    }
     if (r < 0) {
         frame_map_free(map);
     }

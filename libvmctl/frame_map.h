@@ -21,12 +21,20 @@ struct frame_map {
     uint64_t pages;
 };
 
+/* Where to populate, and memory of privcmd_buffer() to do it with. */
+#define FRAME_BUFFER_SIZE 8192u
+struct frame_place {
+    struct privcmd *privcmd;
+    uint32_t domid;
+    void *buffer;
+};
+
 /*
  * Give the domain `pages` pages and note which.  -ENOMEM of the machine has the
  * reason VMCTL_NO_GUEST_MEMORY.  On failure the map is empty.
  */
-int frame_map_populate(struct frame_map *map, struct privcmd *privcmd, uint32_t domid,
-                       uint64_t pages, struct vmctl_error *error);
+int frame_map_populate(struct frame_map *map, const struct frame_place *place, uint64_t pages,
+                       struct vmctl_error *error);
 void frame_map_free(struct frame_map *map);
 
 /* `count` mfns from `pfn` on. */

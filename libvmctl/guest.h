@@ -13,8 +13,9 @@
 int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
                  struct vmctl_error *error);
 
-/* A name under which the domain is in our index, for free(3); NULL if it is in none. */
-char *guest_name_of(struct store_client *store, uint32_t domid);
+/* The name under which the domain is in our index, for free(3); NULL if it is in none. */
+int guest_name_of(struct store_client *store, uint32_t domid, char **name,
+                  struct vmctl_error *error);
 
 /* "web (3) 512 MiB, db (4) 256 MiB": who has the machine's memory, the largest first. */
 void guest_name_memory_holders(struct vmctl *handle, char *text, size_t size);

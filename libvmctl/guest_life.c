@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "libvmctl/config_values.h"
 #include "libvmctl/devices.h"
 #include "libvmctl/domain.h"
 #include "libvmctl/guest.h"
@@ -16,31 +17,48 @@
 #define LET_GO_MS    5000 /* for back ends to unmap what they have of a dead guest */
 #define RENAME_TRIES 64
 
-char *guest_name_of(struct store_client *store, uint32_t domid)
+/* Does the index say that the name is this domain's? */
+static int is_indexed(struct store_client *store, uint32_t domid, const char *name, bool *indexed,
+                      struct vmctl_error *error)
+{
+    char path[GUEST_PATH_SIZE];
+    uint64_t holder = 0;
+    int r = 0;
+
+    *indexed = false;
+    if (guest_name_check(name, NULL) == 0) {
+        guest_store_name_path(name, path);
+        r = guest_store_read_number(store, STORE_NO_TRANSACTION, path, &holder, error);
+        *indexed = r == 0 && holder == domid;
+    }
+    return r == -ENOENT || r == -EINVAL ? 0 : r;
+}
+
+int guest_name_of(struct store_client *store, uint32_t domid, char **name,
+                  struct vmctl_error *error)
 {
     char path[64];
-    char index[GUEST_PATH_SIZE];
-    char *name = NULL;
-    uint64_t holder = 0;
+    bool indexed = false;
+    int r;
 
+    *name = NULL;
     (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
-    if (store_read(store, STORE_NO_TRANSACTION, path, &name, NULL, NULL) == 0) {
-        return name;
+    r = store_read(store, STORE_NO_TRANSACTION, path, name, NULL, error);
+    if (r != -ENOENT) {
+        return r;
     }
-    /* Not announced: it is being made, or its maker was killed. */
+    /* Not announced: it is being made, or its maker was killed, or it is not ours. */
     (void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-    if (store_read(store, STORE_NO_TRANSACTION, path, &name, NULL, NULL) < 0) {
-        return NULL;
+    r = store_read(store, STORE_NO_TRANSACTION, path, name, NULL, error);
+    if (r < 0) {
+        return r == -ENOENT ? 0 : r;
     }
-    if (guest_name_check(name, NULL) == 0) {
-        guest_store_name_path(name, index);
-        if (guest_store_read_number(store, STORE_NO_TRANSACTION, index, &holder, NULL) == 0 &&
-            holder == domid) {
-            return name;
-        }
+    r = is_indexed(store, domid, *name, &indexed, error);
+    if (!indexed) {
+        free(*name);
+        *name = NULL;
     }
-    free(name);
-    return NULL;
+    return r;
 }
 
 int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
@@ -102,23 +120,18 @@ static void sleep_ms(long ms)
 }
 
 /* Does the guest have devices, whose back ends have mapped memory of it? */
-static bool has_backends(struct store_client *store, uint32_t domid)
+static bool has_devices(struct store_client *store, uint32_t domid)
 {
-    static const char *const classes[] = { "vbd", "vif" };
-    bool any = false;
+    char path[64];
+    char **names = NULL;
+    size_t count = 0;
 
-    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-        char path[64];
-        char **names = NULL;
-        size_t count = 0;
-
-        (void)snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", classes[i], domid);
-        if (store_list(store, STORE_NO_TRANSACTION, path, &names, &count, NULL) == 0) {
-            any = any || count != 0;
-            free(names);
-        }
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/device", domid);
+    if (store_list(store, STORE_NO_TRANSACTION, path, &names, &count, NULL) < 0) {
+        return false;
     }
-    return any;
+    free(names);
+    return count != 0;
 }
 
 static bool gone(struct vmctl *handle, uint32_t domid)
@@ -146,10 +159,14 @@ static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error 
 static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
                    const struct xen_domctl_getdomaininfo *info, struct vmctl_error *error)
 {
-    bool devices = has_backends(store, domid);
-    char *name = guest_name_of(store, domid);
-    int r = domain_destroy(&handle->privcmd, domid, error);
+    bool devices = has_devices(store, domid);
+    char *name = NULL;
+    int r = guest_name_of(store, domid, &name, error);
 
+    if (r < 0) {
+        return r;
+    }
+    r = domain_destroy(&handle->privcmd, domid, error);
     if (r == 0 || r == -ESRCH) {
         r = guest_forget(handle, domid, name, info->handle, error);
         /* The store may have noticed by itself. */
@@ -162,17 +179,52 @@ static int destroy(struct vmctl *handle, struct store_client *store, uint32_t do
     return r;
 }
 
+/* The uuid that a domain's home in the store names: "/vm/<uuid>". */
+static int uuid_in_store(struct store_client *store, uint32_t domid, uint8_t uuid[16],
+                         struct vmctl_error *error)
+{
+    char path[64];
+    char *vm = NULL;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+    r = store_read(store, STORE_NO_TRANSACTION, path, &vm, NULL, error);
+    if (r == 0 && (strncmp(vm, "/vm/", 4) != 0 || value_uuid(vm + 4, uuid, NULL) < 0)) {
+        r = vmctl_fail(error, -EINVAL, "store: %s names no uuid", path);
+    }
+    free(vm);
+    return r;
+}
+
+/* A guest that is gone, but not from the store: its end was cut short. */
+static int clean_up(struct vmctl *handle, struct store_client *store, uint32_t domid,
+                    struct vmctl_error *error)
+{
+    struct xen_domctl_getdomaininfo info = { .domain = (domid_t)domid };
+    char *name = NULL;
+    int r = domid < DOMID_FIRST_RESERVED ? guest_name_of(store, domid, &name, error) : 0;
+
+    if (r == 0 && name == NULL) {
+        return no_such_domain(domid, error);
+    }
+    r = r < 0 ? r : uuid_in_store(store, domid, info.handle, error);
+    r = r < 0 ? r : guest_forget(handle, domid, name, info.handle, error);
+    free(name);
+    return r;
+}
+
 int vmctl_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
     struct vmctl_error *out = error != NULL ? error : &words;
+    struct store_client *store = handle_store(handle, out);
     struct xen_domctl_getdomaininfo info;
-    struct store_client *store;
-    int r = check_guest(handle, domid, &info, out);
+    int r = store == NULL ? out->code : check_guest(handle, domid, &info, out);
 
     if (r == 0) {
-        store = handle_store(handle, out);
-        r = store == NULL ? out->code : destroy(handle, store, domid, &info, out);
+        r = destroy(handle, store, domid, &info, out);
+    } else if (r == -ESRCH) {
+        r = clean_up(handle, store, domid, out);
     }
     return r < 0 ? vmctl_context(out, r, "destroy guest") : 0;
 }
@@ -360,7 +412,7 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
 {
     struct renaming renaming = { .handle = handle, .domid = domid, .name = name };
     struct xen_domctl_getdomaininfo info;
-    char *old_name;
+    char *old_name = NULL;
     int r = guest_name_check(name, error);
 
     r = r < 0 ? r : check_guest(handle, domid, &info, error);
@@ -371,10 +423,10 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     if (renaming.store == NULL) {
         return error->code;
     }
-    old_name = guest_name_of(renaming.store, domid);
-    if (old_name == NULL) {
+    r = guest_name_of(renaming.store, domid, &old_name, error);
+    if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
-    } else if (strcmp(old_name, name) != 0) {
+    } else if (r == 0 && strcmp(old_name, name) != 0) {
         renaming.old_name = old_name;
         guest_uuid_format(info.handle, renaming.uuid);
         r = rename_in_store(&renaming, error);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests found, listed, paused, renamed, changed, on a host of fakes. */
+#include <check.h>
+#include <errno.h>
+
+#include "tests/unit/guest_world.h"
+
+static struct vmctl *handle;
+static struct vmctl_error error;
+static const char uuid_xml[] = "<uuid>6d3d4e8e-3bb0-4b9e-a0f5-7a0b1f3a0a01</uuid>";
+static const char uuid[] = "6d3d4e8e-3bb0-4b9e-a0f5-7a0b1f3a0a01";
+
+static void create(const char *name, const char *more)
+{
+    struct guest_config *config = world_config(name, more);
+    uint32_t domid = 0;
+    int r = vmctl_create(handle, config, 0, &domid, &error);
+
+    ck_assert_msg(r == 0, "%s", error.message);
+    guest_config_free(config);
+}
+
+static void begin(void)
+{
+    world_begin();
+    ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+    create("web", uuid_xml);
+    create("db", "");
+}
+
+static void end(void)
+{
+    vmctl_close(handle);
+    ck_assert_uint_eq(fake_xen_leaks(), 0);
+    ck_assert_uint_eq(fake_store_leaks(), 0);
+    world_end();
+}
+
+static uint32_t find(const char *who)
+{
+    uint32_t domid = 0;
+
+    ck_assert_msg(vmctl_find(handle, who, &domid, &error) == 0, "%s", error.message);
+    return domid;
+}
+
+static bool node_is(const char *path, const char *value)
+{
+    const char *found = fake_store_value(path);
+
+    return found != NULL && strcmp(found, value) == 0;
+}
+
+START_TEST(guests_are_found_by_name_id_and_uuid)
+{
+    uint32_t domid = 0;
+
+    ck_assert_uint_eq(find("web"), 1);
+    ck_assert_uint_eq(find("db"), 2);
+    ck_assert_uint_eq(find("2"), 2);
+    ck_assert_uint_eq(find("0"), 0);
+    ck_assert_uint_eq(find(uuid), 1);
+    ck_assert_int_eq(vmctl_find(handle, "mail", &domid, &error), -ESRCH);
+    ck_assert_int_eq(error.reason, VMCTL_NOT_FOUND);
+    ck_assert_str_eq(error.object, "mail");
+    ck_assert_int_eq(vmctl_find(handle, "3", &domid, &error), -ESRCH);
+    ck_assert_int_eq(vmctl_find(handle, "99999999999999999999", &domid, &error), -ESRCH);
+    ck_assert_int_eq(vmctl_find(handle, "", &domid, &error), -ESRCH);
+}
+END_TEST
+
+START_TEST(a_guest_of_another_toolstack_is_found_by_looking)
+{
+    fake_xen_domain(5)->exists = true;
+    fake_xen_domain(5)->vcpus = 1;
+    fake_store_set("/local/domain/5/name", "other");
+    ck_assert_uint_eq(find("other"), 5);
+    ck_assert_int_eq(vmctl_rename(handle, 5, "mine", &error), -EOPNOTSUPP);
+    fake_xen_domain(5)->exists = false;
+}
+END_TEST
+
+START_TEST(an_index_that_points_to_nobody_finds_nobody)
+{
+    uint32_t domid = 0;
+
+    fake_store_set("/paravane/name/ghost", "6");
+    ck_assert_int_eq(vmctl_find(handle, "ghost", &domid, &error), -ESRCH);
+    fake_store_set("/paravane/name/ghost", "1x");
+    ck_assert_int_eq(vmctl_find(handle, "ghost", &domid, &error), -ESRCH);
+}
+END_TEST
+
+START_TEST(the_list_has_dom0_first_and_every_guest)
+{
+    struct vmctl_guest *guests = NULL;
+    size_t count = 0;
+
+    ck_assert_int_eq(vmctl_list(handle, &guests, &count, &error), 0);
+    ck_assert_uint_eq(count, 3);
+    ck_assert_str_eq(guests[0].name, "Domain-0");
+    ck_assert(!guests[0].ours);
+    ck_assert_str_eq(guests[1].name, "web");
+    ck_assert_str_eq(guests[1].uuid, uuid);
+    ck_assert(guests[1].ours);
+    ck_assert_int_eq(guests[1].state, VMCTL_RUNNING);
+    ck_assert_int_eq(guests[1].shutdown_reason, VMCTL_SHUTDOWN_NONE);
+    ck_assert_uint_eq(guests[1].vcpus_max, 2);
+    ck_assert_uint_eq(guests[1].memory_kib, 20 * 1024 + 8);
+    ck_assert_str_eq(guests[2].name, "db");
+    free(guests);
+}
+END_TEST
+
+START_TEST(a_guest_that_ended_says_how)
+{
+    struct vmctl_guest guest;
+
+    fake_xen_domain(1)->shutdown_flags = XEN_DOMINF_shutdown | 3U << XEN_DOMINF_shutdownshift;
+    ck_assert_int_eq(vmctl_info(handle, 1, &guest, &error), 0);
+    ck_assert_int_eq(guest.state, VMCTL_SHUTDOWN);
+    ck_assert_int_eq(guest.shutdown_reason, VMCTL_SHUTDOWN_CRASH);
+    ck_assert_int_eq(vmctl_shutdown(handle, 1, &error), -EINVAL);
+    ck_assert_int_eq(error.reason, VMCTL_WRONG_STATE);
+    ck_assert_int_eq(vmctl_wait_ended(handle, 1, 0, &error), 0);
+    ck_assert_int_eq(vmctl_wait_ended(handle, 2, 0, &error), -ETIMEDOUT);
+    ck_assert_int_eq(vmctl_info(handle, 4, &guest, &error), -ESRCH);
+    ck_assert_int_eq(vmctl_info(handle, 0x7ff0, &guest, &error), -ESRCH);
+}
+END_TEST
+
+START_TEST(requests_to_the_guest_go_through_the_store)
+{
+    ck_assert_int_eq(vmctl_shutdown(handle, 1, &error), 0);
+    ck_assert(node_is("/local/domain/1/control/shutdown", "poweroff"));
+    ck_assert_int_eq(vmctl_reboot(handle, 1, &error), 0);
+    ck_assert(node_is("/local/domain/1/control/shutdown", "reboot"));
+    ck_assert_int_eq(vmctl_set_memory(handle, 1, 10240, &error), 0);
+    ck_assert(node_is("/local/domain/1/memory/target", "10240"));
+    ck_assert_int_eq(vmctl_set_memory(handle, 1, 20 * 1024 + 9, &error), -EINVAL);
+    ck_assert_str_ne(error.limit, "");
+    ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 1, &error), 0);
+    ck_assert(node_is("/local/domain/1/cpu/0/availability", "online"));
+    ck_assert(node_is("/local/domain/1/cpu/1/availability", "offline"));
+    ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 3, &error), -EINVAL);
+    ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 0, &error), -EINVAL);
+}
+END_TEST
+
+START_TEST(pauses_do_not_count)
+{
+    ck_assert_int_eq(vmctl_pause(handle, 1, &error), 0);
+    ck_assert_int_eq(vmctl_pause(handle, 1, &error), 0);
+    ck_assert_int_eq(fake_xen_domain(1)->pauses, 1);
+    ck_assert_int_eq(vmctl_unpause(handle, 1, &error), 0);
+    ck_assert_int_eq(vmctl_unpause(handle, 1, &error), -EINVAL);
+    ck_assert_int_eq(error.reason, VMCTL_WRONG_STATE);
+}
+END_TEST
+
+START_TEST(dom0_is_not_a_guest)
+{
+    ck_assert_int_eq(vmctl_destroy(handle, 0, &error), -EPERM);
+    ck_assert_int_eq(vmctl_pause(handle, 0, &error), -EPERM);
+    ck_assert_int_eq(vmctl_shutdown(handle, 0, &error), -EPERM);
+    ck_assert_int_eq(vmctl_destroy(handle, 3, &error), -ESRCH);
+    ck_assert_int_eq(vmctl_destroy(handle, UINT32_MAX, &error), -ESRCH);
+}
+END_TEST
+
+START_TEST(a_renamed_guest_has_its_new_name_everywhere)
+{
+    char *xml = NULL;
+
+    ck_assert_int_eq(vmctl_rename(handle, 1, "www", &error), 0);
+    ck_assert_uint_eq(find("www"), 1);
+    ck_assert_ptr_null(fake_store_value("/paravane/name/web"));
+    ck_assert(node_is("/local/domain/1/name", "www"));
+    ck_assert(node_is("/paravane/guest/1/name", "www"));
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_nonnull(strstr(xml, "<name>www</name>"));
+    free(xml);
+    ck_assert_int_eq(vmctl_rename(handle, 1, "db", &error), -EEXIST);
+    ck_assert_str_eq(error.holder, "domain 2");
+    ck_assert_int_lt(vmctl_rename(handle, 1, "a/b", &error), 0);
+    ck_assert_int_eq(vmctl_rename(handle, 1, "www", &error), 0);
+    ck_assert_uint_eq(find("www"), 1);
+    ck_assert_int_eq(vmctl_destroy(handle, 1, &error), 0);
+    ck_assert_ptr_null(fake_store_value("/paravane/name/www"));
+}
+END_TEST
+
+START_TEST(a_disk_comes_and_goes)
+{
+    struct vmctl_disk disk = { .source = "/srv/a.img", .readonly = true };
+    char *xml = NULL;
+
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vbd/1/51712/params", "/srv/a.img"));
+    ck_assert(node_is("/local/domain/0/backend/vbd/1/51712/mode", "r"));
+    disk.source = "/srv/b.img";
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vbd/1/51728/dev", "xvdb"));
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_nonnull(strstr(xml, "/srv/b.img"));
+    free(xml);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvda", &error), 0);
+    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vbd/1/51712/params"));
+    ck_assert_ptr_null(fake_store_value("/local/domain/1/device/vbd/51712"));
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "/srv/b.img", &error), 0);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvdb", &error), -ENOENT);
+    ck_assert_int_eq(vmctl_attach_disk(handle, 7, &disk, &error), -ESRCH);
+}
+END_TEST
+
+START_TEST(a_disk_that_is_refused_leaves_nothing)
+{
+    const struct vmctl_disk disk = { .source = "/srv/a.img" };
+    size_t nodes = fake_store_count();
+    char *xml = NULL;
+
+    fake_store_refuse_devices("it is in use");
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), -ENODEV);
+    ck_assert_ptr_nonnull(strstr(error.message, "attach disk"));
+    ck_assert_ptr_nonnull(strstr(error.message, "it is in use"));
+    ck_assert_uint_eq(fake_store_count(), nodes);
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_null(strstr(xml, "/srv/a.img"));
+    free(xml);
+}
+END_TEST
+
+START_TEST(a_network_card_comes_and_goes)
+{
+    struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:01" };
+
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    network.mac = "00:16:3e:00:00:02";
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vif/1/1/mac", "00:16:3e:00:00:02"));
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, "00:16:3e:00:00:01", &error), 0);
+    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vif/1/0/mac"));
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, "1", &error), 0);
+    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vif/1/1/mac"));
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, "0", &error), -ENOENT);
+    network.mac = "nonsense";
+    ck_assert_int_lt(vmctl_attach_network(handle, 1, &network, &error), 0);
+}
+END_TEST
+
+START_TEST(the_host_is_described)
+{
+    struct vmctl_host host;
+
+    ck_assert_int_eq(vmctl_host(handle, &host, &error), 0);
+    ck_assert_uint_eq(host.version_major, 4);
+    ck_assert_uint_eq(host.version_minor, 17);
+    ck_assert_uint_eq(host.cpus, 2);
+    ck_assert_uint_eq(host.memory_kib, FAKE_XEN_FRAMES * 4);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("guest_life");
+    TCase *tcase = tcase_create("life");
+    SRunner *runner;
+    int failures;
+
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, guests_are_found_by_name_id_and_uuid);
+    tcase_add_test(tcase, a_guest_of_another_toolstack_is_found_by_looking);
+    tcase_add_test(tcase, an_index_that_points_to_nobody_finds_nobody);
+    tcase_add_test(tcase, the_list_has_dom0_first_and_every_guest);
+    tcase_add_test(tcase, a_guest_that_ended_says_how);
+    tcase_add_test(tcase, requests_to_the_guest_go_through_the_store);
+    tcase_add_test(tcase, pauses_do_not_count);
+    tcase_add_test(tcase, dom0_is_not_a_guest);
+    tcase_add_test(tcase, a_renamed_guest_has_its_new_name_everywhere);
+    tcase_add_test(tcase, a_disk_comes_and_goes);
+    tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
+    tcase_add_test(tcase, a_network_card_comes_and_goes);
+    tcase_add_test(tcase, the_host_is_described);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
