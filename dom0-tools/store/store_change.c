@@ -206,7 +206,8 @@ static void free_chain(struct store_node *chain)
 }
 
 /* Nodes for what `walk` stands on and all after it, the last with room for a value. */
-static struct store_node *new_chain(struct path_walk walk, size_t value_size, size_t *count)
+static struct store_node *new_chain(const char *path, struct path_walk walk, size_t value_size,
+                                    size_t *count)
 {
     struct store_node *chain = NULL;
     struct store_node **end = &chain;
@@ -215,7 +216,7 @@ static struct store_node *new_chain(struct path_walk walk, size_t value_size, si
     do {
         const bool last = walk.at + walk.size == walk.end;
 
-        *end = tree_node_new(walk.at, walk.size, last ? value_size : 0);
+        *end = tree_node_new(path, (size_t)(walk.at + walk.size - path), last ? value_size : 0);
         if (*end == NULL) {
             free_chain(chain);
             return NULL;
@@ -226,23 +227,32 @@ static struct store_node *new_chain(struct path_walk walk, size_t value_size, si
     return chain;
 }
 
-static int create(struct stored *stored, const char *path, size_t size, struct store_node *parent,
-                  struct path_walk walk, size_t value_size, uint32_t creator,
-                  struct store_node **made)
+/* Nodes to be made: what `walk` stands on below `parent`, and all after it. */
+struct making {
+    const char *path;
+    struct path_walk walk;
+    struct store_node *parent;
+    size_t value_size; /* of the last */
+    uint32_t creator;
+};
+
+/* The last of them, or NULL: no memory. */
+static struct store_node *make(struct stored *stored, const struct making *making)
 {
-    struct store_perms *perms = change_inherit(stored, parent->perms, creator);
+    struct store_node *parent = making->parent;
+    struct store_perms *perms = change_inherit(stored, parent->perms, making->creator);
     struct store_node *chain;
     size_t count;
 
     if (perms == NULL) {
-        return -ENOMEM;
+        return NULL;
     }
-    chain = new_chain(walk, value_size, &count);
+    chain = new_chain(making->path, making->walk, making->value_size, &count);
     if (chain == NULL || tree_reserve(&stored->tree, count) < 0 ||
         tree_reserve_owner(&stored->tree, perms_owner(perms)) < 0) {
         free_chain(chain);
         perms_drop(perms);
-        return -ENOMEM;
+        return NULL;
     }
     while (chain != NULL) {
         struct store_node *node = chain;
@@ -251,15 +261,12 @@ static int create(struct stored *stored, const char *path, size_t size, struct s
         node->next = NULL;
         tree_attach(&stored->tree, parent, node, perms_hold(perms));
         if (chain != NULL) {
-            record_node(stored, path, (size_t)(walk.at + walk.size - path), node);
+            record_node(stored, node->path, node->path_size, node);
         }
-        (void)path_walk_next(&walk);
         parent = node;
     }
-    (void)size;
     perms_drop(perms);
-    *made = parent;
-    return 0;
+    return parent;
 }
 
 int change_write(struct stored *stored, const char *path, size_t size, const char *value,
@@ -267,19 +274,18 @@ int change_write(struct stored *stored, const char *path, size_t size, const cha
 {
     struct path_walk walk;
     struct store_node *node = tree_nearest(&stored->tree, path, size, &walk);
-    int r;
-
     if (walk.size == 0) {
-        r = tree_reserve_value(node, value_size);
-        if (r < 0) {
-            return r;
+        if (tree_reserve_value(node, value_size) < 0) {
+            return -ENOMEM;
         }
         tree_set_value(&stored->tree, node, value, value_size);
         record_value(stored, path, size, node);
     } else {
-        r = create(stored, path, size, node, walk, value_size, creator, &node);
-        if (r < 0) {
-            return r;
+        const struct making making = { path, walk, node, value_size, creator };
+
+        node = make(stored, &making);
+        if (node == NULL) {
+            return -ENOMEM;
         }
         tree_set_value(&stored->tree, node, value, value_size);
         record_node(stored, path, size, node);
@@ -317,8 +323,8 @@ void change_remove(struct stored *stored, const char *path, size_t size, struct 
         text[size] = '\0';
         watches_match_below(&stored->watches, node, text, tell_one, &telling);
     }
+    journal_add(stored->journal, &record); /* `path` may be the node's own */
     tree_remove(&stored->tree, node);
-    journal_add(stored->journal, &record);
 }
 
 static void commit_entry(struct stored *stored, struct transaction_entry *entry)
@@ -369,7 +375,6 @@ void change_commit(struct stored *stored, struct store_transaction *transaction)
 void change_remove_owned(struct stored *stored, uint32_t domid)
 {
     struct store_domain *domain = domain_find(stored->domains, domid);
-    char path[XENSTORE_ABS_PATH_MAX + 1];
 
     while (domain != NULL && domain->nodes != NULL) {
         struct store_node *node = domain->nodes;
@@ -377,6 +382,6 @@ void change_remove_owned(struct stored *stored, uint32_t domid)
         while (node->parent->parent != NULL && perms_owner(node->parent->perms) == domid) {
             node = node->parent;
         }
-        change_remove(stored, path, tree_path(node, path), node);
+        change_remove(stored, node->path, node->path_size, node);
     }
 }

@@ -199,7 +199,7 @@ static int list_names(struct request *request, struct names *names)
                                 add_name, names);
     }
     child = tree_find(tree, request->path.text, request->path.size)->first_child;
-    while (child != NULL && add_name(names, child->name, child->name_size)) {
+    while (child != NULL && add_name(names, node_name(child), node_name_size(child))) {
         child = child->next;
     }
     return 0;
@@ -316,7 +316,7 @@ static int check_node(struct request *request, uint64_t nodes, size_t value_size
     }
     if (r == 0) {
         r = check(request, QUOTA_MEMORY,
-                  nodes * sizeof(struct store_node) + request->path.size + value_size);
+                  nodes * (sizeof(struct store_node) + request->path.size) + value_size);
     }
     return r;
 }

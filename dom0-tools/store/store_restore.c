@@ -62,17 +62,15 @@ static void replay_node(struct stored *stored, const struct journal_record *reco
     struct store_node *node = node_of(stored, record);
     struct store_node *parent;
     struct store_perms *perms;
-    const char *slash;
 
     saw_generation(stored, record->numbers[0]);
     if (node == NULL && size > 1) {
-        slash = memrchr(path, '/', size);
-        parent = slash == NULL ? NULL : tree_find(&stored->tree, path, path_parent(path, size));
+        parent = tree_find(&stored->tree, path, path_parent(path, size));
         if (parent == NULL) {
             return;
         }
         perms = record->parts[2].size == 0 ? perms_hold(parent->perms) : perms_of(record, 2);
-        node = tree_node_new(slash + 1, (size_t)(path + size - slash - 1), 0);
+        node = tree_node_new(path, size, 0);
         if (perms == NULL || node == NULL || tree_reserve(&stored->tree, 1) < 0 ||
             tree_reserve_owner(&stored->tree, perms_owner(perms)) < 0) {
             perms_drop(perms);
@@ -342,16 +340,15 @@ void stored_replayed(struct stored *stored)
 
 static void save_node(struct stored *stored, const struct store_node *node)
 {
-    char path[XENSTORE_ABS_PATH_MAX + 1];
     struct journal_record record = {
         .type = RECORD_NODE,
         .numbers = { node->perms->generation },
-        .parts = { { path, tree_path(node, path) }, { node->value, node->value_size } },
+        .parts = { { node->path, node->path_size }, { node->value, node->value_size } },
     };
     struct journal_record perms = {
         .type = RECORD_PERMS,
         .numbers = { node->perms->generation },
-        .parts = { { path, record.parts[0].size },
+        .parts = { { node->path, node->path_size },
                    { (const char *)node->perms->entries,
                      node->perms->count * sizeof(struct store_perm) } },
     };

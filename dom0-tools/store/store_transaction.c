@@ -342,18 +342,13 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
     }
     for (const struct store_node *child = node == NULL ? NULL : node->first_child; child != NULL;
          child = child->next) {
-        char full[XENSTORE_ABS_PATH_MAX + 1];
-        const size_t full_size = prefix + 1 + child->name_size;
-        const struct transaction_entry *mine;
+        const struct transaction_entry *mine =
+            find(transaction, tree, child->path, child->path_size);
 
-        memcpy(full, path, prefix);
-        full[prefix] = '/';
-        memcpy(full + prefix + 1, child->name, child->name_size);
-        mine = find(transaction, tree, full, full_size);
         if (mine != NULL && (mine->hides || (mine->changed && !mine->exists))) {
             continue; /* if it was made again it comes below */
         }
-        if (!call(context, child->name, child->name_size)) {
+        if (!call(context, node_name(child), node_name_size(child))) {
             return 0;
         }
     }
@@ -364,7 +359,8 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
 
         if (!mine->exists || mine->path_size <= prefix + 1 || !is_below(mine, path, prefix) ||
             memchr(name, '/', name_size) != NULL ||
-            (node != NULL && !mine->hides && tree_child(tree, node, name, name_size) != NULL)) {
+            (node != NULL && !mine->hides &&
+             tree_find(tree, mine->path, mine->path_size) != NULL)) {
             continue;
         }
         if (!call(context, name, name_size)) {
@@ -403,7 +399,6 @@ int transaction_prepare(struct store_transaction *transaction, struct store_tree
     for (struct transaction_entry *entry = transaction->first_change; entry != NULL;
          entry = entry->next_change) {
         struct store_node *node;
-        const char *name;
 
         if (!entry->exists) {
             continue;
@@ -418,9 +413,7 @@ int transaction_prepare(struct store_transaction *transaction, struct store_tree
             }
             continue;
         }
-        name = (const char *)memrchr(entry->path, '/', entry->path_size) + 1;
-        entry->fresh =
-            tree_node_new(name, (size_t)(entry->path + entry->path_size - name), entry->value_size);
+        entry->fresh = tree_node_new(entry->path, entry->path_size, entry->value_size);
         if (entry->fresh == NULL) {
             return -ENOMEM;
         }

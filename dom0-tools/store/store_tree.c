@@ -35,14 +35,13 @@ uint32_t tree_hash(const struct store_tree *tree, const void *parent, const char
     return (uint32_t)(state ^ state >> 32);
 }
 
-struct store_node *tree_child(const struct store_tree *tree, const struct store_node *parent,
-                              const char *name, size_t size)
+struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size)
 {
-    const uint32_t hash = tree_hash(tree, parent, name, size);
+    const uint32_t hash = tree_hash(tree, NULL, path, size);
     struct store_node *node = tree->index[hash & tree->mask];
 
-    while (node != NULL && (node->hash != hash || node->parent != parent ||
-                            node->name_size != size || memcmp(node->name, name, size) != 0)) {
+    while (node != NULL &&
+           (node->hash != hash || node->path_size != size || memcmp(node->path, path, size) != 0)) {
         node = node->same_hash;
     }
     return node;
@@ -51,38 +50,38 @@ struct store_node *tree_child(const struct store_tree *tree, const struct store_
 struct store_node *tree_nearest(const struct store_tree *tree, const char *path, size_t size,
                                 struct path_walk *walk)
 {
-    struct store_node *node = tree->root;
+    struct store_node *node = tree_find(tree, path, size);
+    size_t have = size;
 
     *walk = path_walk_begin(path, size);
-    while (path_walk_next(walk)) {
-        struct store_node *child = tree_child(tree, node, walk->at, walk->size);
-
-        if (child == NULL) {
-            return node;
-        }
-        node = child;
+    if (node != NULL) {
+        return node;
     }
+    /* Most often it is the parent that is there. */
+    while (node == NULL) {
+        have = path_parent(path, have);
+        node = tree_find(tree, path, have);
+    }
+    walk->at = path + (have == 1 ? 0 : have);
+    (void)path_walk_next(walk);
     return node;
 }
 
-struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size)
+struct store_node *tree_node_new(const char *path, size_t path_size, size_t value_size)
 {
-    struct path_walk walk;
-    struct store_node *node = tree_nearest(tree, path, size, &walk);
-
-    return walk.size == 0 ? node : NULL;
-}
-
-struct store_node *tree_node_new(const char *name, size_t name_size, size_t value_size)
-{
-    struct store_node *node = malloc(sizeof(*node) + name_size);
+    struct store_node *node = malloc(sizeof(*node) + path_size);
+    size_t name = path_size;
 
     if (node == NULL) {
         return NULL;
     }
+    while (name > 0 && path[name - 1] != '/') {
+        name--;
+    }
     memset(node, 0, sizeof(*node));
-    node->name_size = (uint32_t)name_size;
-    memcpy(node->name, name, name_size);
+    node->path_size = (uint16_t)path_size;
+    node->name_at = (uint16_t)name;
+    memcpy(node->path, path, path_size);
     if (tree_reserve_value(node, value_size) < 0) {
         free(node);
         return NULL;
@@ -137,7 +136,7 @@ int tree_reserve_owner(struct store_tree *tree, uint32_t domid)
 /* What a node counts for in its owner's memory. */
 static uint64_t weight(const struct store_node *node)
 {
-    return sizeof(*node) + node->name_size + node->value_size +
+    return sizeof(*node) + node->path_size + node->value_size +
            node->perms->count * sizeof(struct store_perm);
 }
 
@@ -178,7 +177,7 @@ void tree_attach(struct store_tree *tree, struct store_node *parent, struct stor
 
     node->parent = parent;
     node->perms = perms;
-    node->hash = tree_hash(tree, parent, node->name, node->name_size);
+    node->hash = tree_hash(tree, NULL, node->path, node->path_size);
     tree->generation++;
     node->generation = tree->generation;
     node->list_generation = tree->generation;
@@ -305,35 +304,11 @@ struct store_node *tree_after(const struct store_node *node, const struct store_
     return NULL;
 }
 
-size_t tree_path(const struct store_node *node, char *text)
-{
-    size_t size = 0;
-    size_t at;
-
-    for (const struct store_node *up = node; up->parent != NULL; up = up->parent) {
-        size += up->name_size + 1;
-    }
-    if (size == 0) {
-        text[0] = '/';
-        text[1] = '\0';
-        return 1;
-    }
-    text[size] = '\0';
-    at = size;
-    for (const struct store_node *up = node; up->parent != NULL; up = up->parent) {
-        at -= up->name_size;
-        memcpy(text + at, up->name, up->name_size);
-        at--;
-        text[at] = '/';
-    }
-    return size;
-}
-
 int tree_init(struct store_tree *tree, struct store_domains *domains)
 {
     const struct store_perm nobody = { .domid = 0, .access = 0 };
     struct store_perms *perms = perms_new(&nobody, 1, 0);
-    struct store_node *root = tree_node_new("", 0, 0);
+    struct store_node *root = tree_node_new("/", 1, 0);
 
     *tree = (struct store_tree){ .domains = domains, .mask = FIRST_BUCKETS - 1 };
     tree->index = calloc(FIRST_BUCKETS, sizeof(struct store_node *));
@@ -373,7 +348,7 @@ const char *tree_check(const struct store_tree *tree)
     for (const struct store_node *node = tree->root; node != NULL;
          node = tree_after(node, tree->root)) {
         seen++;
-        if (tree_child(tree, node->parent, node->name, node->name_size) != node) {
+        if (tree_find(tree, node->path, node->path_size) != node) {
             return "a node is not in the index";
         }
         if (node->parent != NULL && (node->next == NULL) != (node->parent->last_child == node)) {

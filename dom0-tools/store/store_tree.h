@@ -2,9 +2,9 @@
 /*
  * The nodes of the store.
  *
- * One hash table finds a child by its parent and name, so finding a path costs
- * its depth, whatever else is in the tree.  What can fail (making nodes, room
- * in the table) is apart from what changes the tree and cannot.
+ * One hash table finds a node by its whole path, so finding one costs the same
+ * whatever else is in the tree.  What can fail (making nodes, room in the table)
+ * is apart from what changes the tree and cannot.
  */
 #ifndef DOM0_TOOLS_STORE_TREE_H
 #define DOM0_TOOLS_STORE_TREE_H
@@ -33,9 +33,20 @@ struct store_node {
     uint32_t value_size;
     uint32_t value_room;
     uint32_t hash;
-    uint32_t name_size;
-    char name[];
+    uint16_t name_at; /* of the path */
+    uint16_t path_size;
+    char path[];
 };
+
+static inline const char *node_name(const struct store_node *node)
+{
+    return node->path + node->name_at;
+}
+
+static inline size_t node_name_size(const struct store_node *node)
+{
+    return (size_t)(node->path_size - node->name_at);
+}
 
 struct store_tree {
     struct store_domains *domains;
@@ -55,16 +66,17 @@ void tree_free(struct store_tree *tree);
 uint32_t tree_hash(const struct store_tree *tree, const void *parent, const char *name,
                    size_t size);
 
-struct store_node *tree_child(const struct store_tree *tree, const struct store_node *parent,
-                              const char *name, size_t size);
 /* NULL if there is none. */
 struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size);
-/* The deepest node on the way to `path` that is there; `walk` stands on the first part missing. */
+/*
+ * The deepest node on the way to `path` that is there; `walk` stands on the first
+ * part missing, or has no part where nothing is.
+ */
 struct store_node *tree_nearest(const struct store_tree *tree, const char *path, size_t size,
                                 struct path_walk *walk);
 
 /* A node by itself, with room for a value. */
-struct store_node *tree_node_new(const char *name, size_t name_size, size_t value_size);
+struct store_node *tree_node_new(const char *path, size_t path_size, size_t value_size);
 void tree_node_free(struct store_node *node);
 /* Room in the index for `count` nodes more. */
 int tree_reserve(struct store_tree *tree, size_t count);
@@ -84,9 +96,6 @@ void tree_set_perms(struct store_tree *tree, struct store_node *node, struct sto
 
 /* With all below; not the root. */
 void tree_remove(struct store_tree *tree, struct store_node *node);
-
-/* The path of a node, into `text` of XENSTORE_ABS_PATH_MAX + 1; its size. */
-size_t tree_path(const struct store_node *node, char *text);
 
 /* Next in depth-first order, within `top`; NULL at the end. */
 struct store_node *tree_after(const struct store_node *node, const struct store_node *top);

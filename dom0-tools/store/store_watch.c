@@ -263,14 +263,17 @@ static bool go_down(const struct store_watches *watches, struct both *at, char *
 {
     for (const struct watch_point *child = at->point->first_child; child != NULL;
          child = child->next) {
-        const struct store_node *node =
-            tree_child(watches->tree, at->node, child->name, child->name_size);
+        const size_t size = at->size + 1 + child->name_size;
+        const struct store_node *node;
 
+        if (size > XENSTORE_ABS_PATH_MAX) {
+            continue;
+        }
+        path[at->size] = '/';
+        memcpy(path + at->size + 1, child->name, child->name_size);
+        node = tree_find(watches->tree, path, size);
         if (node != NULL) {
-            path[at->size] = '/';
-            memcpy(path + at->size + 1, child->name, child->name_size);
-            *at = (struct both){ child, node, at->size + 1 + child->name_size };
-            path[at->size] = '\0';
+            *at = (struct both){ child, node, size };
             return true;
         }
     }
@@ -286,26 +289,26 @@ static bool go_on(const struct store_watches *watches, struct both *at,
         const size_t size = at->size - at->point->name_size;
 
         for (; next != NULL; next = next->next) {
-            const struct store_node *node =
-                tree_child(watches->tree, parent, next->name, next->name_size);
+            const struct store_node *node = NULL;
 
-            if (node != NULL) {
+            if (size + next->name_size <= XENSTORE_ABS_PATH_MAX) {
                 memcpy(path + size, next->name, next->name_size);
+                node = tree_find(watches->tree, path, size + next->name_size);
+            }
+            if (node != NULL) {
                 *at = (struct both){ next, node, size + next->name_size };
-                path[at->size] = '\0';
                 return true;
             }
         }
         *at = (struct both){ at->point->parent, parent, size - 1 };
     }
-    path[at->size] = '\0';
     return false;
 }
 
 void watches_match_below(const struct store_watches *watches, const struct store_node *node,
                          char *path, watch_fn *call, void *context)
 {
-    const size_t size = strlen(path);
+    const size_t size = node->path_size;
     const struct watch_point *top = find_point(watches, path, size);
     struct both at = { top, node, size };
 
