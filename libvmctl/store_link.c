@@ -433,10 +433,11 @@ int store_link_poll(struct store_client *client)
         return store_link_connect(client, NULL) < 0 ? -ENOTCONN : 0;
     }
     do {
-        r = receive(client);
+        r = take_message(client); /* an exchange may have left some behind its answers */
         if (r == 0) {
-            r = take_message(client);
-            r = r == 1 ? -EPROTO : r; /* an answer nobody asked for */
+            r = receive(client);
+        } else if (r > 0) {
+            r = -EPROTO; /* an answer nobody asked for */
         }
     } while (r == 0);
     if (r == -EAGAIN) {

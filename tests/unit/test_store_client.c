@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* The store's client against the store itself, over a socket, with restarts. */
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dom0-tools/store/wires.h"
+#include "libvmctl/store_client.h"
+
+static char directory[64];
+static char socket_path[96];
+static char state[96];
+static pid_t server;
+static struct store_client *client;
+static struct vmctl_error error;
+
+static void serve(void)
+{
+    struct journal journal;
+    struct wires wires = WIRES_NONE;
+    const struct stored_wires calls = { domains_attach, domains_detach, &wires };
+    struct stored stored;
+
+    if (stored_init(&stored, &calls) < 0 || wires_open(&wires, &stored, NULL) < 0 ||
+        journal_open(&journal, state, false, stored_replay, &stored, NULL) < 0) {
+        _exit(1);
+    }
+    stored_replayed(&stored);
+    stored.journal = &journal;
+    if (wires_listen(&wires, socket_path, NULL) < 0) {
+        _exit(1);
+    }
+    (void)wires_run(&wires, NULL);
+    _exit(0);
+}
+
+static void start_server(void)
+{
+    server = fork();
+    if (server == 0) {
+        serve();
+    }
+    ck_assert_int_gt(server, 0);
+}
+
+static void kill_server(void)
+{
+    ck_assert_int_eq(kill(server, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(server, NULL, 0), server);
+}
+
+static void set_up(void)
+{
+    const char *base = getenv("TMPDIR");
+    int r = -1;
+
+    (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", base == NULL ? "/tmp" : base);
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", directory);
+    (void)snprintf(state, sizeof(state), "%s/state", directory);
+    start_server();
+    for (int i = 0; i < 500 && r < 0; i++) {
+        (void)usleep(10000);
+        r = store_open(socket_path, &client, &error);
+    }
+    ck_assert_msg(r == 0, "%s", error.message);
+    store_set_patience(client, 20000);
+}
+
+static void tear_down(void)
+{
+    static const char *const names[] = { "state/journal", "state/journal.new", "state", "socket" };
+    char path[128];
+
+    store_close(client);
+    kill_server();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        (void)remove(path);
+    }
+    (void)rmdir(directory);
+}
+
+static void expect(const char *path, const char *value)
+{
+    char *text;
+    size_t length;
+
+    ck_assert_msg(store_read(client, 0, path, &text, &length, &error) == 0, "%s", error.message);
+    ck_assert_str_eq(text, value);
+    ck_assert_uint_eq(length, strlen(value));
+    free(text);
+}
+
+static void write_text(uint32_t transaction, const char *path, const char *value)
+{
+    ck_assert_msg(store_write_text(client, transaction, path, value, &error) == 0, "%s",
+                  error.message);
+}
+
+/* Wait for an event as a daemon does: the descriptor, then all there is. */
+static void expect_event(const char *path, const char *token)
+{
+    struct pollfd wait = { .fd = store_fd(client), .events = POLLIN };
+    const char *got_path;
+    const char *got_token;
+    int r = store_next_event(client, &got_path, &got_token, &error);
+
+    for (int i = 0; i < 2000 && r == 0; i++) {
+        ck_assert_int_ge(poll(&wait, 1, 10000), 1);
+        r = store_next_event(client, &got_path, &got_token, &error);
+    }
+    ck_assert_int_eq(r, 1);
+    ck_assert_str_eq(got_path, path);
+    ck_assert_str_eq(got_token, token);
+}
+
+START_TEST(nodes)
+{
+    char **names;
+    size_t count;
+    char *text;
+
+    write_text(0, "/a/b", "one");
+    write_text(0, "/a/c", "");
+    expect("/a/b", "one");
+    expect("/a/c", "");
+    ck_assert_int_eq(store_mkdir(client, 0, "/a/d", &error), 0);
+    ck_assert_int_eq(store_list(client, 0, "/a", &names, &count, &error), 0);
+    ck_assert_uint_eq(count, 3);
+    ck_assert_str_eq(names[0], "b");
+    ck_assert_str_eq(names[2], "d");
+    ck_assert_ptr_null(names[3]);
+    free(names);
+    ck_assert_int_eq(store_remove(client, 0, "/a", &error), 0);
+    ck_assert_int_eq(store_remove(client, 0, "/a/b", &error), 0);
+    ck_assert_int_eq(store_read(client, 0, "/a/b", &text, NULL, &error), -ENOENT);
+    ck_assert_str_eq(error.message, "store: read /a/b: No such file or directory");
+}
+END_TEST
+
+START_TEST(a_long_list)
+{
+    char **names;
+    size_t count;
+
+    for (int i = 0; i < 1200; i++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/long/a-name-of-some-length-%d", i);
+        ck_assert_int_eq(store_mkdir(client, 0, path, &error), 0);
+    }
+    ck_assert_int_eq(store_list(client, 0, "/long", &names, &count, &error), 0);
+    ck_assert_uint_eq(count, 1200);
+    ck_assert_str_eq(names[1199], "a-name-of-some-length-1199");
+    free(names);
+}
+END_TEST
+
+START_TEST(permissions)
+{
+    const struct store_permission wanted[] = { { 0, STORE_PERM_NONE },
+                                               { 7, STORE_PERM_READ | STORE_PERM_WRITE } };
+    struct store_permission *got;
+    size_t count;
+
+    write_text(0, "/p", "");
+    ck_assert_int_eq(store_set_permissions(client, 0, "/p", wanted, 2, &error), 0);
+    ck_assert_int_eq(store_get_permissions(client, 0, "/p", &got, &count, &error), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_mem_eq(got, wanted, sizeof(wanted));
+    free(got);
+}
+END_TEST
+
+START_TEST(many_changes_at_once)
+{
+    static const struct store_permission guest = { 5, STORE_PERM_READ };
+    static char values[3000][16];
+    static struct store_change changes[3000];
+    static char paths[3000][32];
+    size_t failed = 0;
+
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(paths[i], sizeof(paths[i]), "/many/%d", i);
+        (void)snprintf(values[i], sizeof(values[i]), "%d", i);
+        changes[i] = (struct store_change){ .kind = STORE_CHANGE_WRITE,
+                                            .path = paths[i],
+                                            .value = values[i],
+                                            .length = strlen(values[i]) };
+    }
+    ck_assert_int_eq(store_write_many(client, 0, changes, 3000, NULL, &error), 0);
+    expect("/many/2999", "2999");
+    changes[0] = (struct store_change){ .kind = STORE_CHANGE_REMOVE, .path = "/nothing/here" };
+    changes[1] = (struct store_change){ .kind = STORE_CHANGE_PERMISSIONS,
+                                        .path = "/many",
+                                        .permissions = &guest,
+                                        .permission_count = 1 };
+    changes[2] = (struct store_change){ .kind = STORE_CHANGE_MKDIR, .path = "/bad path" };
+    changes[3] = (struct store_change){ .kind = STORE_CHANGE_MKDIR, .path = "/good" };
+    ck_assert_int_eq(store_write_many(client, 0, changes, 4, &failed, &error), -EINVAL);
+    ck_assert_uint_eq(failed, 2);
+    expect("/good", ""); /* all are tried */
+}
+END_TEST
+
+START_TEST(transactions)
+{
+    struct store_client *other;
+    uint32_t first;
+    uint32_t second;
+    char *text;
+
+    ck_assert_int_eq(store_open(socket_path, &other, &error), 0);
+    ck_assert_int_eq(store_transaction_start(client, &first, &error), 0);
+    ck_assert_int_eq(store_transaction_start(other, &second, &error), 0);
+    write_text(first, "/t", "first");
+    ck_assert_int_eq(store_read(other, second, "/t", &text, NULL, &error), -ENOENT);
+    ck_assert_int_eq(store_write_text(other, second, "/t", "second", &error), 0);
+    ck_assert_int_eq(store_transaction_end(client, first, true, &error), 0);
+    ck_assert_int_eq(store_transaction_end(other, second, true, &error), -EAGAIN);
+    ck_assert_int_eq(store_transaction_end(other, second, true, &error), -EAGAIN);
+    expect("/t", "first");
+    ck_assert_int_eq(store_transaction_start(client, &first, &error), 0);
+    write_text(first, "/t", "never");
+    ck_assert_int_eq(store_transaction_end(client, first, false, &error), 0);
+    expect("/t", "first");
+    store_close(other);
+}
+END_TEST
+
+START_TEST(watches)
+{
+    const char *path;
+    const char *token;
+
+    ck_assert_int_eq(store_watch(client, "/w", "mine", &error), 0);
+    expect_event("/w", "mine");
+    write_text(0, "/w/x", "1");
+    write_text(0, "/elsewhere", "1");
+    expect_event("/w/x", "mine");
+    ck_assert_int_eq(store_next_event(client, &path, &token, &error), 0);
+    ck_assert_int_eq(store_unwatch(client, "/w", "other", &error), -ENOENT);
+    ck_assert_int_eq(store_unwatch(client, "/w", "mine", &error), 0);
+    write_text(0, "/w/x", "2");
+    ck_assert_int_eq(store_next_event(client, &path, &token, &error), 0);
+}
+END_TEST
+
+START_TEST(a_store_that_is_killed_comes_back)
+{
+    uint32_t transaction;
+    int fd;
+
+    write_text(0, "/kept", "value");
+    ck_assert_int_eq(store_watch(client, "/w", "mine", &error), 0);
+    expect_event("/w", "mine");
+    fd = store_fd(client);
+    ck_assert_int_eq(store_transaction_start(client, &transaction, &error), 0);
+    kill_server();
+    start_server();
+    /* In a transaction: it is gone.  Outside: as if nothing had been. */
+    ck_assert_int_eq(store_write_text(client, transaction, "/t", "x", &error), -EAGAIN);
+    ck_assert_int_eq(store_transaction_end(client, transaction, true, &error), -EAGAIN);
+    expect("/kept", "value");
+    expect_event("/w", "mine"); /* set again, so it fires again */
+    kill_server();
+    start_server();
+    /* With nobody asking: the descriptor stays the same and tells. */
+    expect_event("/w", "mine");
+    ck_assert_int_eq(store_fd(client), fd);
+    write_text(0, "/w/x", "1");
+    expect_event("/w/x", "mine");
+}
+END_TEST
+
+START_TEST(a_store_that_stays_away_is_an_error)
+{
+    char *text;
+
+    kill_server();
+    store_set_patience(client, 50);
+    ck_assert_int_eq(store_read(client, 0, "/", &text, NULL, &error), -ENOTCONN);
+    ck_assert_ptr_nonnull(strstr(error.message, "does not answer"));
+    start_server();
+    store_set_patience(client, 20000);
+    write_text(0, "/again", "1");
+    expect("/again", "1");
+}
+END_TEST
+
+START_TEST(domains_and_control)
+{
+    const char *const words[] = { "check" };
+    char *text;
+
+    ck_assert_int_eq(store_is_introduced(client, 0, &error), 1);
+    ck_assert_int_eq(store_is_introduced(client, 9, &error), 0);
+    ck_assert_int_lt(store_introduce(client, 9, 1, 2, &error), 0); /* no hypervisor here */
+    ck_assert_int_eq(store_release(client, 9, &error), -ENOENT);
+    ck_assert_int_eq(store_control(client, words, 1, &text, &error), 0);
+    ck_assert_str_eq(text, "OK");
+    free(text);
+    ck_assert_int_eq(store_open("/nowhere/socket", &client, &error), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(error.message, "/nowhere/socket"));
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *made = suite_create("store client");
+    TCase *all = tcase_create("all");
+
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_set_timeout(all, 30);
+    tcase_add_test(all, nodes);
+    tcase_add_test(all, a_long_list);
+    tcase_add_test(all, permissions);
+    tcase_add_test(all, many_changes_at_once);
+    tcase_add_test(all, transactions);
+    tcase_add_test(all, watches);
+    tcase_add_test(all, a_store_that_is_killed_comes_back);
+    tcase_add_test(all, a_store_that_stays_away_is_an_error);
+    tcase_add_test(all, domains_and_control);
+    suite_add_tcase(made, all);
+    return made;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
