@@ -75,6 +75,49 @@ struct store_change write_of(char path[PATH_SIZE], const struct node *node, cons
     };
 }
 
+static bool is_ours(struct devices *devices, uint32_t transaction, const struct node *node)
+{
+    char path[PATH_SIZE];
+    char *text = NULL;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "%s/paravane", node->path);
+    r = store_read(devices->store, transaction, path, &text, NULL, NULL);
+    free(text);
+    return r != -ENOENT;
+}
+
+/* A node that is there again by then is another device's. */
+static void remove_ghost(struct devices *devices, const struct node *node)
+{
+    uint32_t transaction;
+
+    if (store_transaction_start(devices->store, &transaction, NULL) < 0) {
+        return;
+    }
+    if (is_ours(devices, transaction, node)) {
+        (void)store_transaction_end(devices->store, transaction, false, NULL);
+        return;
+    }
+    (void)store_remove(devices->store, transaction, node->path, NULL);
+    (void)store_transaction_end(devices->store, transaction, true, NULL);
+}
+
+/*
+ * To write makes what is not there, so a device removed just now would be there
+ * again with our answer alone.  Looking after it costs less than a transaction.
+ */
+int node_write(struct devices *devices, const struct node *node, const struct store_change *changes,
+               size_t count, struct vmctl_error *error)
+{
+    int r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, count, NULL, error);
+
+    if (r == 0 && !is_ours(devices, STORE_NO_TRANSACTION, node)) {
+        remove_ghost(devices, node);
+    }
+    return r;
+}
+
 /* Some words come from outside; none is to play with the terminal that shows them. */
 static void make_printable(char *text)
 {
@@ -164,7 +207,7 @@ void answer_failed(struct devices *devices, struct device *device, const struct 
     count++;
     changes[count] = write_of(paths[count], node, "hotplug-status", "error");
     count++;
-    r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, count, NULL, NULL);
+    r = node_write(devices, node, changes, count, NULL);
     if (r < 0) {
         say(devices, "guest %u: cannot say so in the store: %s", device->key.domid, strerror(-r));
     }

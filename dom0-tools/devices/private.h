@@ -48,6 +48,10 @@ int read_leaf(struct devices *devices, const struct node *node, const char *leaf
 struct store_change write_of(char path[PATH_SIZE], const struct node *node, const char *leaf,
                              const char *text);
 
+/* Write into the node, which may have been removed meanwhile: then nothing is left of it. */
+int node_write(struct devices *devices, const struct node *node, const struct store_change *changes,
+               size_t count, struct vmctl_error *error);
+
 /* "disk xvda", "network card 0". */
 void device_words(struct devices *devices, const struct device_key *key, char *words, size_t room);
 /* The guest's name as far as it can be shown. */

@@ -154,16 +154,19 @@ static int use_disk(struct devices *devices, struct device *device, const struct
 }
 
 static int answer_disk(struct devices *devices, const struct device *device,
-                       const struct node *node, struct vmctl_error *error)
+                       const struct node *node, const char *physical, struct vmctl_error *error)
 {
     struct store_change changes[2];
     char paths[2][PATH_SIZE];
     char number[32];
 
     (void)snprintf(number, sizeof(number), "%x:%x", device->disk.major, device->disk.minor);
+    if (device->answered && physical != NULL && strcmp(physical, number) == 0) {
+        return 0; /* an earlier run has said so */
+    }
     changes[0] = write_of(paths[0], node, "physical-device", number);
     changes[1] = write_of(paths[1], node, "hotplug-status", "connected");
-    return store_write_many(devices->store, STORE_NO_TRANSACTION, changes, 2, NULL, error);
+    return node_write(devices, node, changes, 2, error);
 }
 
 int set_up_disk(struct devices *devices, struct device *device, const struct node *node,
@@ -183,7 +186,7 @@ int set_up_disk(struct devices *devices, struct device *device, const struct nod
     }
     if (r == 0) {
         device->state = DEVICE_CONNECTED;
-        r = answer_disk(devices, device, node, error);
+        r = answer_disk(devices, device, node, texts.physical, error);
     }
     if (r == 0) {
         say(devices, "guest %u: disk %u is %s (%x:%x)%s", device->key.domid, device->key.handle,

@@ -84,7 +84,7 @@ static int finish_nic(struct devices *devices, struct device *device, const stru
 
     stop_waiting(devices, device, DEVICE_CONNECTED);
     change = write_of(path, node, "hotplug-status", "connected");
-    r = store_write_many(devices->store, STORE_NO_TRANSACTION, &change, 1, NULL, error);
+    r = device->answered ? 0 : node_write(devices, node, &change, 1, error);
     if (r == 0) {
         say(devices, "guest %u: network card %u is on bridge %s", device->key.domid,
             device->key.handle, device->texts.bridge);

@@ -33,6 +33,7 @@ static struct {
 static struct store_client *only_client;
 static size_t requests;
 static int failure;
+static const char *doomed;
 
 static bool is_below(const char *path, const char *root)
 {
@@ -154,6 +155,11 @@ const char *fake_store_get(const char *path)
     return slot == NODES ? NULL : nodes[slot].value;
 }
 
+void fake_store_drop_before_write(const char *path)
+{
+    doomed = path;
+}
+
 size_t fake_store_requests(void)
 {
     return requests;
@@ -228,6 +234,10 @@ int store_write_many(struct store_client *client, uint32_t transaction,
     (void)client;
     (void)transaction;
     (void)failed;
+    if (doomed != NULL) {
+        (void)drop(doomed);
+        doomed = NULL;
+    }
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (changes[i].kind == STORE_CHANGE_WRITE) {
             put(changes[i].path, changes[i].value, changes[i].length);
@@ -264,6 +274,24 @@ int store_remove(struct store_client *client, uint32_t transaction, const char *
         (void)drop(path);
     }
     return r;
+}
+
+/* Nobody else is there to upset one. */
+int store_transaction_start(struct store_client *client, uint32_t *transaction,
+                            struct vmctl_error *error)
+{
+    (void)client;
+    *transaction = 1;
+    return begin(error);
+}
+
+int store_transaction_end(struct store_client *client, uint32_t transaction, bool commit,
+                          struct vmctl_error *error)
+{
+    (void)client;
+    (void)transaction;
+    (void)commit;
+    return begin(error);
 }
 
 /* The names and the array share one allocation, as promised. */

@@ -20,6 +20,9 @@ void fake_store_drop(const char *path);
 /* NULL: not there. */
 const char *fake_store_get(const char *path);
 
+/* Somebody removes this just before the next write. */
+void fake_store_drop_before_write(const char *path);
+
 /* How many requests clients have made. */
 size_t fake_store_requests(void);
 

@@ -415,6 +415,19 @@ START_TEST(detached_and_attached_at_once_is_two_disks)
 }
 END_TEST
 
+START_TEST(a_device_removed_while_it_is_set_up_leaves_nothing)
+{
+    fake_store_drop_before_write(BACKEND "/vbd/5/51712");
+    add_disk("vbd/5/51712", "a.img", "w");
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5/51712"));
+    fake_store_drop_before_write(BACKEND "/vbd/5/51712");
+    add_disk("vbd/5/51712", "missing.img", "w");
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5/51712"));
+    add_disk("vbd/6/51712", "a.img", "w");
+    expect_status("vbd/6/51712", "connected");
+}
+END_TEST
+
 /* --- killed and started again ---------------------------------------------------------- */
 
 START_TEST(after_a_kill_the_disk_in_use_is_known_again)
@@ -762,6 +775,7 @@ static void add_disk_cases(TCase *cases)
     tcase_add_test(cases, without_the_kernels_back_end_it_says_which_module);
     tcase_add_test(cases, a_node_without_its_image_is_refused);
     tcase_add_test(cases, detached_and_attached_at_once_is_two_disks);
+    tcase_add_test(cases, a_device_removed_while_it_is_set_up_leaves_nothing);
     tcase_add_test(cases, after_a_kill_the_disk_in_use_is_known_again);
     tcase_add_test(cases, killed_before_the_back_end_opened_it_is_bound_again);
     tcase_add_test(cases, killed_between_the_two_answers_it_begins_again);
