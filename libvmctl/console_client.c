@@ -121,7 +121,7 @@ int console_attach(struct console *console, uint32_t domid, const struct console
         .flags = options->take_over ? CONSOLE_FLAG_TAKE_OVER : 0,
         .history = options->history,
     };
-    struct console_reply reply;
+    struct console_reply reply = { .result = 0 };
     int code = attach(&made, &request, &reply, error);
 
     if (code == 0) {
@@ -136,7 +136,7 @@ int console_reattach(struct console *console, uint64_t *lost, struct vmctl_error
         .flags = CONSOLE_FLAG_FROM_POSITION,
         .position = console->position,
     };
-    struct console_reply reply;
+    struct console_reply reply = { .result = 0 };
     int code;
 
     memcpy(request.handle, console->handle, sizeof(request.handle));

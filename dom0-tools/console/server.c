@@ -249,8 +249,13 @@ int server_open(struct server *server, const char *path, struct vmctl_error *err
 
 void server_close(struct server *server)
 {
-    while (server->visitors != NULL) {
-        dismiss(server->visitors, true);
+    struct visitor *visitor = server->visitors;
+
+    while (visitor != NULL) {
+        struct visitor *next = visitor->next;
+
+        dismiss(visitor, true);
+        visitor = next;
     }
     if (server->source.fd >= 0) {
         (void)loop_watch(server->loop, &server->source, 0);

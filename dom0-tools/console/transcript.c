@@ -422,8 +422,8 @@ static size_t read_end(int fd, uint8_t *bytes, size_t size, uint64_t end)
 static size_t read_older(const struct transcript *transcript, uint8_t *bytes, size_t size)
 {
     char *old = beside(transcript->path, ".1");
-    uint64_t inode;
-    uint64_t end;
+    uint64_t inode = 0;
+    uint64_t end = 0;
     size_t count = 0;
     int fd;
 

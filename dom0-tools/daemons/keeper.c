@@ -369,16 +369,17 @@ static void tidy(struct timer *timer)
 
 /* --- adopting ------------------------------------------------------------------------ */
 
-static void adopt(struct keeper *keeper, const char *name, pid_t process, uint64_t birth)
+static void adopt(struct keeper *keeper, const struct keeper_entry *entry)
 {
     for (unsigned int i = 0; i < keeper->count; i++) {
         struct service *service = &keeper->services[i];
 
-        if (strcmp(service->name, name) != 0 || service->unwanted) {
+        if (strcmp(service->name, entry->name) != 0 || service->unwanted) {
             continue;
         }
         /* The descriptor first, then the check: the number cannot change hands in between. */
-        if (process > 0 && watch_process(service, process) && service->birth != birth) {
+        if (entry->process > 0 && watch_process(service, entry->process) &&
+            service->birth != entry->birth) {
             (void)loop_watch(keeper->loop, &service->exit, 0);
             (void)close(service->exit.fd);
             service->exit.fd = -1;
@@ -386,25 +387,42 @@ static void adopt(struct keeper *keeper, const char *name, pid_t process, uint64
             service->state = SERVICE_IDLE;
         }
         if (service->state == SERVICE_RUNNING) {
-            report("%s: found running, process %d", name, (int)process);
+            report("%s: found running, process %d", entry->name, (int)entry->process);
         }
     }
+}
+
+bool keeper_parse(char *line, struct keeper_entry *entry)
+{
+    char *save = NULL;
+    const char *process;
+    const char *birth;
+    const char *restarts;
+
+    entry->name = strtok_r(line, " \n", &save);
+    entry->state = strtok_r(NULL, " \n", &save);
+    process = strtok_r(NULL, " \n", &save);
+    birth = strtok_r(NULL, " \n", &save);
+    restarts = strtok_r(NULL, " \n", &save);
+    entry->last = strtok_r(NULL, "\n", &save);
+    if (entry->last == NULL) {
+        return false;
+    }
+    entry->process = (pid_t)strtol(process, NULL, 10);
+    entry->birth = strtoull(birth, NULL, 10);
+    entry->restarts = (unsigned int)strtoul(restarts, NULL, 10);
+    return true;
 }
 
 static void adopt_all(struct keeper *keeper)
 {
     FILE *file = fopen(keeper->state_file, "re");
+    struct keeper_entry entry;
     char line[256];
 
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        char *save = NULL;
-        const char *name = strtok_r(line, " ", &save);
-        const char *state = strtok_r(NULL, " ", &save);
-        const char *process = strtok_r(NULL, " ", &save);
-        const char *birth = strtok_r(NULL, " ", &save);
-
-        if (state != NULL && birth != NULL && strcmp(state, state_names[SERVICE_RUNNING]) == 0) {
-            adopt(keeper, name, (pid_t)strtol(process, NULL, 10), strtoull(birth, NULL, 10));
+        if (keeper_parse(line, &entry) && strcmp(entry.state, state_names[SERVICE_RUNNING]) == 0) {
+            adopt(keeper, &entry);
         }
     }
     if (file != NULL) {

@@ -64,6 +64,19 @@ const char *keeper_waits_for(const struct keeper *keeper);
 /* Milliseconds before a service is started again that lived for `lived` ms. */
 unsigned int keeper_delay(unsigned int before, uint64_t lived);
 
+/* A line of the state file, as the keeper wrote it. */
+struct keeper_entry {
+    const char *name; /* these three in the line that was parsed */
+    const char *state;
+    const char *last;
+    pid_t process;
+    uint64_t birth;
+    unsigned int restarts;
+};
+
+/* Takes the line apart; false if it is none. */
+bool keeper_parse(char *line, struct keeper_entry *entry);
+
 /* When process `process` was started, in the kernel's ticks; 0 if there is none. */
 uint64_t process_birth(pid_t process);
 

@@ -60,10 +60,12 @@ void loop_clear_timer(struct loop *loop, struct timer *timer)
     if (!timer->armed) {
         return;
     }
-    while (*link != timer) {
+    while (*link != NULL && *link != timer) {
         link = &(*link)->next;
     }
-    *link = timer->next;
+    if (*link == timer) {
+        *link = timer->next;
+    }
     timer->armed = false;
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -346,11 +345,33 @@ static int command_stop(void)
     return 1;
 }
 
+/* False if what it says is not, or is not well. */
+static bool show_service(const struct keeper_entry *entry)
+{
+    const char *state = entry->state;
+    bool runs = strcmp(state, "running") == 0;
+
+    if (runs && process_birth(entry->process) != entry->birth) {
+        state = "gone";
+        runs = false;
+    }
+    printf("%-11s %s", entry->name, state);
+    if (runs) {
+        printf(", process %d", (int)entry->process);
+    }
+    if (entry->restarts > 0) {
+        printf(", restarted %u times, the last time after: %s", entry->restarts, entry->last);
+    }
+    printf("\n");
+    return strcmp(state, "gone") != 0 && strcmp(state, "restarting") != 0;
+}
+
 static int command_status(void)
 {
     pid_t holder;
     int lock = take_lock(&holder);
     FILE *file = fopen(STATE_FILE, "re");
+    struct keeper_entry entry;
     char line[256];
     int status = lock < 0 ? 0 : 3;
 
@@ -361,26 +382,9 @@ static int command_status(void)
         (void)close(lock);
     }
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        char name[32];
-        char state[16];
-        int process;
-        unsigned int restarts;
-        uint64_t birth;
-        int last = 0;
-
-        if (sscanf(line, "%31s %15s %d %" SCNu64 " %u %n", name, state, &process, &birth, &restarts,
-                   &last) < 5) {
-            continue;
-        }
-        line[strcspn(line, "\n")] = '\0';
-        if (strcmp(state, "running") == 0 && process_birth((pid_t)process) != birth) {
-            (void)snprintf(state, sizeof(state), "gone");
-        }
-        if (strcmp(state, "gone") == 0 || strcmp(state, "restarting") == 0) {
+        if (keeper_parse(line, &entry) && !show_service(&entry) && status == 0) {
             status = 1;
         }
-        printf("%-11s %s, process %d, restarted %u times, last end: %s\n", name, state, process,
-               restarts, line + last);
     }
     if (file != NULL) {
         (void)fclose(file);

@@ -41,15 +41,15 @@ static void load(const char *name)
     char module[32];
     char *const words[] = { program, quiet, module, NULL };
     pid_t child;
-    int status;
+    pid_t ended;
 
     (void)snprintf(module, sizeof(module), "%s", name);
     if (posix_spawnp(&child, program, NULL, NULL, words, environ) != 0) {
         return;
     }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-        continue;
-    }
+    do {
+        ended = waitpid(child, NULL, 0);
+    } while (ended < 0 && errno == EINTR);
 }
 
 static void load_modules(void)
