@@ -263,6 +263,23 @@ def the_schema_is_asked_by_a_program_of_its_own(cli):
     equal(subprocess.run([cli.checker], capture_output=True, check=False).returncode, 2)
 
 
+def the_manual_is_right(cli):
+    page = (ROOT / "docs/user/guest-xml.md").read_text(encoding="utf-8")
+    example = re.search(r"\n(    <domain.*?</domain>)\n", page, re.S)[1]
+    ended(cli.run("check", cli.file("web.xml", example)), 0,
+          "web.xml: valid: web, 2 vCPUs, 512 MiB, 1 disk, 1 network card\n".replace(
+              "web.xml", str(cli.folder / "web.xml")), "")
+    page = (ROOT / "docs/user/vmctl.md").read_text(encoding="utf-8")
+    manual = cli.run("help", "--man").stdout.replace("\\-", "-")
+    equal(re.findall(r"^\| (\d+) \| ([a-z-]*) ?\|", page, re.M),
+          re.findall(r"^\\fB(\d+)\\fR(?: \(([a-z-]+)\))?$", manual, re.M))
+    commands = re.findall(r"^    vmctl (?:-j )?([a-z-]+)", page, re.M)
+    if len(commands) < 12:
+        raise AssertionError(f"only {commands}")
+    for command in commands:
+        equal(cli.run("help", command).returncode, 0)
+
+
 # --- failures ---------------------------------------------------------------------
 
 def every_reason_is_its_exit_code(cli):
