@@ -307,7 +307,7 @@ int guest_size_parse(const char *number, const char *unit, uint64_t *kib, struct
         { "KB", 1000 },
         { "k", 1 << 10 },
         { "KiB", 1 << 10 },
-        { "MB", 1000 * 1000 },
+        { "MB", UINT64_C(1000) * 1000 },
         { "M", 1 << 20 },
         { "MiB", 1 << 20 },
         { "GB", UINT64_C(1000) * 1000 * 1000 },

@@ -10,6 +10,8 @@ jobs=$(nproc 2>/dev/null || echo 1)
 core=$(find hypervisor -name '*.c' ! -name asm-offsets.c | LC_ALL=C sort)
 tools=$(find libvmctl dom0-tools -name '*.c' 2>/dev/null | LC_ALL=C sort)
 common="-std=gnu17 -I. -I$build -Wno-unknown-warning-option"
+places='-DPKGDATADIR="/lint" -DPKGLIBEXECDIR="/lint"'
+libxml2=$(pkg-config --cflags-only-I libxml-2.0 | sed 's/-I/-isystem /g')
 
 # tidy FILES FLAGS...: a process for each file, as many at a time as there are CPUs.
 tidy()
@@ -33,7 +35,7 @@ check()
 {
     tidy "$core" $common -DPARAVANE_CORE '-DPACKAGE_VERSION="lint"' \
         -ffreestanding -mgeneral-regs-only -include hypervisor/lib/visibility.h
-    tidy "$tools" $common -D_GNU_SOURCE
+    tidy "$tools" $common -D_GNU_SOURCE $places '-DPACKAGE_VERSION="lint"' $libxml2
     check -DPARAVANE_CORE $core
     check $tools
 }

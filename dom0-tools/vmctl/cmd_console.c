@@ -78,7 +78,7 @@ int console_view(struct program *program, uint32_t domid, bool start, struct vmc
 static int run_console(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
-    uint32_t domid;
+    uint32_t domid = 0;
     int r;
 
     (void)count;

@@ -49,7 +49,7 @@ const struct command command_help = {
 static int run_version(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
-    struct vmctl_host host;
+    struct vmctl_host host = { .cpus = 0 };
     bool connected;
 
     (void)operands;

@@ -143,7 +143,7 @@ static void host_as_json(struct json *out, const struct vmctl_host *host)
 
 static int info_host(struct program *program, struct vmctl_error *error)
 {
-    struct vmctl_host host;
+    struct vmctl_host host = { .cpus = 0 };
     char text[128];
     int r = program_open(program, error);
 
@@ -227,10 +227,10 @@ static void put_guest(const struct program *program, const struct vmctl_guest *g
 
 static int info_guest(struct program *program, const char *who, struct vmctl_error *error)
 {
-    struct vmctl_guest guest;
+    struct vmctl_guest guest = { .domid = 0 };
     struct vmctl_vcpu *vcpus = NULL;
     size_t count = 0;
-    uint32_t domid;
+    uint32_t domid = 0;
     int r = program_find(program, who, &domid, error);
 
     if (r == 0) {
@@ -272,7 +272,7 @@ static int run_dumpxml(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
     char *xml = NULL;
-    uint32_t domid;
+    uint32_t domid = 0;
     int r = program_find(program, operands[0], &domid, error);
 
     (void)count;

@@ -37,7 +37,7 @@ static int unknown_command(const char *name, struct vmctl_error *error)
     const char *meant;
     size_t count = 0;
 
-    while (commands[count] != NULL && count < WORDS_MAX) {
+    while (count < WORDS_MAX && commands[count] != NULL) {
         words[count] = commands[count]->name;
         count++;
     }
