@@ -7,7 +7,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#define RETRY_MS 20u
+#define WAIT_MS  5000u
 
 _Static_assert(sizeof(struct console_request) == 48, "layout of the protocol");
 _Static_assert(sizeof(struct console_reply) == 128, "layout of the protocol");
@@ -121,9 +125,15 @@ int console_attach(struct console *console, uint32_t domid, const struct console
         .flags = options->take_over ? CONSOLE_FLAG_TAKE_OVER : 0,
         .history = options->history,
     };
+    const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
     struct console_reply reply = { .result = 0 };
     int code = attach(&made, &request, &reply, error);
 
+    /* A guest that was only just made. */
+    for (unsigned int waited = 0; code == -EAGAIN && waited < WAIT_MS; waited += RETRY_MS) {
+        (void)nanosleep(&pause, NULL);
+        code = attach(&made, &request, &reply, error);
+    }
     if (code == 0) {
         *console = made;
     }

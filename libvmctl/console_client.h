@@ -76,6 +76,7 @@ struct console {
 #define CONSOLE_DETACHED ((struct console){ .fd = -1 })
 
 /*
+ * Waits up to 5 s for the console of a guest that exists.
  * -ESRCH: no console of such a guest; -EBUSY: another process writes (the error
  * names it); -ECONNREFUSED: there is no console daemon.
  */

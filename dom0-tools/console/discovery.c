@@ -637,6 +637,17 @@ int discovery_open(struct discovery *discovery, struct vmctl_error *error)
     return 0;
 }
 
+bool discovery_expects(struct discovery *discovery, uint32_t domid)
+{
+    uint8_t handle[16];
+
+    if (!discovery->settled || find(discovery, domid) != NULL) {
+        return true;
+    }
+    return domid != 0 && domid < DOMID_FIRST_RESERVED &&
+           domain_info(discovery, domid, handle) == 0 && learn(discovery, domid, handle) != NULL;
+}
+
 void discovery_close(struct discovery *discovery)
 {
     struct loop *loop = &discovery->consoles->loop;

@@ -56,6 +56,10 @@ struct discovery {
 
 /* The caller has set `consoles`.  The store need not be there yet. */
 int discovery_open(struct discovery *discovery, struct vmctl_error *error);
+
+/* The domain exists, so its console may come yet. */
+bool discovery_expects(struct discovery *discovery, uint32_t domid);
+
 void discovery_close(struct discovery *discovery);
 
 #endif

@@ -69,7 +69,7 @@ static struct stream *find_stream(void *context, uint32_t domid, bool *later)
         return daemon->follow_hypervisor ? &daemon->hypervisor.stream : NULL;
     }
     guest = consoles_find(&daemon->consoles, domid);
-    *later = guest == NULL && !daemon->discovery.settled;
+    *later = guest == NULL && discovery_expects(&daemon->discovery, domid);
     return guest == NULL ? NULL : &guest->stream;
 }
 

@@ -129,7 +129,7 @@ static void consider(struct visitor *visitor)
     }
     stream = server->find(server->context, request->domid, &later);
     if (later) {
-        refuse(visitor, -EAGAIN, 0, "the console daemon is still looking for its guests");
+        refuse(visitor, -EAGAIN, 0, "its console is not ready yet");
     } else if (stream == NULL) {
         refuse(visitor, -ESRCH, 0, "there is no such guest, or it has no console");
     } else if ((request->flags & CONSOLE_FLAG_FROM_POSITION) != 0 &&

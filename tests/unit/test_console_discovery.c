@@ -246,6 +246,22 @@ START_TEST(a_guest_outlives_its_nodes)
 }
 END_TEST
 
+START_TEST(a_guest_that_exists_is_expected)
+{
+    start_daemon();
+    ck_assert(discovery_expects(&discovery, 9)); /* nobody knows yet */
+    turn(20);
+    ck_assert(!discovery_expects(&discovery, 9));
+    ck_assert(!discovery_expects(&discovery, 0));
+    ck_assert(!discovery_expects(&discovery, UINT32_MAX));
+    world_add(9);
+    write_nodes(9, "web");
+    ck_assert(discovery_expects(&discovery, 9));
+    turn(20);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 9));
+}
+END_TEST
+
 START_TEST(a_number_may_be_given_to_another)
 {
     start_daemon();
@@ -326,6 +342,7 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_is_destroyed_is_let_go);
     tcase_add_test(tcase, one_whose_nodes_stay_is_let_go_too);
     tcase_add_test(tcase, a_guest_outlives_its_nodes);
+    tcase_add_test(tcase, a_guest_that_exists_is_expected);
     tcase_add_test(tcase, a_number_may_be_given_to_another);
     tcase_add_test(tcase, nonsense_in_the_nodes_is_nobodys_end);
     tcase_add_test(tcase, a_store_that_is_away_is_waited_for);
