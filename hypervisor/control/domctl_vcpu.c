@@ -117,6 +117,10 @@ long domctl_set_context(struct domain *domain, struct xen_domctl *op)
     if (error == 0) {
         error = initialise(vcpu, context);
     }
+    if (error == 0) {
+        /* Its builder has cleared the page that tells the time. */
+        domain_wall_clock_publish(domain);
+    }
     heap_free(context);
     return error;
 }
