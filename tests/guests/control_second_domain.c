@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A second domain runs, and gets what an unprivileged guest may have and no more.
+ *
+ * Source: public headers; answers watched on Debian's Xen.
+ */
+#include "tests/guests/lib/second.h"
+
+static void refused_calls(void)
+{
+    struct xen_domctl request;
+    struct xen_sysctl about;
+    struct xen_platform_op platform;
+    static char text[] = "not for you\n";
+
+    memset(&request, 0, sizeof(request));
+    expect_eq(domctl(&request, XEN_DOMCTL_getdomaininfo, 0), -XEN_EPERM, "domctl");
+    memset(&about, 0, sizeof(about));
+    expect_eq(sysctl(&about, XEN_SYSCTL_physinfo), -XEN_EPERM, "sysctl");
+    memset(&platform, 0, sizeof(platform));
+    platform.interface_version = XENPF_INTERFACE_VERSION;
+    expect_eq(hypercall1(__HYPERVISOR_platform_op, &platform), -XEN_EPERM, "platform_op");
+    expect_eq(hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, sizeof(text), text), -XEN_EPERM,
+              "the console");
+}
+
+/* dom0's kernel is at 1 MiB of its memory: frames that are certainly somebody's. */
+static void refused_memory(void)
+{
+    struct xen_memory_reservation more;
+    uint64_t *entry = entry_of(spare_va(), 1);
+    static uint64_t numbers[1000];
+    uint64_t first = 0x100;
+    long result;
+
+    expect_eq(
+        mmu_update_foreign(va_maddr(entry) | MMU_NORMAL_PT_UPDATE, pte(first, PTE_READ_WRITE), 0),
+        -XEN_EPERM, "a frame of dom0's, by its id");
+    for (unsigned long frame = 1; frame < 0x20000; frame += 0x1235) {
+        if (mfn_to_va(frame) == NULL || M2P[frame] < SECOND_PAGES) {
+            continue;
+        }
+        result = mmu_update_one(va_maddr(entry), pte(frame, PTE_READ_WRITE));
+        if (!expect(result == -XEN_EINVAL || result == -XEN_EPERM, "a frame that is not ours")) {
+            printf("frame %lx: %ld\n", frame, result);
+        }
+    }
+    result = mmu_update_foreign(va_maddr(entry) | MMU_NORMAL_PT_UPDATE,
+                                pte(0xfee00, PTE_READ_WRITE | PTE_PCD), DOMID_IO);
+    expect(result < 0, "the local APIC");
+    result = mmu_update_one(va_maddr(entry), pte(0xb8, PTE_READ_WRITE | PTE_PCD));
+    expect(result < 0, "the screen");
+    memset(&more, 0, sizeof(more));
+    more.extent_start = numbers;
+    more.nr_extents = 1;
+    more.domid = 0;
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &more), 0,
+              "memory for dom0");
+    more.domid = DOMID_SELF;
+    more.nr_extents = 1000;
+    expect(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &more) <= 64,
+           "memory beyond the limit");
+}
+
+static void refused_devices(void)
+{
+    struct physdev_map_pirq map = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 4 };
+    struct physdev_set_iopl level = { .iopl = 1 };
+    struct evtchn_bind_pirq bind = { .pirq = 4 };
+    struct gnttab_setup_table table = { .dom = 0, .nr_frames = 0 };
+    uint32_t value;
+
+    expect(hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, &map) < 0, "an interrupt");
+    expect(hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_pirq, &bind) < 0, "its event");
+    expect_eq(hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, &level), 0, "iopl");
+    __asm__ volatile("movw $0xcf8, %%dx; inl %%dx, %0" : "=a"(value) : : "dx");
+    expect_eq(value, 0xffffffff, "PCI configuration is not there");
+    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &table, 1), 0, "call");
+    expect_eq(table.status, GNTST_permission_denied, "dom0's grant table");
+}
+
+static void as_second(void)
+{
+    expect_eq(start_info->flags & (SIF_PRIVILEGED | SIF_INITDOMAIN), 0, "not privileged");
+    expect(shared->wc_sec > 1000000000u || shared->wc_sec_hi != 0, "the time of day");
+    expect(now() > 0, "the time");
+    refused_calls();
+    refused_memory();
+    refused_devices();
+}
+
+void test_main(void)
+{
+    unsigned int domain;
+    struct xen_domctl_getdomaininfo info;
+
+    if (in_second()) {
+        as_second();
+        return;
+    }
+    domain = second_start();
+    expect_eq(second_wait(domain, 5000), SHUTDOWN_poweroff, "the second domain's verdict");
+    info = second_info(domain);
+    expect_eq(info.nr_online_vcpus, 1, "one vCPU was up");
+    expect(info.cpu_time != 0, "it had the CPU");
+    expect_eq(second_end(domain), 0, "destroyed");
+    expect_eq(second_info(domain).domain, NO_DOMAIN, "gone");
+}
