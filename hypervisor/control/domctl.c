@@ -116,7 +116,9 @@ static long resume(struct domain *domain, struct xen_domctl *op)
     if (domain == current->domain) {
         return -XEN_EINVAL;
     }
+    domain_pause(domain); /* until then the one that stopped it may be at it yet */
     domain_resume(domain);
+    domain_unpause(domain);
     return 0;
 }
 
@@ -128,12 +130,14 @@ static long set_handle(struct domain *domain, struct xen_domctl *op)
 
 static uint32_t state_flags(const struct domain *domain)
 {
-    uint32_t code = atomic_load(&domain->shutting_down) ? domain->shutdown_code : UINT8_MAX;
+    bool shut = atomic_load(&domain->shutting_down);
+    uint32_t code = read_once(domain->shutdown_code);
 
+    shut = shut && code != SHUTDOWN_CODE_NONE; /* which is set a moment later */
     return (atomic_load(&domain->state) == DOMAIN_DEAD ? XEN_DOMINF_dying : 0) |
-           (atomic_load(&domain->shutting_down) ? XEN_DOMINF_shutdown : 0) |
+           (shut ? XEN_DOMINF_shutdown : 0) |
            (domain->control_pauses != 0 ? XEN_DOMINF_paused : 0) |
-           (code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
+           ((shut ? code : UINT8_MAX) & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
 }
 
 void control_domain_info(const struct domain *domain, struct xen_domctl_getdomaininfo *info)

@@ -115,47 +115,39 @@ static long machine_info(struct xen_sysctl *op)
     return 0;
 }
 
-/* In: room; out: how many there are.  True if the caller has room for so many. */
-static bool room_for(uint32_t *room, uint32_t there)
-{
-    bool enough = *room >= there;
-
-    *room = there;
-    return enough;
-}
-
+/* Without an array: how many there are; else as many as there is room for. */
 static long topology(struct xen_sysctl *op)
 {
     struct xen_sysctl_cputopoinfo *wish = &op->u.cputopoinfo;
-    bool enough = room_for(&wish->num_cpus, cpu_count);
+    bool asked = guest_address(wish->cputopo) != 0;
 
-    if (guest_address(wish->cputopo) == 0) {
-        return 0;
-    }
-    for (unsigned int cpu = 0; enough && cpu < cpu_count; cpu++) {
+    wish->num_cpus = asked ? MIN(wish->num_cpus, cpu_count) : cpu_count;
+    for (unsigned int cpu = 0; asked && cpu < wish->num_cpus; cpu++) {
         struct xen_sysctl_cputopo place = place_of(cpu);
 
         if (copy_to_guest(wish->cputopo + cpu, &place) != 0) {
             return -XEN_EFAULT;
         }
     }
-    return enough ? 0 : -XEN_ENOBUFS;
+    return 0;
 }
 
+/* Likewise. */
 static long nodes(struct xen_sysctl *op)
 {
     static const uint32_t distance = 10; /* to itself, as ACPI's SLIT has it */
     struct xen_sysctl_numainfo *wish = &op->u.numainfo;
     struct xen_sysctl_meminfo memory = { heap_total_count() << PAGE_SHIFT, heap_free_count()
                                                                                << PAGE_SHIFT };
-    bool enough = room_for(&wish->num_nodes, 1);
-    bool asked = guest_address(wish->meminfo) != 0 || guest_address(wish->distance) != 0;
+    bool memory_asked = guest_address(wish->meminfo) != 0;
+    bool distance_asked = guest_address(wish->distance) != 0;
 
-    if (asked && !enough) {
-        return -XEN_ENOBUFS;
+    wish->num_nodes = memory_asked || distance_asked ? MIN(wish->num_nodes, 1u) : 1;
+    if (wish->num_nodes == 0) {
+        return 0;
     }
-    if ((guest_address(wish->meminfo) != 0 && copy_to_guest(wish->meminfo, &memory) != 0) ||
-        (guest_address(wish->distance) != 0 && copy_to_guest(wish->distance, &distance) != 0)) {
+    if ((memory_asked && copy_to_guest(wish->meminfo, &memory) != 0) ||
+        (distance_asked && copy_to_guest(wish->distance, &distance) != 0)) {
         return -XEN_EFAULT;
     }
     return 0;

@@ -4,6 +4,8 @@
  * free.
  *
  * Source: public domctl.h and sysctl.h; answers watched on Debian's Xen.
+ *
+ * PEER: differs: its memory comes back a while after destroydomain
  */
 #include "tests/guests/lib/second.h"
 

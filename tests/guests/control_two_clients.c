@@ -4,6 +4,8 @@
  * nothing is lost.
  *
  * QEMU: smp=3
+ *
+ * PEER: differs: its memory comes back a while after destroydomain
  */
 #include "tests/guests/lib/second.h"
 
