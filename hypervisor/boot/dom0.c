@@ -445,5 +445,4 @@ void dom0_build(void)
     log_info("dom0: %s kernel, %lu MiB, %u vCPU%s, entry %lx\n", b->kernel.guest_os, b->pages >> 8,
              vcpus, vcpus == 1 ? "" : "s", b->kernel.entry);
     heap_free(b->p2m);
-    domain_unpause(b->domain);
 }

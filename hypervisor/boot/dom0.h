@@ -5,7 +5,7 @@
 #ifndef HYPERVISOR_BOOT_DOM0_H
 #define HYPERVISOR_BOOT_DOM0_H
 
-/* Build and start it; panics, naming the cause, if it cannot be. */
+/* Build it, paused; panics, naming the cause, if it cannot be. */
 void dom0_build(void);
 
 #endif

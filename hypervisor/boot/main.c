@@ -7,6 +7,7 @@
 #include "hypervisor/boot/memory.h"
 #include "hypervisor/boot/options.h"
 #include "hypervisor/control/firmware.h"
+#include "hypervisor/domain/domain.h"
 #include "hypervisor/domain/memory_map.h"
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/console.h"
@@ -104,6 +105,7 @@ static void boot_on_own_stack(void)
     smp_start(options.maxcpus);
     dom0_build();
     memory_free_modules();
+    domain_unpause(dom0);
     cpu_idle(this_cpu());
 }
 

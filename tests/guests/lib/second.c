@@ -316,14 +316,7 @@ long second_end(unsigned int domain)
 unsigned long free_frames(void)
 {
     struct xen_sysctl request;
-    unsigned long last = 0, stable = 0;
 
-    /* The boot loader's modules are given back while we run already. */
     memset(&request, 0, sizeof(request));
-    while (stable < 100 && sysctl(&request, XEN_SYSCTL_physinfo) == 0) {
-        stable = request.u.physinfo.free_pages == last ? stable + 1 : 0;
-        last = request.u.physinfo.free_pages;
-        hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
-    }
-    return last;
+    return sysctl(&request, XEN_SYSCTL_physinfo) == 0 ? request.u.physinfo.free_pages : 0;
 }
