@@ -105,9 +105,10 @@ static void check_pointers(void)
     expect_eq(multicall(edge, 1), -XEN_EFAULT, "a read-only list");
     make_writable(pages[0]);
 
-    /* More entries than there can be. */
-    entries[0] = version_call();
-    expect(multicall(entries, 0x7fffffff) < 0, "two billion");
+    /* More entries than there can be: behind these two is nothing. */
+    edge[0] = version_call();
+    edge[1] = version_call();
+    expect(multicall(edge, 0x7fffffff) < 0, "two billion");
 }
 
 static void check_long(void)
