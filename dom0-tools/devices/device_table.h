@@ -23,7 +23,7 @@ enum device_class {
 enum device_state {
     DEVICE_FOREIGN,    /* another toolstack's */
     DEVICE_INCOMPLETE, /* not all of its node is written yet */
-    DEVICE_WAITING,    /* for the back end to make its interface */
+    DEVICE_WAITING,    /* cannot be set up yet (waiting.c) */
     DEVICE_CONNECTED,  /* set up */
     DEVICE_FAILED,     /* said so in the store */
 };

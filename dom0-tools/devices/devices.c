@@ -31,23 +31,6 @@ static void forget(struct devices *devices, struct device *device)
     table_drop(&devices->table, device);
 }
 
-static void set_up(struct devices *devices, struct device *device, const struct node *node)
-{
-    struct vmctl_error error = { .code = 0 };
-    int r = device->key.class == DEVICE_VBD ? set_up_disk(devices, device, node, &error)
-                                            : set_up_nic(devices, device, node, &error);
-
-    if (r == 0 || r == -EAGAIN) {
-        return;
-    }
-    if (device->key.class == DEVICE_VIF) {
-        nic_failed(devices, device, node, &error);
-        return;
-    }
-    disk_close(&device->disk);
-    answer_failed(devices, device, node, &error);
-}
-
 /* Whether the table already says what the node says; a node made anew has no answer yet. */
 static bool is_settled(const struct device *device, const struct node *node)
 {
@@ -102,7 +85,7 @@ static void look_at(struct devices *devices, const struct device_key *key)
         device->state = DEVICE_INCOMPLETE;
     } else {
         device->answered = node.has_status;
-        set_up(devices, device, &node);
+        set_up_device(devices, device, &node);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -92,13 +93,67 @@ static int check_file(const struct disk_request *request, off_t size, struct vmc
 
 /*
  * A block device that is written is claimed for as long as it is held: dom0 can
- * neither mount it nor stack anything upon it meanwhile, nor had it before.
+ * neither mount it nor stack anything upon it meanwhile, nor had it before.  Of
+ * a file it has to be seen first who else writes it (make_writable()).
  */
 static int open_flags(const struct disk_request *request, mode_t mode)
 {
-    int flags = (request->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_LARGEFILE;
+    int flags = O_CLOEXEC | O_NONBLOCK | O_LARGEFILE;
 
-    return S_ISBLK(mode) && !request->readonly && !request->shareable ? flags | O_EXCL : flags;
+    if (!S_ISBLK(mode) || request->readonly) {
+        return flags | O_RDONLY;
+    }
+    return request->shareable ? flags | O_RDWR : flags | O_RDWR | O_EXCL;
+}
+
+/* The same file, whatever the path leads to by now. */
+static int make_writable(const struct disk_request *request, struct disk_image *image,
+                         struct vmctl_error *error)
+{
+    char path[64];
+    int fd;
+
+    if (image->block || request->readonly) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", image->fd);
+    fd = open(path, O_RDWR | O_CLOEXEC | O_LARGEFILE);
+    if (fd < 0) {
+        return open_failed(request, -errno, error);
+    }
+    (void)close(image->fd);
+    image->fd = fd;
+    return 0;
+}
+
+/*
+ * The kernel grants a lease for reading only while nobody has the file open for
+ * writing; asking costs nothing that grows with the number of loop devices.
+ */
+int disk_image_check_writers(const struct disk_request *request, const struct disk_image *image,
+                             struct vmctl_error *error)
+{
+    char holder[256];
+    int r;
+
+    if (image->block) {
+        return 0;
+    }
+    if (fcntl(image->fd, F_SETLEASE, F_RDLCK) == 0) {
+        (void)fcntl(image->fd, F_SETLEASE, F_UNLCK);
+        return 0;
+    }
+    if (errno != EAGAIN) {
+        return 0;
+    }
+    r = holders_describe_file(request->sys, request->proc, image->device, image->inode, holder,
+                              sizeof(holder))
+            ? -EAGAIN
+            : -EBUSY;
+    (void)vmctl_fail(error, r, "%s is being written by somebody else", request->path);
+    vmctl_error_holder(error, "%s", holder);
+    vmctl_error_remedy(error, "end that, or make both <shareable/>");
+    return r;
 }
 
 int disk_image_open(const struct disk_request *request, struct disk_image *image,
@@ -183,6 +238,11 @@ int disk_attach(const struct disk_request *request, struct disk_image *image, st
         keep_block(image, disk);
         return 0;
     }
+    r = make_writable(request, image, error);
+    if (r < 0) {
+        disk_image_close(image);
+        return r;
+    }
     r = loop_attach(image->fd, request->readonly, request->tag, &loop, error);
     return keep_loop(request, image, r, &loop, disk, error);
 }
@@ -193,6 +253,11 @@ int disk_adopt(const struct disk_request *request, struct disk_image *image, dev
     struct loop loop = { .fd = -1 };
     int r;
 
+    r = make_writable(request, image, error);
+    if (r < 0) {
+        disk_image_close(image);
+        return r;
+    }
     if (!image->block) {
         r = loop_adopt(told, image->fd, request->readonly, request->tag, &loop, error);
         return keep_loop(request, image, r, &loop, disk, error);

@@ -25,7 +25,7 @@ struct disk_request {
 
 /* The file or device a path leads to; the same for all paths that lead there. */
 struct disk_image {
-    int fd;
+    int fd; /* a file's is only for reading until it is attached */
     bool block;
     dev_t device; /* of the file system, or the block device itself */
     ino_t inode;  /* 0 for a block device */
@@ -42,6 +42,14 @@ struct disk {
 int disk_image_open(const struct disk_request *request, struct disk_image *image,
                     struct vmctl_error *error);
 void disk_image_close(struct disk_image *image);
+
+/*
+ * Does anybody else write the file?  -EBUSY: a program of dom0.  -EAGAIN: a loop
+ * device; one of a guest that has just ended goes by itself.  Where the file
+ * system cannot tell: 0.
+ */
+int disk_image_check_writers(const struct disk_request *request, const struct disk_image *image,
+                             struct vmctl_error *error);
 
 /* Make it a block device for the back end.  Takes over or closes image->fd. */
 int disk_attach(const struct disk_request *request, struct disk_image *image, struct disk *disk,

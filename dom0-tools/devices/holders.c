@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Users of a block device, as the kernel lists them: mounts, swap, and devices
- * stacked upon it; also those of its partitions.
+ * stacked upon it; also those of its partitions.  Writers of a file: loop devices
+ * and programs.
  */
 #include "dom0-tools/devices/holders.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -155,4 +157,132 @@ void holders_describe(const char *sys, const char *proc, dev_t device, char *wor
         }
     }
     (void)closedir(directory);
+}
+
+/* --- files --------------------------------------------------------------------- */
+
+struct wanted_file {
+    dev_t device;
+    ino_t inode;
+};
+
+static bool same_file(const char *path, const struct wanted_file *wanted)
+{
+    struct stat facts;
+
+    return stat(path, &facts) == 0 && facts.st_dev == wanted->device &&
+           facts.st_ino == wanted->inode;
+}
+
+/* The first line of sys/block/<name>/<leaf>, without its end. */
+static bool read_line(const char *sys, const char *name, const char *leaf, char *line, int room)
+{
+    char path[PATH_MAX];
+    bool good;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/block/%s/%s", sys, name, leaf);
+    file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    good = fgets(line, room, file) != NULL;
+    (void)fclose(file);
+    line[good ? strcspn(line, "\n") : 0] = '\0';
+    return good;
+}
+
+static bool find_loop(const char *sys, const struct wanted_file *wanted, char *words, size_t room)
+{
+    char path[PATH_MAX];
+    const struct dirent *entry;
+    bool found = false;
+    DIR *directory;
+
+    (void)snprintf(path, sizeof(path), "%s/block", sys);
+    directory = opendir(path);
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        char readonly[8] = "";
+
+        found = strncmp(entry->d_name, "loop", 4) == 0 &&
+                read_line(sys, entry->d_name, "loop/backing_file", path, sizeof(path)) &&
+                read_line(sys, entry->d_name, "ro", readonly, sizeof(readonly)) &&
+                readonly[0] == '0' && same_file(path, wanted);
+        if (found) {
+            (void)snprintf(words, room, "/dev/%.32s, which is bound to it", entry->d_name);
+        }
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return found;
+}
+
+/* Whether the process has the file open for writing. */
+static bool writes(const char *proc, const char *pid, const struct wanted_file *wanted)
+{
+    char path[PATH_MAX];
+    const struct dirent *entry;
+    bool found = false;
+    DIR *directory;
+
+    (void)snprintf(path, sizeof(path), "%s/%s/fd", proc, pid);
+    directory = opendir(path);
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        struct stat link;
+
+        (void)snprintf(path, sizeof(path), "%s/%s/fd/%s", proc, pid, entry->d_name);
+        /* The permissions of the link say how the file was opened. */
+        found = lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && (link.st_mode & S_IWUSR) != 0 &&
+                same_file(path, wanted);
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return found;
+}
+
+static bool find_process(const char *proc, const struct wanted_file *wanted, char *words,
+                         size_t room)
+{
+    const struct dirent *entry;
+    bool found = false;
+    DIR *directory = opendir(proc);
+
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        found =
+            isdigit((unsigned char)entry->d_name[0]) != 0 && writes(proc, entry->d_name, wanted);
+        if (found) {
+            char path[PATH_MAX];
+            char name[32] = "?";
+            FILE *file;
+
+            (void)snprintf(path, sizeof(path), "%s/%s/comm", proc, entry->d_name);
+            file = fopen(path, "re");
+            if (file != NULL) {
+                (void)!fgets(name, sizeof(name), file);
+                (void)fclose(file);
+            }
+            name[strcspn(name, "\n")] = '\0';
+            (void)snprintf(words, room, "%s (process %.16s)", name, entry->d_name);
+        }
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return found;
+}
+
+bool holders_describe_file(const char *sys, const char *proc, dev_t device, ino_t inode,
+                           char *words, size_t room)
+{
+    const struct wanted_file wanted = { device, inode };
+
+    if (find_loop(sys, &wanted, words, room)) {
+        return true;
+    }
+    if (!find_process(proc, &wanted, words, room)) {
+        (void)snprintf(words, room, "a program");
+    }
+    return false;
 }

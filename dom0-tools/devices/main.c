@@ -77,6 +77,8 @@ static int open_signals(void)
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    /* Somebody may open an image while disk_image_check_writers() has a lease on it. */
+    (void)signal(SIGIO, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 

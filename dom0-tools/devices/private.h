@@ -68,17 +68,23 @@ void answer_failed(struct devices *devices, struct device *device, const struct 
 bool exists(const char *root, const char *rest);
 int no_driver(const char *devices, const char *module, struct vmctl_error *error);
 
-/* --- vbd.c, vif.c: set up what `node` asks for, and say so there -------------- */
+/* --- waiting.c ----------------------------------------------------------------- */
 
-int set_up_disk(struct devices *devices, struct device *device, const struct node *node,
-                struct vmctl_error *error);
+/* Set it up, now or as soon as it can be, and say in the store what came of it. */
+void set_up_device(struct devices *devices, struct device *device, const struct node *node);
 
-/* -EAGAIN: waits (DEVICE_WAITING), devices_retry() goes on. */
-int set_up_nic(struct devices *devices, struct device *device, const struct node *node,
-               struct vmctl_error *error);
-void nic_failed(struct devices *devices, struct device *device, const struct node *node,
-                const struct vmctl_error *error);
 /* The way out of DEVICE_WAITING; harmless in any other state. */
 void stop_waiting(struct devices *devices, struct device *device, enum device_state state);
+
+/* --- vbd.c, vif.c: set up what `node` asks for, and say so there -------------- */
+
+/* Both: -EAGAIN, not yet. */
+int set_up_disk(struct devices *devices, struct device *device, const struct node *node,
+                struct vmctl_error *error);
+int set_up_nic(struct devices *devices, struct device *device, const struct node *node,
+               struct vmctl_error *error);
+
+/* Why the wait for it was in vain; a negative errno. */
+int nic_gave_up(struct devices *devices, const struct device *device, struct vmctl_error *error);
 
 #endif

@@ -149,6 +149,13 @@ static int use_disk(struct devices *devices, struct device *device, const struct
         disk_image_close(&image);
         return conflict(devices, device, other, texts->path, error);
     }
+    if (texts->physical == NULL && !request.shareable) {
+        r = disk_image_check_writers(&request, &image, error);
+    }
+    if (r < 0) {
+        disk_image_close(&image);
+        return r;
+    }
     table_claim(&devices->table, device, &image);
     return attach(devices, device, &request, texts->physical, &image, error);
 }
@@ -185,7 +192,7 @@ int set_up_disk(struct devices *devices, struct device *device, const struct nod
         r = use_disk(devices, device, &texts, error);
     }
     if (r == 0) {
-        device->state = DEVICE_CONNECTED;
+        stop_waiting(devices, device, DEVICE_CONNECTED);
         r = answer_disk(devices, device, node, texts.physical, error);
     }
     if (r == 0) {

@@ -116,6 +116,7 @@ static void enter(void)
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         ck_assert_int_eq(mkdir(in_folder(folders[i]), 0700), 0);
     }
+    ck_assert_int_eq(symlink("/sys/block", in_folder("sys/block")), 0);
     make_image("a.img");
     make_image("b.img");
     clock_ms = 1000;
@@ -425,6 +426,70 @@ START_TEST(a_device_removed_while_it_is_set_up_leaves_nothing)
     ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5/51712"));
     add_disk("vbd/6/51712", "a.img", "w");
     expect_status("vbd/6/51712", "connected");
+}
+END_TEST
+
+/* The loop device of a guest that has ended lives as long as the back end needs. */
+START_TEST(an_image_that_is_let_go_of_in_time_is_waited_for)
+{
+    unsigned int minor;
+    int back_end;
+
+    add_disk("vbd/5/51712", "a.img", "w");
+    minor = loop_of("vbd/5/51712");
+    back_end = open_as_back_end(minor);
+    drop("vbd/5/51712");
+    add_disk("vbd/6/51712", "a.img", "w");
+    expect_status("vbd/6/51712", NULL);
+    ck_assert_int_eq(devices_timeout(devices), 50);
+    ck_assert_int_eq(devices_link_fd(devices), -1);
+    devices_retry(devices);
+    expect_status("vbd/6/51712", NULL);
+    (void)close(back_end);
+    ck_assert(!bound_for_long(minor));
+    devices_retry(devices);
+    expect_status("vbd/6/51712", "connected");
+    ck_assert_int_eq(devices_timeout(devices), -1);
+}
+END_TEST
+
+START_TEST(an_image_that_dom0_has_bound_itself_is_refused)
+{
+    struct loop_config other = { .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    int minor = ioctl(control, LOOP_CTL_GET_FREE);
+    int image = open(in_folder("a.img"), O_RDWR | O_CLOEXEC);
+    int fd = open_as_back_end((unsigned int)minor);
+    char words[32];
+
+    other.fd = (uint32_t)image;
+    ck_assert_int_eq(ioctl(fd, LOOP_CONFIGURE, &other), 0);
+    (void)close(image);
+    (void)close(control);
+    add_disk("vbd/5/51712", "a.img", "w");
+    clock_ms += 4999;
+    devices_retry(devices);
+    expect_status("vbd/5/51712", NULL);
+    clock_ms += 1;
+    devices_retry(devices);
+    expect_error("vbd/5/51712", "is being written by somebody else");
+    (void)snprintf(words, sizeof(words), "/dev/loop%d", minor);
+    expect_words("vbd/5/51712", "hotplug-holder", words);
+    (void)close(fd);
+    ck_assert(!bound_for_long((unsigned int)minor));
+    add_disk("vbd/6/51712", "a.img", "w");
+    expect_status("vbd/6/51712", "connected");
+}
+END_TEST
+
+START_TEST(an_image_that_a_program_writes_is_refused_at_once)
+{
+    int image = open(in_folder("a.img"), O_WRONLY | O_CLOEXEC);
+
+    add_disk("vbd/5/51712", "a.img", "r");
+    expect_error("vbd/5/51712", "is being written by somebody else");
+    expect_words("vbd/5/51712", "hotplug-holder", "process");
+    (void)close(image);
 }
 END_TEST
 
@@ -776,6 +841,9 @@ static void add_disk_cases(TCase *cases)
     tcase_add_test(cases, a_node_without_its_image_is_refused);
     tcase_add_test(cases, detached_and_attached_at_once_is_two_disks);
     tcase_add_test(cases, a_device_removed_while_it_is_set_up_leaves_nothing);
+    tcase_add_test(cases, an_image_that_is_let_go_of_in_time_is_waited_for);
+    tcase_add_test(cases, an_image_that_dom0_has_bound_itself_is_refused);
+    tcase_add_test(cases, an_image_that_a_program_writes_is_refused_at_once);
     tcase_add_test(cases, after_a_kill_the_disk_in_use_is_known_again);
     tcase_add_test(cases, killed_before_the_back_end_opened_it_is_bound_again);
     tcase_add_test(cases, killed_between_the_two_answers_it_begins_again);

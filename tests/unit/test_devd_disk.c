@@ -167,6 +167,27 @@ START_TEST(a_path_has_to_begin_at_the_root)
 }
 END_TEST
 
+START_TEST(who_writes_an_image_is_found)
+{
+    struct disk_request request = request_of(image_path);
+    struct disk_image image = open_image(&request);
+    struct vmctl_error error = { .code = 0 };
+    int reader = open(image_path, O_RDONLY | O_CLOEXEC);
+    char words[64];
+    int writer;
+
+    ck_assert_int_eq(disk_image_check_writers(&request, &image, &error), 0);
+    writer = open(image_path, O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(disk_image_check_writers(&request, &image, &error), -EBUSY);
+    (void)snprintf(words, sizeof(words), "(process %d)", (int)getpid());
+    ck_assert_ptr_nonnull(strstr(error.holder, words));
+    (void)close(writer);
+    ck_assert_int_eq(disk_image_check_writers(&request, &image, &error), 0);
+    (void)close(reader);
+    disk_image_close(&image);
+}
+END_TEST
+
 /* --- loop devices -------------------------------------------------------------------- */
 
 static bool bound(unsigned int minor)
@@ -215,6 +236,42 @@ START_TEST(a_file_becomes_a_device_until_it_is_closed)
     ck_assert((info.lo_flags & LO_FLAGS_READ_ONLY) == 0);
     disk_close(&disk);
     ck_assert(!bound_for_long(disk.minor));
+}
+END_TEST
+
+START_TEST(a_loop_device_of_dom0_that_writes_is_found)
+{
+    struct disk_request request = request_of(image_path);
+    struct vmctl_error error = { .code = 0 };
+    struct disk disk = attach(&request);
+    struct disk_image image = open_image(&request);
+
+    ck_assert_int_eq(disk_image_check_writers(&request, &image, &error), -EBUSY);
+    ck_assert_ptr_nonnull(strstr(error.holder, disk.name));
+    disk_close(&disk);
+    ck_assert(!bound_for_long(disk.minor));
+    request.readonly = true;
+    disk = attach(&request);
+    ck_assert_int_eq(disk_image_check_writers(&request, &image, &error), 0);
+    disk_close(&disk);
+    disk_image_close(&image);
+    ck_assert(!bound_for_long(disk.minor));
+}
+END_TEST
+
+START_TEST(a_file_nobody_may_write_is_said_so)
+{
+    struct disk_request request = request_of("/sys/kernel/notes");
+    struct disk_image image;
+    struct disk disk = { .fd = -1 };
+    struct vmctl_error error = { .code = 0 };
+
+    /* It has contents, and even root cannot write it. */
+    if (disk_image_open(&request, &image, &error) == 0) {
+        ck_assert_int_lt(disk_attach(&request, &image, &disk, &error), 0);
+        ck_assert_int_eq(image.fd, -1);
+        ck_assert_ptr_nonnull(strstr(error.message, "/sys/kernel/notes"));
+    }
 }
 END_TEST
 
@@ -426,6 +483,8 @@ static TCase *loop_cases(void)
 
     tcase_add_checked_fixture(cases, enter_loops, leave_loops);
     tcase_add_test(cases, a_file_becomes_a_device_until_it_is_closed);
+    tcase_add_test(cases, a_loop_device_of_dom0_that_writes_is_found);
+    tcase_add_test(cases, a_file_nobody_may_write_is_said_so);
     tcase_add_test(cases, read_only_means_read_only);
     tcase_add_test(cases, a_device_is_taken_over_by_its_tag);
     tcase_add_test(cases, the_device_of_another_is_left_alone);
@@ -446,6 +505,7 @@ int main(void)
     tcase_add_test(cases, an_image_is_known_by_what_it_is_not_by_its_path);
     tcase_add_test(cases, what_is_no_image_is_refused_by_name);
     tcase_add_test(cases, a_path_has_to_begin_at_the_root);
+    tcase_add_test(cases, who_writes_an_image_is_found);
     tcase_add_test(cases, a_holder_is_named_wherever_the_kernel_lists_it);
     suite_add_tcase(suite, cases);
     if (loops_possible()) {
