@@ -312,8 +312,9 @@ int tree_init(struct store_tree *tree, struct store_domains *domains)
 
     *tree = (struct store_tree){ .domains = domains, .mask = FIRST_BUCKETS - 1 };
     tree->index = calloc(FIRST_BUCKETS, sizeof(struct store_node *));
+    /* Of what there is: early in a machine's life, waiting for better would hold up all. */
     if (perms == NULL || root == NULL || tree->index == NULL || tree_reserve_owner(tree, 0) < 0 ||
-        getrandom(tree->seed, sizeof(tree->seed), 0) != (ssize_t)sizeof(tree->seed)) {
+        getrandom(tree->seed, sizeof(tree->seed), GRND_INSECURE) != (ssize_t)sizeof(tree->seed)) {
         free(perms);
         tree_node_free(root);
         free(tree->index);

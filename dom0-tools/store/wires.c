@@ -12,9 +12,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define EVENTS 64
+#define EVENTS           64
+#define JOURNAL_RETRY_MS 1000
 
 static int add(const struct wires *wires, int fd, const int *which)
 {
@@ -138,14 +140,49 @@ static bool handle(struct wires *wires, const struct epoll_event *event)
     return true;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A journal without room is tried again now and then, and its trouble is told once. */
+static void keep_journal(struct wires *wires)
+{
+    int r;
+
+    if (!journal_is_long(wires->stored->journal)) {
+        wires->journal_failed = false;
+        return;
+    }
+    if (wires->journal_failed && now_ms() < wires->journal_retry) {
+        return;
+    }
+    r = stored_compact(wires->stored);
+    if (r < 0) {
+        if (!wires->journal_failed) {
+            (void)fprintf(stderr,
+                          "paravane-stored: the journal cannot be written (%s); until it can, "
+                          "a restart would lose what changes now\n",
+                          strerror(-r));
+        }
+        wires->journal_retry = now_ms() + JOURNAL_RETRY_MS;
+    } else if (wires->journal_failed) {
+        (void)fprintf(stderr, "paravane-stored: the journal is written again\n");
+    }
+    wires->journal_failed = r < 0;
+}
+
 int wires_run(struct wires *wires, struct vmctl_error *error)
 {
     struct epoll_event events[EVENTS];
     bool more = true; /* at first, look at all */
 
     for (;;) {
-        int count = epoll_wait(wires->epoll, events, EVENTS, more ? 0 : -1);
-        int r;
+        const int idle = wires->journal_failed ? JOURNAL_RETRY_MS : -1;
+        int count = epoll_wait(wires->epoll, events, EVENTS, more ? 0 : idle);
 
         if (count < 0 && errno != EINTR) {
             return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
@@ -157,10 +194,6 @@ int wires_run(struct wires *wires, struct vmctl_error *error)
         }
         more = domains_work(wires);
         send_all(wires);
-        r = stored_compact(wires->stored);
-        if (r < 0) {
-            (void)fprintf(stderr, "paravane-stored: the journal cannot be written: %s\n",
-                          strerror(-r));
-        }
+        keep_journal(wires);
     }
 }

@@ -26,6 +26,8 @@ struct wires {
     struct store_connection *first_pending; /* rings to be looked at */
     struct store_connection *last_pending;
     void *infos; /* hypercall memory for the list of domains */
+    bool journal_failed;
+    int64_t journal_retry; /* ms */
 };
 
 #define WIRES_NONE                   \
