@@ -141,7 +141,7 @@ def better(old, new):
 
 
 def show(names, domains, best):
-    print(f"\n{domains} domain{'s' if domains != 1 else ''}' nodes: operations/s "
+    print(f"\nnodes of {domains} domain{'s' if domains != 1 else ''}: operations/s "
           "(CPU ns of the store per operation)\n")
     print("| operation/under way |", " | ".join(names), "| ours to the better one |")
     print("|---|" + "---:|" * (len(names) + 1))
