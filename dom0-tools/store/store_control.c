@@ -184,6 +184,9 @@ int stored_control(struct stored *stored, const char *words, size_t size,
         command.count++;
         at += strlen(words + at) + 1;
     }
+    if (command.count == 0) {
+        return -EINVAL;
+    }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, command.words[0]) == 0) {
             return commands[i].run(&command);
