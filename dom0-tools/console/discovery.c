@@ -17,6 +17,7 @@
 
 #define LIST_COUNT    64u  /* domains asked for at once */
 #define LOOK_AT_ONCE  16u  /* consoles opened before the others are served */
+#define ANNOUNCE_MS   200  /* in which vmctl says who it is that was introduced */
 #define SWEEP_MS      100  /* after something ended: others may be about to */
 #define CHECK_MS      2000 /* after a domain was announced that is not in the list */
 #define RETRY_MS      250
@@ -163,7 +164,8 @@ static bool make_room(struct discovery *discovery, uint32_t domid)
 }
 
 /* A domain that exists. */
-static struct known *learn(struct discovery *discovery, uint32_t domid, const uint8_t handle[16])
+static struct known *learn(struct discovery *discovery, uint32_t domid, const uint8_t handle[16],
+                           bool ours)
 {
     struct known *known = find(discovery, domid);
 
@@ -190,7 +192,11 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
         known->announced = true;
         known->wants = WANT_LIMIT | WANT_FILE;
     }
-    if (!watch(discovery, known)) {
+    if (ours) {
+        known->ours = true;
+        discovery->had_ours = true;
+        mark(discovery, known, WANT_PLACE);
+    } else if (!watch(discovery, known)) {
         mark(discovery, known, WANT_PLACE);
     }
     return known;
@@ -247,12 +253,11 @@ static void announce(struct discovery *discovery, const struct guest *guest)
     }
 }
 
-static int attach(struct discovery *discovery, struct known *known, uint64_t port, uint64_t frame)
+static int attach(struct discovery *discovery, struct known *known, uint64_t port)
 {
     struct guest_place place = {
         .domid = known->domid,
         .port = (uint32_t)port,
-        .frame = frame,
     };
     char number[16];
     struct vmctl_error error;
@@ -263,6 +268,10 @@ static int attach(struct discovery *discovery, struct known *known, uint64_t por
     place.name = name == NULL || *name == '\0' ? number : name;
     memcpy(place.handle, known->handle, sizeof(place.handle));
     code = guest_attach(discovery->consoles, &place, &error);
+    if (code == -ENODATA &&
+        read_number(discovery, known->domid, "console/ring-ref", &place.frame)) {
+        code = guest_attach(discovery->consoles, &place, &error);
+    }
     if (code == 0) {
         announce(discovery, consoles_find(discovery->consoles, known->domid));
     } else if (known->failures == 0) {
@@ -276,21 +285,20 @@ static int attach(struct discovery *discovery, struct known *known, uint64_t por
 static int find_place(struct discovery *discovery, struct known *known)
 {
     struct guest *guest = consoles_find(discovery->consoles, known->domid);
-    uint64_t frame;
     uint64_t port;
 
-    if (!read_number(discovery, known->domid, "console/port", &port) ||
-        !read_number(discovery, known->domid, "console/ring-ref", &frame) || port == 0 ||
+    if (!read_number(discovery, known->domid, "console/port", &port) || port == 0 ||
         port > UINT32_MAX) {
-        return 0; /* not yet; or nodes are lost but the guest is not */
+        known->ours = false; /* not yet; or nodes are lost but the guest is not */
+        return watch(discovery, known) ? 0 : -EAGAIN;
     }
-    if (guest != NULL && guest->remote_port == port && guest->frame == frame) {
+    if (guest != NULL && guest->remote_port == port) {
         return 0;
     }
     if (guest != NULL) {
         guest_detach(guest, false);
     }
-    return attach(discovery, known, port, frame);
+    return attach(discovery, known, port);
 }
 
 static char *read_option(struct discovery *discovery, const struct known *known, const char *node)
@@ -351,7 +359,7 @@ static int look_at(struct discovery *discovery, struct known *known)
     if (code != 0) {
         return code;
     }
-    if (!watch(discovery, known)) {
+    if (!known->ours && !watch(discovery, known)) {
         return -EAGAIN;
     }
     if (known->wants & WANT_PLACE) {
@@ -415,7 +423,8 @@ static int learn_from(struct discovery *discovery, uint32_t first)
         for (int i = 0; i < count; i++) {
             uint32_t domid = info[i].domain;
             bool new = find(discovery, domid) == NULL;
-            struct known *known = lives(&info[i]) ? learn(discovery, domid, info[i].handle) : NULL;
+            struct known *known =
+                lives(&info[i]) ? learn(discovery, domid, info[i].handle, false) : NULL;
 
             if (known != NULL) {
                 known->seen = discovery->sweeps;
@@ -458,6 +467,17 @@ static void sweep_in(struct discovery *discovery, uint64_t milliseconds)
     }
 }
 
+static void introduced(struct timer *timer)
+{
+    struct discovery *discovery = OWNER(struct discovery, timer, introduced);
+
+    /* Nobody new, and it was none of ours: numbers may have started again from the lowest. */
+    if (learn_from(discovery, discovery->highest + 1) <= 0 && !discovery->had_ours) {
+        sweep_in(discovery, CHECK_MS);
+    }
+    discovery->had_ours = false;
+}
+
 /* --- what the store says ------------------------------------------------------------- */
 
 static void option_changed(struct discovery *discovery, struct known *known, const char *node)
@@ -496,7 +516,7 @@ static void ours_changed(struct discovery *discovery, const char *path)
     }
     known = find(discovery, (uint32_t)domid);
     if (known == NULL && domain_info(discovery, (uint32_t)domid, handle) == 0) {
-        known = learn(discovery, (uint32_t)domid, handle);
+        known = learn(discovery, (uint32_t)domid, handle, true);
     }
     if (known != NULL) {
         option_changed(discovery, known, rest);
@@ -531,9 +551,8 @@ static void changed(struct discovery *discovery, const char *path, const char *t
         ours_changed(discovery, path);
         break;
     case 'i':
-        /* Nothing new may also mean that numbers have started again from the lowest. */
-        if (learn_from(discovery, discovery->highest + 1) <= 0) {
-            sweep_in(discovery, CHECK_MS);
+        if (!discovery->introduced.armed) {
+            loop_set_timer(&discovery->consoles->loop, &discovery->introduced, ANNOUNCE_MS);
         }
         break;
     case 'r':
@@ -627,6 +646,7 @@ int discovery_open(struct discovery *discovery, struct vmctl_error *error)
     discovery->source.fd = -1;
     discovery->look.fire = look;
     discovery->sweep.fire = sweep;
+    discovery->introduced.fire = introduced;
     discovery->retry.fire = reach_store;
     discovery->list = privcmd_buffer(&discovery->consoles->privcmd,
                                      LIST_COUNT * sizeof(struct xen_domctl_getdomaininfo));
@@ -645,7 +665,8 @@ bool discovery_expects(struct discovery *discovery, uint32_t domid)
         return true;
     }
     return domid != 0 && domid < DOMID_FIRST_RESERVED &&
-           domain_info(discovery, domid, handle) == 0 && learn(discovery, domid, handle) != NULL;
+           domain_info(discovery, domid, handle) == 0 &&
+           learn(discovery, domid, handle, false) != NULL;
 }
 
 void discovery_close(struct discovery *discovery)
@@ -654,6 +675,7 @@ void discovery_close(struct discovery *discovery)
 
     loop_clear_timer(loop, &discovery->look);
     loop_clear_timer(loop, &discovery->sweep);
+    loop_clear_timer(loop, &discovery->introduced);
     loop_clear_timer(loop, &discovery->retry);
     if (discovery->store != NULL) {
         (void)loop_watch(loop, &discovery->source, 0);

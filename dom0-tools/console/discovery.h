@@ -2,9 +2,10 @@
 /*
  * Which guests there are: from the store and the hypervisor's list of domains.
  *
- * A new guest costs the same however many there are: the store says that there
- * is one, the hypervisor's list is read from the last number known.  All of it
- * is read only at the start and some time after something was seen to end.
+ * A new guest costs the same however many there are.  vmctl's are announced by
+ * number; for others the store says that there is one, and the hypervisor's list
+ * is read from the last number known.  All of it is read only at the start and
+ * some time after something was seen to end.
  */
 #ifndef DOM0_TOOLS_CONSOLE_DISCOVERY_H
 #define DOM0_TOOLS_CONSOLE_DISCOVERY_H
@@ -31,6 +32,7 @@ struct known {
     unsigned int failures;
     unsigned int wants;
     bool dirty;
+    bool ours; /* of vmctl: its nodes are whole when it is announced, and need no watch */
     bool watched;
     bool announced; /* a name that comes now is another than it began with */
     uint8_t handle[16];
@@ -46,12 +48,14 @@ struct discovery {
     struct known *dirty; /* to be looked at, first come first */
     struct known **dirty_end;
     struct timer look;
+    struct timer introduced; /* when to look for who was introduced */
     struct timer sweep;
     struct timer retry; /* of the store */
     uint32_t sweeps;
-    bool settled; /* what was there at the start has its console */
-    bool waiting; /* for the store, and have said so */
-    void *list;   /* what the hypervisor fills */
+    bool had_ours; /* since the last look for who was introduced */
+    bool settled;  /* what was there at the start has its console */
+    bool waiting;  /* for the store, and have said so */
+    void *list;    /* what the hypervisor fills */
 };
 
 /* The caller has set `consoles`.  The store need not be there yet. */

@@ -166,7 +166,7 @@ static void input_give(struct stream *stream, const uint8_t *bytes, size_t count
 
 /* --- attaching -------------------------------------------------------------------- */
 
-static int map_page(struct guest *guest, struct vmctl_error *error)
+static int map_page(struct guest *guest, const struct guest_place *place, struct vmctl_error *error)
 {
     struct consoles *consoles = guest->consoles;
     struct xencons_interface *page = NULL;
@@ -176,9 +176,13 @@ static int map_page(struct guest *guest, struct vmctl_error *error)
                           PROT_READ | PROT_WRITE, error);
     }
     guest->granted = page != NULL;
+    if (page == NULL && place->frame == 0) {
+        return vmctl_fail(error, -ENODATA,
+                          "domain %u: its console page is neither granted nor named", guest->domid);
+    }
     if (page == NULL) {
         page = privcmd_map_foreign(&consoles->privcmd, guest->domid, PROT_READ | PROT_WRITE,
-                                   &guest->frame, 1, error);
+                                   &place->frame, 1, error);
     }
     if (page == NULL) {
         return vmctl_context(error, -ENXIO, "domain %u: console page", guest->domid);
@@ -271,7 +275,7 @@ static int open_console(struct guest *guest, const struct guest_place *place,
                         struct vmctl_error *error)
 {
     struct vmctl_error words;
-    int code = map_page(guest, error);
+    int code = map_page(guest, place, error);
 
     if (code != 0) {
         return code;
@@ -303,7 +307,6 @@ int guest_attach(struct consoles *consoles, const struct guest_place *place,
     guest->consoles = consoles;
     guest->domid = place->domid;
     guest->remote_port = place->port;
-    guest->frame = place->frame;
     guest->transcript = TRANSCRIPT_CLOSED;
     guest->pty.viewer.source.fd = -1;
     guest->file.source.fd = -1;

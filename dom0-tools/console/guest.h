@@ -31,7 +31,6 @@ struct guest {
     uint32_t domid;
     uint32_t port;        /* ours */
     uint32_t remote_port; /* the guest's, as the store has it */
-    uint64_t frame;       /* of the page, as the store has it */
     bool granted;         /* mapped by grant, not as foreign memory */
     bool tired;           /* out of tokens: its event stays masked */
     bool complained;      /* of a ring that makes no sense; once is enough */
@@ -65,11 +64,12 @@ struct guest *consoles_find(const struct consoles *consoles, uint32_t domid);
 struct guest_place {
     uint32_t domid;
     uint32_t port;
-    uint64_t frame;
+    uint64_t frame; /* of its page; 0: not asked for yet */
     const char *name;
     uint8_t handle[16];
 };
 
+/* -ENODATA: no page was granted, so its frame must be known. */
 int guest_attach(struct consoles *consoles, const struct guest_place *place,
                  struct vmctl_error *error);
 /* `gone`: nothing more will come; forget where its console was. */
