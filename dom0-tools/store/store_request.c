@@ -501,7 +501,7 @@ static int parse_watch(struct request *request, size_t *token_size, uint32_t *de
 {
     const char *end = request->rest + request->rest_size;
     const char *at;
-    uint64_t value;
+    uint64_t value = 0;
     int r;
 
     if (request->rest_size == 0 || end[-1] != '\0') {
@@ -658,7 +658,7 @@ static int do_transaction_end(struct request *request)
 
 static int domid_of(struct request *request, const char **at, uint32_t *domid)
 {
-    uint64_t value;
+    uint64_t value = 0;
     int r = number(at, request->payload + request->size, STORE_DOMIDS - 1, &value);
 
     *domid = (uint32_t)value;
