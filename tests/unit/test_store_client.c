@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,31 @@
 
 #include "dom0-tools/store/wires.h"
 #include "libvmctl/store_client.h"
+
+void *__real_malloc(size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static unsigned int calls;
+static unsigned int fail_at;
+static bool armed; /* the client is at work, not the test or the store */
+
+static bool fails(void)
+{
+    calls += armed;
+    return armed && calls == fail_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
 
 static char directory[64];
 static char socket_path[96];
@@ -24,10 +50,10 @@ static void serve(void)
 {
     struct journal journal;
     struct wires wires = WIRES_NONE;
-    const struct stored_wires calls = { domains_attach, domains_detach, &wires };
+    const struct stored_wires ways = { domains_attach, domains_detach, &wires };
     struct stored stored;
 
-    if (stored_init(&stored, &calls) < 0 || wires_open(&wires, &stored, NULL) < 0 ||
+    if (stored_init(&stored, &ways) < 0 || wires_open(&wires, &stored, NULL) < 0 ||
         journal_open(&journal, state, false, stored_replay, &stored, NULL) < 0) {
         _exit(1);
     }
@@ -312,6 +338,62 @@ START_TEST(domains_and_control)
 }
 END_TEST
 
+/* All the client can do, once; false if something failed. */
+static bool use_all(void)
+{
+    static const struct store_permission owner = { 0, STORE_PERM_READ };
+    static const struct store_change change = { .kind = STORE_CHANGE_MKDIR, .path = "/m/x" };
+    static const char *const words[] = { "check" };
+    struct store_permission *rights = NULL;
+    struct store_client *one = NULL;
+    const char *path;
+    const char *token;
+    char **names = NULL;
+    char *answer = NULL;
+    char *text = NULL;
+    uint32_t transaction;
+    size_t count;
+    bool good;
+
+    good = store_open(socket_path, &one, &error) == 0;
+    good = good && store_write_text(one, 0, "/m/a", "1", &error) == 0;
+    good = good && store_read(one, 0, "/m/a", &text, NULL, &error) == 0;
+    good = good && store_list(one, 0, "/m", &names, &count, &error) == 0;
+    good = good && store_write_many(one, 0, &change, 1, NULL, &error) == 0;
+    good = good && store_set_permissions(one, 0, "/m", &owner, 1, &error) == 0;
+    good = good && store_get_permissions(one, 0, "/m", &rights, &count, &error) == 0;
+    good = good && store_transaction_start(one, &transaction, &error) == 0;
+    good = good && store_write_text(one, transaction, "/m/b", "1", &error) == 0;
+    good = good && store_transaction_end(one, transaction, true, &error) == 0;
+    good = good && store_control(one, words, 1, &answer, &error) == 0;
+    good = good && store_watch(one, "/m", "t", &error) == 0;
+    good = good && store_write_text(one, 0, "/m/a", "1", &error) == 0;
+    good = good && store_next_event(one, &path, &token, &error) == 1;
+    good = good && store_unwatch(one, "/m", "t", &error) == 0;
+    free(rights);
+    free(answer);
+    free(names);
+    free(text);
+    store_close(one);
+    return good;
+}
+
+START_TEST(each_allocation_of_the_client_may_fail)
+{
+    bool good = false;
+
+    for (fail_at = 1; !good && fail_at < 1000; fail_at++) {
+        calls = 0;
+        armed = true;
+        good = use_all();
+        armed = false;
+    }
+    ck_assert(good);
+    ck_assert_uint_gt(calls, 8);
+    ck_assert_uint_eq(fail_at, calls + 2); /* the round that did not fail, and one step on */
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *made = suite_create("store client");
@@ -328,6 +410,7 @@ static Suite *suite(void)
     tcase_add_test(all, a_store_that_is_killed_comes_back);
     tcase_add_test(all, a_store_that_stays_away_is_an_error);
     tcase_add_test(all, domains_and_control);
+    tcase_add_test(all, each_allocation_of_the_client_may_fail);
     suite_add_tcase(made, all);
     return made;
 }
