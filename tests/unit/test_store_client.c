@@ -351,7 +351,7 @@ static bool use_all(void)
     char **names = NULL;
     char *answer = NULL;
     char *text = NULL;
-    uint32_t transaction;
+    uint32_t transaction = 0;
     size_t count;
     bool good;
 
