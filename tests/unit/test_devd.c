@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dom0-tools/devices/device_table.h"
 #include "dom0-tools/devices/devices.h"
 #include "dom0-tools/devices/netlink.h"
 #include "tests/unit/fake_store.h"
@@ -362,6 +363,28 @@ START_TEST(an_image_may_have_many_readers_or_be_shared)
     expect_status("vbd/6/51728", "connected");
     add_disk("vbd/7/51728", "b.img", "w");
     expect_words("vbd/7/51728", "hotplug-holder", "may write it");
+}
+END_TEST
+
+START_TEST(images_in_one_bucket_are_told_apart)
+{
+    struct device_table table = { .by_guest = { NULL } };
+    struct device_key keys[] = { { DEVICE_VBD, 5, 1 }, { DEVICE_VBD, 6, 1 } };
+    struct disk_image images[] = { { .fd = -1, .device = 1, .inode = 1 },
+                                   { .fd = -1, .device = 1, .inode = 1 + DEVICE_BUCKETS },
+                                   { .fd = -1, .device = 1 + DEVICE_BUCKETS, .inode = 1 } };
+    struct device *one = table_add(&table, &keys[0]);
+    struct device *other = table_add(&table, &keys[1]);
+
+    ck_assert(one != NULL && other != NULL);
+    table_claim(&table, one, &images[0]);
+    ck_assert_ptr_eq(table_conflict(&table, other, &images[0]), one);
+    ck_assert_ptr_null(table_conflict(&table, other, &images[1]));
+    ck_assert_ptr_null(table_conflict(&table, other, &images[2]));
+    ck_assert_ptr_null(table_conflict(&table, one, &images[0]));
+    table_drop(&table, one);
+    ck_assert_ptr_null(table_conflict(&table, other, &images[0]));
+    table_drop(&table, other);
 }
 END_TEST
 
@@ -836,6 +859,7 @@ static void add_disk_cases(TCase *cases)
     tcase_add_test(cases, a_node_half_written_is_waited_for);
     tcase_add_test(cases, an_image_is_written_by_one_guest_only);
     tcase_add_test(cases, an_image_may_have_many_readers_or_be_shared);
+    tcase_add_test(cases, images_in_one_bucket_are_told_apart);
     tcase_add_test(cases, a_failed_disk_says_why_and_can_be_tried_again);
     tcase_add_test(cases, without_the_kernels_back_end_it_says_which_module);
     tcase_add_test(cases, a_node_without_its_image_is_refused);
