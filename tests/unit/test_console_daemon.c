@@ -222,6 +222,8 @@ START_TEST(input_waits_for_a_guest_that_reads_slowly)
     (void)new_guest(3);
     writer = view(3, CONSOLE_FLAG_WRITE, 0);
     ck_assert_int_eq(send(writer, sent, sizeof(sent), MSG_DONTWAIT), sizeof(sent));
+    world_turn(&consoles);
+    ck_assert_uint_eq(consoles_find(&consoles, 3)->stream.writer->source.events, 0);
     for (unsigned int i = 0; i < 1000 && count < sizeof(got); i++) {
         world_turn(&consoles);
         count += world_take(3, got + count, 100);
@@ -279,6 +281,7 @@ START_TEST(a_tired_guest_may_go)
     guest_detach(consoles_find(&consoles, 3), true);
     ck_assert_ptr_null(consoles_find(&consoles, 3));
     ck_assert_ptr_eq(consoles.tired, consoles_find(&consoles, 4));
+    ck_assert_ptr_null(consoles.tired->next_tired);
 }
 END_TEST
 
