@@ -100,7 +100,7 @@ static void boot_on_own_stack(void)
     sched_setup_cpu(sched_idle_vcpu(0));
     ioapic_setup();
     console_start_interrupts();
-    cpu_policy_detect();
+    cpu_policy_detect(cpuid);
     pv_traps_setup();
     smp_start(options.maxcpus);
     dom0_build();

@@ -77,6 +77,7 @@ struct domain {
     struct shared_info *shared_info; /* the core's mapping of the guest's page */
     _Atomic uint64_t vm_assist;      /* VMASST_TYPE_* bits */
     struct cpumask dirty_cpus;       /* CPUs that may hold its translations (atomic bits) */
+    _Atomic uint64_t upper_changes;  /* of its page tables, where an upper entry was present */
 
     struct event_channels *events;
     struct grant_table *grants;
@@ -155,9 +156,15 @@ struct vcpu {
             uint32_t entries;
             mfn_t frames[16]; /* the first DIV_ROUND_UP(entries, 512), with a segment type each */
         } gdt, ldt;
+        struct {
+            mfn_t top;           /* the table that was walked; */
+            uint64_t region;     /* address / 2 MiB; */
+            uint64_t changes;    /* upper_changes before the walk; */
+            struct page *l1;     /* what it found */
+        } walked;                /* by pt_find_l1(); top is 0 if it does not hold any more */
         struct page *unfinished; /* a table whose invalidation was preempted */
         struct trap_info traps[256];
-        const uint8_t *io_bitmap; /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */
+        uint64_t io_bitmap; /* guest's own (PHYSDEVOP_set_iobitmap), virtual address */
         uint32_t io_bitmap_ports;
     } pv;
 };

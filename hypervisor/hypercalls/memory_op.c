@@ -50,7 +50,7 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
     xen_pfn_t number = 0;
     int error;
 
-    if (named && copy_from_guest(&number, (const xen_pfn_t __guest *)place) != 0) {
+    if (named && guest_read_words(guest_address(place), &number, 1) != 0) {
         return false;
     }
     first =
@@ -71,7 +71,7 @@ static bool decrease(struct domain *domain, const struct xen_memory_reservation 
 {
     xen_pfn_t number;
 
-    if (copy_from_guest(&number, (const xen_pfn_t __guest *)(request->extent_start + i)) != 0) {
+    if (guest_read_words(guest_address(request->extent_start + i), &number, 1) != 0) {
         return false;
     }
     for (uint64_t j = 0; j < UINT64_C(1) << request->extent_order; j++) {
@@ -88,31 +88,34 @@ static bool decrease(struct domain *domain, const struct xen_memory_reservation 
 
 static long reservation(uint64_t command, uint64_t argument)
 {
-    struct xen_memory_reservation request;
+    union {
+        struct xen_memory_reservation request;
+        uint64_t words[sizeof(struct xen_memory_reservation) / 8];
+    } from;
+    const struct xen_memory_reservation *request = &from.request;
     uint64_t i = command >> COMMAND_BITS, kind = command & COMMAND_MASK;
     struct domain *domain;
     int error;
 
     /* The count of extents must fit beside the command when the call is continued. */
-    if (copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument)) !=
-            0 ||
-        request.nr_extents > UINT64_MAX >> COMMAND_BITS || i > request.nr_extents ||
-        request.extent_order > (current->domain->privileged ? ORDER_CONTROL : ORDER_GUEST)) {
+    if (guest_read_words(argument, from.words, ARRAY_SIZE(from.words)) != 0 ||
+        request->nr_extents > UINT64_MAX >> COMMAND_BITS || i > request->nr_extents ||
+        request->extent_order > (current->domain->privileged ? ORDER_CONTROL : ORDER_GUEST)) {
         return (long)i;
     }
-    domain = domain_reach(request.domid, &error);
+    domain = domain_reach(request->domid, &error);
     if (domain == NULL) {
         return (long)i;
     }
-    for (uint64_t first = i; i < request.nr_extents; i++) {
+    for (uint64_t first = i; i < request->nr_extents; i++) {
         if (i > first && preempt_pending()) {
             domain_release(domain);
             return hypercall_continue(__HYPERVISOR_memory_op, 2, kind | i << COMMAND_BITS, argument,
                                       0, 0);
         }
         if (!(kind == XENMEM_decrease_reservation
-                  ? decrease(domain, &request, i)
-                  : take_extent(domain, &request, i, kind == XENMEM_populate_physmap))) {
+                  ? decrease(domain, request, i)
+                  : take_extent(domain, request, i, kind == XENMEM_populate_physmap))) {
             break;
         }
     }

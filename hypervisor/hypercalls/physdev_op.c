@@ -7,6 +7,7 @@
  * function runs, and copied out after it where the row says so.
  */
 #include "guest-pv-headers/physdev.h"
+#include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/io.h"
@@ -65,12 +66,24 @@ static long op_status(union argument *a)
 
 static long op_set_iopl(union argument *a)
 {
-    return pv_set_iopl(current, a->iopl.iopl);
+    if (a->iopl.iopl > 3) {
+        return -XEN_EINVAL;
+    }
+    current->pv.iopl = (uint64_t)a->iopl.iopl << 12;
+    return 0;
 }
 
 static long op_set_iobitmap(union argument *a)
 {
-    return pv_set_iobitmap(current, (uint64_t)a->bitmap.bitmap, a->bitmap.nr_ports);
+    struct pv_vcpu *pv = &current->pv;
+
+    if (a->bitmap.nr_ports > IO_PORTS ||
+        (a->bitmap.nr_ports != 0 && !guest_address_ok(guest_address(a->bitmap.bitmap)))) {
+        return -XEN_EINVAL;
+    }
+    pv->io_bitmap = guest_address(a->bitmap.bitmap);
+    pv->io_bitmap_ports = a->bitmap.nr_ports;
+    return 0;
 }
 
 static long op_apic_read(union argument *a)

@@ -18,7 +18,7 @@
 static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };
 
 static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
-static uint32_t free_blocks[ZONES][HEAP_ORDER_LIMIT]; /* heads; linked through struct page */
+static uint32_t free_blocks[ZONES][HEAP_ORDER_LIMIT]; /* heads of lists */
 static uint64_t free_count, total_count;
 
 static unsigned int zone_of(uint64_t number)
@@ -41,32 +41,40 @@ static uint64_t number_of(const struct page *page)
     return page_frame(page).number;
 }
 
+/* The heap's lists are linked through struct page; the head is a frame number. */
+static void list_push(uint32_t *head, struct page *page)
+{
+    page->prev = NO_FRAME;
+    page->next = *head;
+    if (*head != NO_FRAME) {
+        page_at(*head)->prev = (uint32_t)number_of(page);
+    }
+    *head = (uint32_t)number_of(page);
+}
+
+static void list_take(uint32_t *head, const struct page *page)
+{
+    if (page->prev != NO_FRAME) {
+        page_at(page->prev)->next = page->next;
+    } else {
+        *head = page->next;
+    }
+    if (page->next != NO_FRAME) {
+        page_at(page->next)->prev = page->prev;
+    }
+}
+
 static void block_insert(struct page *block, unsigned int order)
 {
-    uint64_t number = number_of(block);
-    uint32_t *head = &free_blocks[zone_of(number)][order];
-
     atomic_store_explicit(&block->refs, PAGE_REF_FREE | page_ref_owner_bits(OWNER_NONE),
                           memory_order_relaxed);
     atomic_store_explicit(&block->use, order, memory_order_relaxed);
-    block->prev = NO_FRAME;
-    block->next = *head;
-    if (*head != NO_FRAME) {
-        page_at(*head)->prev = (uint32_t)number;
-    }
-    *head = (uint32_t)number;
+    list_push(&free_blocks[zone_of(number_of(block))][order], block);
 }
 
 static void block_remove(struct page *block, unsigned int order)
 {
-    if (block->prev != NO_FRAME) {
-        page_at(block->prev)->next = block->next;
-    } else {
-        free_blocks[zone_of(number_of(block))][order] = block->next;
-    }
-    if (block->next != NO_FRAME) {
-        page_at(block->next)->prev = block->prev;
-    }
+    list_take(&free_blocks[zone_of(number_of(block))][order], block);
     atomic_store_explicit(&block->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
 }
 
@@ -302,28 +310,6 @@ uint64_t heap_total_count(void)
 static struct spinlock object_lock = SPINLOCK_INIT(RANK_OBJECT);
 static uint32_t partial_slabs[CLASSES]; /* slabs with a free object */
 
-static void slab_link(struct page *slab, unsigned int class)
-{
-    slab->prev = NO_FRAME;
-    slab->next = partial_slabs[class];
-    if (slab->next != NO_FRAME) {
-        page_at(slab->next)->prev = (uint32_t)number_of(slab);
-    }
-    partial_slabs[class] = (uint32_t)number_of(slab);
-}
-
-static void slab_unlink(struct page *slab, unsigned int class)
-{
-    if (slab->prev != NO_FRAME) {
-        page_at(slab->prev)->next = slab->next;
-    } else {
-        partial_slabs[class] = slab->next;
-    }
-    if (slab->next != NO_FRAME) {
-        page_at(slab->next)->prev = slab->prev;
-    }
-}
-
 static struct page *slab_make(unsigned int class)
 {
     struct page *slab = heap_frames(0, HEAP_ANY_ADDRESS);
@@ -358,7 +344,7 @@ static void *object_alloc(unsigned int class)
             spin_unlock(&object_lock);
             return NULL;
         }
-        slab_link(slab, class);
+        list_push(&partial_slabs[class], slab);
     }
     slab = page_at(partial_slabs[class]);
     object = (uint8_t *)page_address(slab) + slab->tlb_stamp - 1;
@@ -366,7 +352,7 @@ static void *object_alloc(unsigned int class)
     slab->tlb_stamp = next;
     slab->use++;
     if (next == NO_OBJECT) {
-        slab_unlink(slab, class);
+        list_take(&partial_slabs[class], slab);
     }
     spin_unlock(&object_lock);
     memset(object, 0, size);
@@ -384,13 +370,13 @@ static void object_free(struct page *slab, uint8_t *object)
     next = slab->tlb_stamp;
     memcpy(object, &next, sizeof(next));
     if (next == NO_OBJECT) {
-        slab_link(slab, class);
+        list_push(&partial_slabs[class], slab);
     }
     slab->tlb_stamp = offset + 1;
     slab->use--;
     empty = (slab->use & IN_USE_MASK) == 0;
     if (empty) {
-        slab_unlink(slab, class);
+        list_take(&partial_slabs[class], slab);
     }
     spin_unlock(&object_lock);
     if (empty) {

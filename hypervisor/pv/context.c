@@ -210,6 +210,7 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
             goto put_kernel;
         }
     }
+    pt_forget_walk(vcpu);
     pv->kernel_l4 = kernel;
     pv->kernel_cr3 = maddr_of_mfn(kernel).byte;
     pv->user_l4 = user;

@@ -232,7 +232,7 @@ static void fit_to_core(struct cpu_policy *policy)
     drop_dependent(policy);
 }
 
-void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf))
+void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf))
 {
     uint32_t max = read(0, 0).eax, extended_max = read(LEAF_EXTENDED, 0).eax;
 
@@ -255,11 +255,6 @@ void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t su
         };
     }
     fit_to_core(&host_policy);
-}
-
-void cpu_policy_detect(void)
-{
-    cpu_policy_detect_from(cpuid);
 }
 
 const struct cpu_policy *cpu_policy_host(void)

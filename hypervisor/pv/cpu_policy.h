@@ -24,11 +24,8 @@ struct cpu_policy {
 #define TSC_MODE_DEFAULT       0u
 #define TSC_MODE_NEVER_EMULATE 2u
 
-/* The most any guest can be given on this machine; once, at boot, before any domain. */
-void cpu_policy_detect(void);
-
-/* The same from any source of leaves, for tests. */
-void cpu_policy_detect_from(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf));
+/* The most any guest can be given on the machine `read` tells of; once, before any domain. */
+void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf));
 
 /* What that came to; and its feature bits as words in the ABI's order, 0 beyond the known ones. */
 const struct cpu_policy *cpu_policy_host(void);

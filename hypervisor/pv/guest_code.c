@@ -57,7 +57,7 @@ void pv_retire(struct cpu_regs *regs, unsigned int length)
         regs->rflags &= ~(uint64_t)RFLAGS_RF;
         if ((regs->rflags & RFLAGS_TF) != 0) {
             current->pv.debug[6] |= DR6_SINGLE_STEP;
-            pv_inject_exception(regs, VECTOR_DB, 0);
+            pv_inject_exception(regs, current, VECTOR_DB, 0);
         }
     }
 }

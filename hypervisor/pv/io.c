@@ -60,7 +60,7 @@ static always_inline uint32_t hardware_access(unsigned int port, unsigned int si
 /* The guest's own I/O bitmap: a 0 bit allows.  It lies in the kernel's address space. */
 static bool bitmap_allows(const struct vcpu *vcpu, unsigned int port, unsigned int size)
 {
-    uint64_t address = (uint64_t)vcpu->pv.io_bitmap + port / 8;
+    uint64_t address = vcpu->pv.io_bitmap + port / 8;
     uint8_t bytes[2] = { 0xff, 0xff };
     size_t count = (port + size - 1) / 8 - port / 8 + 1, left;
     unsigned int bits;
@@ -218,23 +218,4 @@ int pv_io_setup_control_domain(struct domain *domain)
         error = io_deny_ports(domain, kept[i].first, kept[i].last);
     }
     return error;
-}
-
-long pv_set_iopl(struct vcpu *vcpu, uint32_t iopl)
-{
-    if (iopl > 3) {
-        return -XEN_EINVAL;
-    }
-    vcpu->pv.iopl = (uint64_t)iopl << 12;
-    return 0;
-}
-
-long pv_set_iobitmap(struct vcpu *vcpu, uint64_t bitmap, uint32_t ports)
-{
-    if (ports > IO_PORTS || (ports != 0 && !guest_address_ok(bitmap))) {
-        return -XEN_EINVAL;
-    }
-    vcpu->pv.io_bitmap = (const uint8_t *)bitmap;
-    vcpu->pv.io_bitmap_ports = ports;
-    return 0;
 }

@@ -36,8 +36,4 @@ void pv_port_write(struct domain *domain, unsigned int port, unsigned int size, 
  */
 int must_check pv_io_setup_control_domain(struct domain *domain);
 
-/* PHYSDEVOP_set_iopl, PHYSDEVOP_set_iobitmap, on the calling vCPU. */
-long pv_set_iopl(struct vcpu *vcpu, uint32_t iopl);
-long pv_set_iobitmap(struct vcpu *vcpu, uint64_t bitmap, uint32_t ports);
-
 #endif

@@ -196,19 +196,6 @@ static long update_va(uint64_t address, uint64_t entry, uint64_t flags, domid_t 
     return 0;
 }
 
-long hypercall_update_va_mapping(uint64_t address, uint64_t entry, uint64_t flags)
-{
-    long result = pt_finish(current);
-
-    if (likely(result == 0)) {
-        result = update_va(address, entry, flags, current->domain->id);
-    }
-    if (unlikely(result == -XEN_ERESTART)) {
-        return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, address, entry, flags, 0);
-    }
-    return result;
-}
-
 long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, uint64_t flags,
                                              uint64_t domain)
 {
@@ -227,4 +214,10 @@ long hypercall_update_va_mapping_otherdomain(uint64_t address, uint64_t entry, u
                                   flags, domain);
     }
     return result;
+}
+
+/* Continued, it goes on as the other. */
+long hypercall_update_va_mapping(uint64_t address, uint64_t entry, uint64_t flags)
+{
+    return hypercall_update_va_mapping_otherdomain(address, entry, flags, DOMID_SELF);
 }

@@ -83,6 +83,7 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         if (error != 0) {
             return error;
         }
+        pt_forget_walk(vcpu);
         vcpu->pv.kernel_l4 = frame;
         vcpu->pv.kernel_cr3 = maddr_of_mfn(frame).byte;
     }
@@ -114,6 +115,7 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
     if (mfn_equal(frame, old)) {
         return 0;
     }
+    pt_forget_walk(vcpu);
     vcpu->pv.user_l4 = frame;
     vcpu->pv.user_cr3 = maddr_of_mfn(frame).byte;
     if (old.number != 0) {

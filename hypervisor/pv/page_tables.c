@@ -23,6 +23,8 @@
 #define FLAGS_L1 (FLAGS_ANY | PTE_PAT | PTE_GLOBAL)
 #define FLAGS_L2 (FLAGS_ANY | PTE_GLOBAL)
 
+#define REGION_SHIFT (PAGE_SHIFT + 9) /* what a level-1 table maps */
+
 /* What distinguishes two entries as far as references go. */
 #define REFERENCE_BITS (PTE_FRAME | PTE_PRESENT | PTE_WRITABLE)
 
@@ -255,6 +257,7 @@ static int set_upper(struct domain *domain, struct page *table, unsigned int lev
     page_table_unlock(table);
 
     if ((old & PTE_PRESENT) != 0) {
+        atomic_fetch_add(&domain->upper_changes, 1); /* after the store, before the table is free */
         pt_table_put(current, page_of(pte_frame(old)));
     }
     return 0;
@@ -288,10 +291,10 @@ int pt_set_entry(struct domain *domain, domid_t owner, struct page *table, unsig
  * The tables may change under this walk; each frame is checked to be the
  * domain's own, so that at worst a wrong table of the guest is found.
  */
-struct page *pt_find_l1(const struct vcpu *vcpu, uint64_t address)
+static struct page *walk(struct vcpu *vcpu, mfn_t top, uint64_t address, uint64_t changes)
 {
-    mfn_t frame = vcpu->pv.kernel_mode ? vcpu->pv.kernel_l4 : vcpu->pv.user_l4;
     domid_t id = vcpu->domain->id;
+    mfn_t frame = top;
 
     if (unlikely(!guest_address_ok(address) || !address_canonical(address))) {
         return NULL;
@@ -304,10 +307,29 @@ struct page *pt_find_l1(const struct vcpu *vcpu, uint64_t address)
             return NULL;
         }
     }
+    vcpu->pv.walked.top = top;
+    vcpu->pv.walked.region = address >> REGION_SHIFT;
+    vcpu->pv.walked.changes = changes;
+    vcpu->pv.walked.l1 = page_of(frame);
     return page_of(frame);
 }
 
-pte_t pt_read_l1(const struct vcpu *vcpu, uint64_t address)
+/*
+ * The last walk holds while its top-level table is in use (whoever loads another
+ * calls pt_forget_walk()) and no upper entry has changed since before it.
+ */
+struct page *pt_find_l1(struct vcpu *vcpu, uint64_t address)
+{
+    mfn_t top = vcpu->pv.kernel_mode ? vcpu->pv.kernel_l4 : vcpu->pv.user_l4;
+    uint64_t changes = atomic_load(&vcpu->domain->upper_changes);
+
+    return likely(vcpu->pv.walked.region == address >> REGION_SHIFT &&
+                  vcpu->pv.walked.changes == changes && mfn_equal(vcpu->pv.walked.top, top))
+               ? vcpu->pv.walked.l1
+               : walk(vcpu, top, address, changes);
+}
+
+pte_t pt_read_l1(struct vcpu *vcpu, uint64_t address)
 {
     struct page *table = pt_find_l1(vcpu, address);
 
@@ -352,11 +374,9 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
     } else {
         swapped = atomic_compare_swap(slot, &old, new_entry);
         error = swapped ? 0 : -XEN_EAGAIN;
-        if (!same || !present) {
+        if (!same) {
             /* Whichever of the two is not in the table now. */
-            if (swapped || present) {
-                release_l1(swapped ? old : new_entry);
-            }
+            release_l1(swapped ? old : new_entry);
         }
     }
     page_table_unlock(page);

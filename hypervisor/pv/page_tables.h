@@ -21,10 +21,16 @@ int must_check pt_set_entry(struct domain *domain, domid_t owner, struct page *t
 
 /* The frame of the level-1 table for `address` in the current vCPU's tables; NULL if there is none.
  */
-struct page *pt_find_l1(const struct vcpu *vcpu, uint64_t address);
+struct page *pt_find_l1(struct vcpu *vcpu, uint64_t address);
+
+/* The vCPU is about to have another top-level table. */
+static inline void pt_forget_walk(struct vcpu *vcpu)
+{
+    vcpu->pv.walked.top = mfn(0);
+}
 
 /* The level-1 entry for `address`; 0 if there is none. */
-pte_t pt_read_l1(const struct vcpu *vcpu, uint64_t address);
+pte_t pt_read_l1(struct vcpu *vcpu, uint64_t address);
 
 /*
  * For emulated writes: replace entry `index` if it is `old`.  0; -XEN_EAGAIN if it

@@ -124,8 +124,8 @@ static void cold_path no_handler(const struct cpu_regs *regs, const struct vcpu 
                  vcpu->id, vector, error_code, regs->rip);
 }
 
-static void bounce_trap(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
-                        uint32_t error_code)
+void pv_inject_exception(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
+                         uint32_t error_code)
 {
     const struct trap_info *trap = &vcpu->pv.traps[vector];
 
@@ -151,11 +151,6 @@ static void bounce_plain(struct cpu_regs *regs, struct vcpu *vcpu, const struct 
     bounce_to(regs, vcpu, to->address, to->masks_events, FRAME_PLAIN, 0);
 }
 
-void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
-{
-    bounce_trap(regs, current, vector, error_code);
-}
-
 void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t error_code)
 {
     struct vcpu *vcpu = current;
@@ -166,7 +161,7 @@ void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t erro
     if (vcpu->pv.kernel_mode) {
         error_code &= ~(uint32_t)PF_USER;
     }
-    bounce_trap(regs, vcpu, VECTOR_PF, error_code);
+    pv_inject_exception(regs, vcpu, VECTOR_PF, error_code);
 }
 
 static void page_fault(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -204,7 +199,7 @@ static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
         return false;
     }
     regs->rip += 2;
-    bounce_trap(regs, vcpu, code[1], 0);
+    pv_inject_exception(regs, vcpu, code[1], 0);
     return true;
 }
 
@@ -214,11 +209,11 @@ static void system_call_gate(struct cpu_regs *regs, struct vcpu *vcpu)
     const struct trap_info *trap = &vcpu->pv.traps[SYSTEM_CALL_GATE];
 
     if (likely(trap->address != 0 && TI_GET_DPL(trap) >= (vcpu->pv.kernel_mode ? 1 : 3))) {
-        bounce_trap(regs, vcpu, SYSTEM_CALL_GATE, 0);
+        pv_inject_exception(regs, vcpu, SYSTEM_CALL_GATE, 0);
         return;
     }
     regs->rip -= 2;
-    bounce_trap(regs, vcpu, VECTOR_GP, SYSTEM_CALL_GATE << 3 | ERROR_CODE_IDT);
+    pv_inject_exception(regs, vcpu, VECTOR_GP, SYSTEM_CALL_GATE << 3 | ERROR_CODE_IDT);
 }
 
 static void general_protection(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -227,7 +222,7 @@ static void general_protection(struct cpu_regs *regs, struct vcpu *vcpu)
         (regs->error_code != 0 && software_interrupt(regs, vcpu))) {
         return;
     }
-    bounce_trap(regs, vcpu, VECTOR_GP, regs->error_code);
+    pv_inject_exception(regs, vcpu, VECTOR_GP, regs->error_code);
 }
 
 static void debug_exception(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -236,7 +231,7 @@ static void debug_exception(struct cpu_regs *regs, struct vcpu *vcpu)
 
     write_dr6(0xffff0ff0);
     vcpu->pv.debug[6] |= status & 0xe00f;
-    bounce_trap(regs, vcpu, VECTOR_DB, 0);
+    pv_inject_exception(regs, vcpu, VECTOR_DB, 0);
 }
 
 static void device_not_available(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -245,7 +240,7 @@ static void device_not_available(struct cpu_regs *regs, struct vcpu *vcpu)
     write_cr0(read_cr0() & ~(uint64_t)CR0_TS);
     if (vcpu->pv.cr0_ts != 0) {
         vcpu->pv.cr0_ts = 0;
-        bounce_trap(regs, vcpu, VECTOR_NM, 0);
+        pv_inject_exception(regs, vcpu, VECTOR_NM, 0);
     }
 }
 
@@ -266,14 +261,14 @@ void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu)
         break;
     case VECTOR_UD:
         if (!pv_emulate_forced_cpuid(regs)) {
-            bounce_trap(regs, vcpu, VECTOR_UD, 0);
+            pv_inject_exception(regs, vcpu, VECTOR_UD, 0);
         }
         break;
     case SYSTEM_CALL_GATE:
         system_call_gate(regs, vcpu);
         break;
     default:
-        bounce_trap(regs, vcpu, regs->vector, regs->error_code);
+        pv_inject_exception(regs, vcpu, regs->vector, regs->error_code);
     }
 }
 
@@ -340,7 +335,7 @@ void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu)
 static void cold_path no_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
 {
     regs->rip -= 2;
-    bounce_trap(regs, vcpu, VECTOR_UD, 0);
+    pv_inject_exception(regs, vcpu, VECTOR_UD, 0);
 }
 
 void pv_guest_syscall(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -359,7 +354,7 @@ void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu)
     const struct pv_callback *to = &vcpu->pv.callbacks[CALLBACKTYPE_syscall32];
 
     if (vcpu->pv.kernel_mode) {
-        bounce_trap(regs, vcpu, VECTOR_GP, 0);
+        pv_inject_exception(regs, vcpu, VECTOR_GP, 0);
     } else if (to->address == 0) {
         no_syscall(regs, vcpu);
     } else {
@@ -373,7 +368,7 @@ void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu)
 
     regs->rflags |= RFLAGS_IF;
     if (to->address == 0 || vcpu->pv.kernel_mode) {
-        bounce_trap(regs, vcpu, VECTOR_GP, 0);
+        pv_inject_exception(regs, vcpu, VECTOR_GP, 0);
     } else {
         bounce_plain(regs, vcpu, to);
     }

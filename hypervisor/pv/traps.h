@@ -12,7 +12,8 @@
  * Make the guest handle an exception when it is returned to; an error code is
  * pushed for the vectors that have one.
  */
-void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code);
+void pv_inject_exception(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
+                         uint32_t error_code);
 
 /* A page fault at an address. */
 void pv_inject_page_fault(struct cpu_regs *regs, uint64_t address, uint32_t error_code);

@@ -109,12 +109,17 @@ void tlb_flush_older(const struct cpumask *mask, uint32_t stamp)
 {
     uint64_t now = atomic_load_explicit(&flush_clock, memory_order_relaxed);
     uint64_t stamped = now - (uint32_t)((uint32_t)now - stamp);
+    unsigned int self = cpu_id();
     struct cpumask stale;
     bool any = false;
 
     for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
         if (likely(atomic_load_explicit(&flushed_at[cpu], memory_order_acquire) > stamped) ||
             !cpumask_has(mask, cpu)) {
+            continue;
+        }
+        if (cpu == self) { /* by far the most frequent */
+            tlb_flush_local();
             continue;
         }
         if (!any) {

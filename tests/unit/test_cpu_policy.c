@@ -111,7 +111,7 @@ static void use(struct cpuid_regs (*read)(uint32_t, uint32_t))
     if (domain->cpu_policy != NULL) {
         cpu_policy_destroy(domain);
     }
-    cpu_policy_detect_from(read);
+    cpu_policy_detect(read);
     ck_assert_int_eq(cpu_policy_create(domain), 0);
 }
 

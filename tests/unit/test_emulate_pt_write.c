@@ -77,9 +77,11 @@ bool pv_code_is_64bit(const struct cpu_regs *regs)
     return true;
 }
 
-void pv_inject_exception(struct cpu_regs *regs, unsigned int vector, uint32_t error_code)
+void pv_inject_exception(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
+                         uint32_t error_code)
 {
     (void)regs;
+    (void)vcpu;
     (void)error_code;
     neighbour.injected = vector;
 }

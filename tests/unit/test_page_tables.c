@@ -1223,6 +1223,42 @@ START_TEST(the_table_of_an_address_is_found)
 }
 END_TEST
 
+START_TEST(a_walk_is_not_believed_after_an_upper_entry_or_the_base_changed)
+{
+    struct page *top[2], *upper[2], *middle[2], *leaf[2];
+
+    for (unsigned int i = 0; i < 2; i++) {
+        top[i] = new_table(4);
+        upper[i] = new_table(3);
+        middle[i] = new_table(2);
+        leaf[i] = new_table(1);
+        ck_assert_int_eq(set(top[i], 0, entry_of(upper[i], RW)), 0);
+        ck_assert_int_eq(set(upper[i], 0, entry_of(middle[i], RW)), 0);
+        ck_assert_int_eq(set(middle[i], 0, entry_of(leaf[i], RW)), 0);
+    }
+    vcpu->pv.kernel_l4 = page_frame(top[0]);
+    vcpu->pv.user_l4 = page_frame(top[1]);
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0), leaf[0]);
+    ck_assert_int_eq(set(middle[0], 0, entry_of(leaf[1], RW)), 0);
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0x1fffff), leaf[1]);
+    ck_assert_ptr_null(pt_find_l1(vcpu, 0x200000));
+    ck_assert_int_eq(set(middle[0], 0, entry_of(leaf[0], RW)), 0);
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0), leaf[0]);
+    ck_assert_int_eq(set(upper[0], 0, entry_of(middle[1], RW)), 0);
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0), leaf[1]);
+    ck_assert_int_eq(set(top[0], 0, 0), 0);
+    ck_assert_ptr_null(pt_find_l1(vcpu, 0));
+    vcpu->pv.kernel_mode = false;
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0), leaf[1]);
+    /* The frame of a base that was given up may come back as another table. */
+    table_of(middle[1])[0] = entry_of(leaf[0], RW);
+    pt_forget_walk(vcpu);
+    ck_assert_ptr_eq(pt_find_l1(vcpu, 0), leaf[0]);
+    table_of(middle[1])[0] = entry_of(leaf[1], RW);
+    vcpu->pv.kernel_mode = true;
+}
+END_TEST
+
 START_TEST(no_address_of_the_core_and_no_foreign_table_is_looked_up)
 {
     struct page *l4 = new_table(4), *l3 = new_table(3), *l2 = new_table(2), *l1 = new_table(1);
@@ -1464,6 +1500,7 @@ static void add_entry_tests(TCase *tcase)
     tcase_add_test(tcase, a_swap_takes_over_references_both_ways);
     tcase_add_test(tcase, an_exchange_is_for_the_same_frame_as_writable_as_expected);
     tcase_add_test(tcase, the_table_of_an_address_is_found);
+    tcase_add_test(tcase, a_walk_is_not_believed_after_an_upper_entry_or_the_base_changed);
     tcase_add_test(tcase, no_address_of_the_core_and_no_foreign_table_is_looked_up);
 }
 
