@@ -138,7 +138,7 @@ static void set_up(void)
         .amd = true,
         .xcr0 = 7,
     };
-    cpu_policy_detect();
+    cpu_policy_detect(cpuid);
     control = fake_domain_new(0, 2, true);
     guest = fake_domain_new(1, 1, false);
     ck_assert_int_eq(io_permissions_create(control), 0);

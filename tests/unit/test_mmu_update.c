@@ -430,8 +430,8 @@ START_TEST(a_half_way_frame_is_mapped_in_pieces)
     ck_assert_int_eq(result, 0);
     ck_assert_uint_eq(pieces, 4);
     ck_assert_uint_eq(fake.continuations, 3);
-    ck_assert_uint_eq(fake.continued_number, __HYPERVISOR_update_va_mapping);
-    ck_assert_uint_eq(fake.continued_count, 3);
+    ck_assert_uint_eq(fake.continued_number, __HYPERVISOR_update_va_mapping_otherdomain);
+    ck_assert_uint_eq(fake.continued_count, 4);
     ck_assert_uint_eq(fake.continued[1], entry_of(l2, RW));
 }
 END_TEST
