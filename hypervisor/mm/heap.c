@@ -12,14 +12,16 @@
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 
-#define ZONES    3u
-#define NO_FRAME 0u /* frame 0 is never in the heap */
+#define ZONES       3u
+#define NO_FRAME    0u /* frame 0 is never in the heap */
+#define SCRUB_ORDER 4u /* frames an idle CPU clears before it looks whether it is wanted */
 
 static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };
 
 static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
-static uint32_t free_blocks[ZONES][HEAP_ORDER_LIMIT]; /* heads of lists */
-static uint64_t free_count, total_count;
+/* Heads of lists; blocks that are zero and in no TLB apart from the others. */
+static uint32_t free_blocks[ZONES][2][HEAP_ORDER_LIMIT];
+static uint64_t free_count, total_count, dirty_blocks;
 
 static unsigned int zone_of(uint64_t number)
 {
@@ -64,22 +66,28 @@ static void list_take(uint32_t *head, const struct page *page)
     }
 }
 
-static void block_insert(struct page *block, unsigned int order)
+static uint64_t free_mark(bool clean)
 {
-    atomic_store_explicit(&block->refs, PAGE_REF_FREE | page_ref_owner_bits(OWNER_NONE),
-                          memory_order_relaxed);
-    atomic_store_explicit(&block->use, order, memory_order_relaxed);
-    list_push(&free_blocks[zone_of(number_of(block))][order], block);
+    return PAGE_REF_FREE | (clean ? PAGE_REF_CLEAN : 0) | page_ref_owner_bits(OWNER_NONE);
 }
 
-static void block_remove(struct page *block, unsigned int order)
+static void block_insert(struct page *block, unsigned int order, bool clean)
 {
-    list_take(&free_blocks[zone_of(number_of(block))][order], block);
+    dirty_blocks += clean ? 0 : 1;
+    atomic_store_explicit(&block->refs, free_mark(clean), memory_order_relaxed);
+    atomic_store_explicit(&block->use, order, memory_order_relaxed);
+    list_push(&free_blocks[zone_of(number_of(block))][clean][order], block);
+}
+
+static void block_remove(struct page *block, unsigned int order, bool clean)
+{
+    dirty_blocks -= clean ? 0 : 1;
+    list_take(&free_blocks[zone_of(number_of(block))][clean][order], block);
     atomic_store_explicit(&block->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
 }
 
-/* The other half of a block, if it is free and whole; NULL otherwise. */
-static struct page *free_buddy(uint64_t number, unsigned int order)
+/* The other half of a block, if it is free, whole and alike; NULL otherwise. */
+static struct page *free_buddy(uint64_t number, unsigned int order, bool clean)
 {
     uint64_t other = number ^ (UINT64_C(1) << order);
     struct page *page;
@@ -88,39 +96,44 @@ static struct page *free_buddy(uint64_t number, unsigned int order)
         return NULL;
     }
     page = page_at(other);
-    if ((atomic_load_explicit(&page->refs, memory_order_relaxed) & PAGE_REF_FREE) == 0 ||
+    if (atomic_load_explicit(&page->refs, memory_order_relaxed) != free_mark(clean) ||
         page->use != order) {
         return NULL;
     }
     return page;
 }
 
-static void free_block(struct page *block, unsigned int order) REQUIRES(heap_lock)
+static void insert_merged(struct page *block, unsigned int order, bool clean) REQUIRES(heap_lock)
 {
     uint64_t number = number_of(block);
     uint32_t stamp = block->tlb_stamp, now = tlb_clock();
     struct page *buddy;
 
-    free_count += UINT64_C(1) << order;
-    while (order + 1 < HEAP_ORDER_LIMIT && (buddy = free_buddy(number, order)) != NULL) {
+    while (order + 1 < HEAP_ORDER_LIMIT && (buddy = free_buddy(number, order, clean)) != NULL) {
         /* The younger stamp stands for both: a flush too many is harmless. */
         if (now - buddy->tlb_stamp < now - stamp) {
             stamp = buddy->tlb_stamp;
         }
-        block_remove(buddy, order);
+        block_remove(buddy, order, clean);
         number &= ~(UINT64_C(1) << order);
         order++;
     }
     page_at(number)->tlb_stamp = stamp;
-    block_insert(page_at(number), order);
+    block_insert(page_at(number), order, clean);
+}
+
+static void free_block(struct page *block, unsigned int order) REQUIRES(heap_lock)
+{
+    free_count += UINT64_C(1) << order;
+    insert_merged(block, order, false);
 }
 
 /* A block of at least 2^order frames that ends below `end`; its order in *found. */
-static struct page *find_block(unsigned int zone, unsigned int order, uint64_t end,
+static struct page *find_block(const uint32_t *heads, unsigned int order, uint64_t end,
                                unsigned int *found)
 {
     for (unsigned int size = order; size < HEAP_ORDER_LIMIT; size++) {
-        for (uint32_t n = free_blocks[zone][size]; n != NO_FRAME; n = page_at(n)->next) {
+        for (uint32_t n = heads[size]; n != NO_FRAME; n = page_at(n)->next) {
             if (n + (UINT64_C(1) << order) <= end) {
                 *found = size;
                 return page_at(n);
@@ -130,8 +143,23 @@ static struct page *find_block(unsigned int zone, unsigned int order, uint64_t e
     return NULL;
 }
 
-static struct page *take_block(unsigned int order, uint64_t end, uint32_t *stamp)
+/* Take a block off its list; what is behind its first 2^order frames goes back. */
+static void cut(struct page *block, unsigned int size, unsigned int order, bool clean)
     REQUIRES(heap_lock)
+{
+    block_remove(block, size, clean);
+    while (size > order) {
+        struct page *upper;
+
+        size--;
+        upper = block + (UINT64_C(1) << size);
+        upper->tlb_stamp = block->tlb_stamp;
+        block_insert(upper, size, clean);
+    }
+}
+
+/* From the highest zone that has one, and there one that is clean. */
+static struct page *take_block(unsigned int order, uint64_t end, bool *clean) REQUIRES(heap_lock)
 {
     for (unsigned int zone = ZONES; zone-- > 0;) {
         unsigned int size;
@@ -140,24 +168,33 @@ static struct page *take_block(unsigned int order, uint64_t end, uint32_t *stamp
         if (zone > 0 && zone_end[zone - 1] >= end) {
             continue;
         }
-        block = find_block(zone, order, end, &size);
+        block = find_block(free_blocks[zone][true], order, end, &size);
+        *clean = block != NULL;
         if (block == NULL) {
-            continue;
+            block = find_block(free_blocks[zone][false], order, end, &size);
         }
-        *stamp = block->tlb_stamp;
-        block_remove(block, size);
-        while (size > order) {
-            struct page *upper;
-
-            size--;
-            upper = block + (UINT64_C(1) << size);
-            upper->tlb_stamp = *stamp;
-            block_insert(upper, size);
+        if (block != NULL) {
+            cut(block, size, order, *clean);
+            free_count -= UINT64_C(1) << order;
+            return block;
         }
-        free_count -= UINT64_C(1) << order;
-        return block;
     }
     return NULL;
+}
+
+/* Memory is short: a clean block and a dirty one may be a larger one together. */
+static void merge_all(void) REQUIRES(heap_lock)
+{
+    for (unsigned int zone = 0; zone < ZONES; zone++) {
+        for (unsigned int order = 0; order < HEAP_ORDER_LIMIT; order++) {
+            uint32_t number;
+
+            while ((number = free_blocks[zone][true][order]) != NO_FRAME) {
+                block_remove(page_at(number), order, true);
+                insert_merged(page_at(number), order, false);
+            }
+        }
+    }
 }
 
 /*
@@ -180,30 +217,29 @@ static bool keep_single(struct page *page) REQUIRES(heap_lock)
     return true;
 }
 
-static struct page *take_single(uint32_t *stamp) REQUIRES(heap_lock)
+static struct page *take_single(void) REQUIRES(heap_lock)
 {
-    struct page *page;
-
     if (single_count == 0) {
         return NULL;
     }
-    page = page_at(singles[--single_count]);
-    *stamp = page->tlb_stamp;
     free_count--;
-    return page;
+    return page_at(singles[--single_count]);
 }
 
-static struct page *take_any(unsigned int order, uint64_t end, uint32_t *stamp) REQUIRES(heap_lock)
+static struct page *take_any(unsigned int order, uint64_t end, bool *clean) REQUIRES(heap_lock)
 {
-    struct page *block = order == 0 && end == UINT64_MAX ? take_single(stamp) : NULL;
-    uint32_t unused;
+    struct page *block = order == 0 && end == UINT64_MAX ? take_single() : NULL;
 
+    *clean = false;
     if (block == NULL) {
-        block = take_block(order, end, stamp);
+        block = take_block(order, end, clean);
     }
-    while (block == NULL && single_count > 0) {
-        free_block(take_single(&unused), 0);
-        block = single_count == 0 ? take_block(order, end, stamp) : NULL;
+    if (block == NULL) {
+        while (single_count > 0) {
+            free_block(take_single(), 0);
+        }
+        merge_all();
+        block = take_block(order, end, clean);
     }
     return block;
 }
@@ -212,23 +248,25 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
 {
     uint64_t end = address_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << address_bits) >> PAGE_SHIFT;
     struct page *block;
-    uint32_t stamp = 0;
+    bool clean;
 
     if (order >= HEAP_ORDER_LIMIT) {
         return NULL;
     }
     spin_lock(&heap_lock);
-    block = take_any(order, end, &stamp);
+    block = take_any(order, end, &clean);
     spin_unlock(&heap_lock);
     if (block == NULL) {
         return NULL;
     }
 
-    tlb_flush_older(&cpus_online, stamp);
+    if (!clean) {
+        tlb_flush_older(&cpus_online, block->tlb_stamp);
+    }
     for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
         struct page *page = block + i;
 
-        if (scrub) {
+        if (scrub && !clean) {
             page_clear(page_address(page));
         }
         atomic_store_explicit(&page->use, 0, memory_order_relaxed);
@@ -238,6 +276,47 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
                               memory_order_relaxed);
     }
     return block;
+}
+
+/* Small blocks first: their being dirty keeps others from being whole. */
+static struct page *take_dirty(unsigned int *order) REQUIRES(heap_lock)
+{
+    for (unsigned int zone = ZONES; zone-- > 0;) {
+        unsigned int size;
+        struct page *block = find_block(free_blocks[zone][false], 0, UINT64_MAX, &size);
+
+        if (block != NULL) {
+            *order = MIN(size, SCRUB_ORDER);
+            cut(block, size, *order, false);
+            return block;
+        }
+    }
+    return NULL;
+}
+
+bool heap_scrub_some(void)
+{
+    struct page *block;
+    unsigned int order;
+
+    if (read_once(dirty_blocks) == 0) {
+        return false;
+    }
+    /* It counts as free all the while. */
+    spin_lock(&heap_lock);
+    block = take_dirty(&order);
+    spin_unlock(&heap_lock);
+    if (block == NULL) {
+        return false;
+    }
+    tlb_flush_older(&cpus_online, block->tlb_stamp);
+    for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
+        page_clear(page_address(block + i));
+    }
+    spin_lock(&heap_lock);
+    insert_merged(block, order, true);
+    spin_unlock(&heap_lock);
+    return true;
 }
 
 struct page *heap_frames(unsigned int order, unsigned int address_bits)

@@ -4,7 +4,7 @@
  *
  * A free frame may still be in some CPU's TLB.  Before it is given out those CPUs
  * flush, and only then is it zeroed: in this order, or its last owner could still
- * write to it.
+ * write to it.  Idle CPUs do both beforehand, as far as they get.
  */
 #ifndef HYPERVISOR_MM_HEAP_H
 #define HYPERVISOR_MM_HEAP_H
@@ -31,6 +31,9 @@ void heap_free_frames(struct page *first, unsigned int order);
 /* Objects of the core: zeroed, aligned to 16 (page aligned from 4 KiB). NULL if out of memory. */
 void *heap_alloc(size_t size);
 void heap_free(void *object);
+
+/* For an idle CPU: clear a few free frames, a bounded piece of work; false if all are clean. */
+bool heap_scrub_some(void);
 
 /* RAM found by boot/, before or after others; frames the core keeps are left out. */
 void heap_add(mfn_t first, uint64_t count);

@@ -38,6 +38,7 @@ _Static_assert(sizeof(struct page) == 32, "struct page");
 #define PAGE_REF_FOREIGN \
     (UINT64_C(1) << 60)                    /* another domain has mapped it since it was given out */
 #define PAGE_REF_FREE  (UINT64_C(1) << 63) /* in the heap: count 0, no owner */
+#define PAGE_REF_CLEAN (UINT64_C(1) << 59) /* free and zero, and all that merged with it */
 #define PAGE_REF_LIMIT UINT64_C(0x00000000fffffff0) /* page_get() refuses beyond */
 
 /* Owners that are not domains, beside DOMID_IO (device memory) and DOMID_XEN (readable by dom0). */

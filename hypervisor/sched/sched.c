@@ -614,6 +614,9 @@ static void schedule(void)
         if (cpu_count > 1 && steal(queue)) {
             continue;
         }
+        while (!softirq_pending() && heap_scrub_some()) {
+            interrupts_poll();
+        }
         softirq_wait();
         if (softirq_pending()) {
             softirq_raise(SOFTIRQ_SCHEDULE);

@@ -341,6 +341,11 @@ void weak heap_add(mfn_t first, uint64_t count)
     (void)count;
 }
 
+bool weak heap_scrub_some(void)
+{
+    return false;
+}
+
 uint64_t weak heap_free_count(void)
 {
     uint64_t count = 0;

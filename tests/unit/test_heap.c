@@ -115,7 +115,8 @@ static void check_block(uint64_t number, uint64_t limit)
     }
     /* Two halves that are both free and whole are one block. */
     require(order == MAX_ORDER || buddy >= limit || zone_of(buddy) != zone_of(number) ||
-            !is_head(buddy) || page_of(mfn(buddy))->use != order);
+            !is_head(buddy) || page_of(mfn(buddy))->use != order ||
+            page_of(mfn(buddy))->refs != head->refs);
     require(head->prev == 0 || page_of(mfn(head->prev))->next == number);
     require(head->next == 0 || page_of(mfn(head->next))->prev == number);
     require(head->next == 0 || page_of(mfn(head->next))->use == order);
@@ -466,6 +467,76 @@ START_TEST(the_flush_is_for_when_the_frames_were_freed)
 }
 END_TEST
 
+static unsigned int scrub_all(void)
+{
+    unsigned int pieces = 0;
+
+    do {
+        clears = 0;
+        pieces++;
+    } while (heap_scrub_some());
+    return pieces - 1;
+}
+
+START_TEST(what_idle_cpus_cleared_is_given_out_as_it_is)
+{
+    struct page *page;
+
+    heap_add(mfn(ZONE_16M), 64);
+    ck_assert_uint_eq(scrub_all(), 4);
+    ck_assert_uint_eq(flushes, 4);
+    ck_assert_uint_eq(heap_free_count(), 64);
+    ck_assert_uint_eq(page_of(mfn(ZONE_16M))->use, 6); /* one block again */
+    page = take(6, HEAP_ANY_ADDRESS);
+    ck_assert_ptr_nonnull(page);
+    ck_assert_uint_eq(flushes, 4);
+    ck_assert_uint_eq(clears, 0);
+    heap_free_frames(page, 6);
+    ck_assert_ptr_nonnull(take(6, HEAP_ANY_ADDRESS)); /* it may have been written to */
+    ck_assert_uint_eq(flushes, 5);
+    ck_assert_uint_eq(clears, 64);
+}
+END_TEST
+
+START_TEST(clearing_goes_on_where_blocks_are_small)
+{
+    struct page *page;
+
+    heap_add(mfn(ZONE_16M), 64);
+    scrub_all();
+    page = take(1, HEAP_ANY_ADDRESS);
+    heap_free_frames(page, 1);
+    check_all(FRAMES);
+    ck_assert_uint_eq(scrub_all(), 1);
+    ck_assert_uint_eq(page_of(mfn(ZONE_16M))->use, 6);
+    ck_assert(!heap_scrub_some());
+}
+END_TEST
+
+START_TEST(a_clean_half_and_a_dirty_one_are_one_piece_for_who_needs_it)
+{
+    struct page *half;
+
+    heap_add(mfn(ZONE_16M), 64);
+    scrub_all();
+    half = take(5, HEAP_ANY_ADDRESS);
+    heap_free_frames(half, 5);
+    ck_assert_uint_eq(page_of(mfn(ZONE_16M))->use, 5);
+    ck_assert_ptr_nonnull(take(6, HEAP_ANY_ADDRESS));
+    ck_assert_uint_eq(clears, 64);
+    ck_assert_uint_eq(heap_free_count(), 0);
+}
+END_TEST
+
+START_TEST(a_higher_zone_comes_before_a_clean_one)
+{
+    heap_add(mfn(ZONE_16M), 16);
+    scrub_all();
+    heap_add(mfn(ZONE_4G), 16);
+    ck_assert_uint_eq(number_of(take(2, HEAP_ANY_ADDRESS)), ZONE_4G);
+}
+END_TEST
+
 START_TEST(a_part_of_a_block_is_flushed_for_the_whole)
 {
     struct page *page;
@@ -699,6 +770,8 @@ static void fill_slot(struct slot *slot)
 
         require(!taken[number]);
         require(bits >= 64 || number < UINT64_C(1) << (bits - PAGE_SHIFT));
+        require(all_zero(page_address(slot->frames + i), PAGE_SIZE));
+        memset(page_address(slot->frames + i), 0xa5, PAGE_SIZE);
         taken[number] = true;
     }
 }
@@ -737,6 +810,10 @@ START_TEST(any_mixture_of_taking_and_freeing_agrees_with_the_model)
             fill_slot(slot);
         } else {
             empty_slot(slot);
+        }
+        clears = 0;
+        if (rand() % 4 == 0) {
+            (void)heap_scrub_some();
         }
         if (step % 1000 == 0) {
             check_all(LIMIT);
@@ -782,6 +859,10 @@ int main(void)
     tcase_add_test(frames, frames_are_flushed_and_cleared_before_they_are_given_out);
     tcase_add_test(frames, every_byte_of_a_frame_is_cleared);
     tcase_add_test(frames, the_flush_is_for_when_the_frames_were_freed);
+    tcase_add_test(frames, what_idle_cpus_cleared_is_given_out_as_it_is);
+    tcase_add_test(frames, clearing_goes_on_where_blocks_are_small);
+    tcase_add_test(frames, a_clean_half_and_a_dirty_one_are_one_piece_for_who_needs_it);
+    tcase_add_test(frames, a_higher_zone_comes_before_a_clean_one);
     tcase_add_test(frames, a_part_of_a_block_is_flushed_for_the_whole);
     tcase_add_test(frames, of_two_blocks_that_merge_the_younger_stamp_counts);
     suite_add_tcase(suite, frames);
