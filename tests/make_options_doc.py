@@ -14,7 +14,7 @@ import sys
 SOURCE = "hypervisor/boot/options.c"
 START = "static const struct option {"
 TEXT = r'(?:"(?:[^"\\]|\\.)*"\s*)+'
-ROW = re.compile(rf"\{{\s*({TEXT}),\s*({TEXT}),\s*({TEXT}),\s*(\w+)\s*\}}")
+ROW = re.compile(rf"\{{\s*({TEXT}),\s*({TEXT}),\s*({TEXT}),\s*(\w+),\s*&?[\w.]+\s*\}}")
 
 HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->

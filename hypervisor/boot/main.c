@@ -102,7 +102,7 @@ static void boot_on_own_stack(void)
     console_start_interrupts();
     cpu_policy_detect(cpuid);
     pv_traps_setup();
-    smp_start(options.maxcpus);
+    smp_start(options.nosmp ? 1 : options.maxcpus);
     dom0_build();
     memory_free_modules();
     domain_unpause(dom0);

@@ -9,10 +9,10 @@
 
 struct options options = { .console = "com1", .log_level = LOG_INFO, .maxcpus = CPU_LIMIT };
 
-/* Each returns NULL, or why the value is refused. */
-typedef const char *option_reader(const char *value);
+/* Each returns NULL, the value being in *to, or why it is refused. */
+typedef const char *option_reader(const char *value, void *to);
 
-static const char *read_console(const char *value)
+static const char *read_console(const char *value, void *to)
 {
     bool port = strncmp(value, "com1", 4) == 0 || strncmp(value, "com2", 4) == 0;
 
@@ -22,24 +22,24 @@ static const char *read_console(const char *value)
     if (strlen(value) >= sizeof(options.console)) {
         return "too long";
     }
-    strlcpy(options.console, value, sizeof(options.console));
+    strlcpy(to, value, sizeof(options.console));
     return NULL;
 }
 
-static const char *read_log_level(const char *value)
+static const char *read_log_level(const char *value, void *to)
 {
     static const char *const names[] = { "error", "warning", "info", "debug" };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
         if (strcmp(value, names[i]) == 0) {
-            options.log_level = (enum log_level)i;
+            *(enum log_level *)to = (enum log_level)i;
             return NULL;
         }
     }
     return "must be error, warning, info or debug";
 }
 
-static const char *read_dom0_mem(const char *value)
+static const char *read_dom0_mem(const char *value, void *to)
 {
     const char *end;
     uint64_t size = parse_size(value, &end);
@@ -51,11 +51,11 @@ static const char *read_dom0_mem(const char *value)
     if (size != 0 && size < UINT64_C(1) << 20) {
         return "is in bytes unless a letter follows: write 1024M or 2G";
     }
-    options.dom0_mem = size;
+    *(uint64_t *)to = size;
     return NULL;
 }
 
-static const char *read_count(const char *value, uint32_t *count)
+static const char *read_count(const char *value, void *to)
 {
     const char *end;
     uint64_t number = parse_size(value, &end);
@@ -63,70 +63,44 @@ static const char *read_count(const char *value, uint32_t *count)
     if (end == value || *end != '\0' || number == 0 || number > CPU_LIMIT) {
         return "must be a number from 1 to 256";
     }
-    *count = (uint32_t)number;
+    *(uint32_t *)to = (uint32_t)number;
     return NULL;
 }
 
-static const char *read_dom0_max_vcpus(const char *value)
-{
-    return read_count(value, &options.dom0_max_vcpus);
-}
-
-static const char *read_maxcpus(const char *value)
-{
-    return read_count(value, &options.maxcpus);
-}
-
-static const char *read_flag(const char *value, bool *flag)
+static const char *read_flag(const char *value, void *to)
 {
     if (*value != '\0' && strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
         return "takes no value, 0 or 1";
     }
-    *flag = *value != '0';
+    *(bool *)to = *value != '0';
     return NULL;
-}
-
-static const char *read_nosmp(const char *value)
-{
-    bool nosmp = false;
-    const char *reason = read_flag(value, &nosmp);
-
-    if (nosmp) {
-        options.maxcpus = 1;
-    }
-    return reason;
-}
-
-static const char *read_noreboot(const char *value)
-{
-    return read_flag(value, &options.noreboot);
 }
 
 /* The help texts are the manual's: tests/make_options_doc.py makes docs/user/options.md of them. */
 static const struct option {
     const char *name, *argument, *help;
     option_reader *read;
+    void *to;
 } table[] = {
     { "console", "com1|com2|none[,BAUD]", "Serial port of the console. Default com1,115200.",
-      read_console },
+      read_console, options.console },
     { "loglvl", "error|warning|info|debug", "Least urgent message that is shown. Default info.",
-      read_log_level },
+      read_log_level, &options.log_level },
     { "dom0_mem", "SIZE",
       "Memory of the control domain. Default: all but a reserve of 1/16, at most 128M, at least "
       "1/64.",
-      read_dom0_mem },
-    { "dom0_max_vcpus", "N", "vCPUs of the control domain. Default: one for each CPU.",
-      read_dom0_max_vcpus },
-    { "maxcpus", "N", "CPUs to start, the first included.", read_maxcpus },
-    { "nosmp", "", "The same as maxcpus=1.", read_nosmp },
+      read_dom0_mem, &options.dom0_mem },
+    { "dom0_max_vcpus", "N", "vCPUs of the control domain. Default: one for each CPU.", read_count,
+      &options.dom0_max_vcpus },
+    { "maxcpus", "N", "CPUs to start, the first included.", read_count, &options.maxcpus },
+    { "nosmp", "", "The same as maxcpus=1.", read_flag, &options.nosmp },
     { "noreboot", "", "Halt where the machine would reboot: panic, crash or reboot of dom0.",
-      read_noreboot },
+      read_flag, &options.noreboot },
 };
 
 static const char *apply(char *word)
 {
     char *value = strchr(word, '=');
-    static const char none[] = "";
 
     for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
         size_t length = value == NULL ? strlen(word) : (size_t)(value - word);
@@ -135,7 +109,7 @@ static const char *apply(char *word)
             if (value == NULL && table[i].argument[0] != '\0') {
                 return "needs a value";
             }
-            return table[i].read(value == NULL ? none : value + 1);
+            return table[i].read(value == NULL ? "" : value + 1, table[i].to);
         }
     }
     return "unknown option";

@@ -15,7 +15,7 @@ struct options {
     uint64_t dom0_mem;       /* bytes; 0: all but a reserve */
     uint32_t dom0_max_vcpus; /* 0: one for each CPU */
     uint32_t maxcpus;
-    bool noreboot;
+    bool nosmp, noreboot;
 };
 
 extern struct options options;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatted text: %d %i %u %x %X %p %s %c %% with flags "-", "0", "+", "#" and
- * space, width and precision (numbers or *), and hh h l ll z t j.  No floating
- * point.  Returns what C's functions return: the length the text would have.
+ * Formatted text, as much of C's as the core uses: %d %u %x with l, %s (with a
+ * precision), %c and %%; "-" or "0", and a width.  Returns what C's functions
+ * return: the length the text would have.
  */
 #ifndef HYPERVISOR_LIB_PRINTF_H
 #define HYPERVISOR_LIB_PRINTF_H

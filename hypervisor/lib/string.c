@@ -75,38 +75,37 @@ static always_inline void copy_long(uint8_t *to, const uint8_t *from, size_t siz
     store64(to + size - 8, last);
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
+static always_inline void copy(uint8_t *to, const uint8_t *from, size_t size)
 {
     if (size <= 32) {
         copy_short(to, from, size);
     } else {
         copy_long(to, from, size);
     }
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    copy(to, from, size);
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t size)
+void *memmove(void *destination, const void *source, size_t size)
 {
-    uint8_t *end = (uint8_t *)to + size;
-    const uint8_t *from_end = (const uint8_t *)from + size;
+    uint8_t *to = destination;
+    const uint8_t *from = source;
 
-    if (size <= 32) {
-        copy_short(to, from, size);
-        return to;
-    }
-    if ((uintptr_t)to - (uintptr_t)from >= size) {
-        copy_long(to, from, size);
-        return to;
-    }
-    /* Overlapping upwards: from the end down, the first word last. */
-    uint64_t first = load64(from);
+    if (size <= 32 || (uintptr_t)to - (uintptr_t)from >= size) {
+        copy(to, from, size);
+    } else {
+        /* Overlapping upwards: from the end down, the first word last. */
+        uint64_t first = load64(from);
 
-    for (size_t words = (size - 1) / 8; words > 0; words--) {
-        end -= 8;
-        from_end -= 8;
-        store64(end, load64(from_end));
+        for (size_t left = size; left > 8; left -= 8) {
+            store64(to + left - 8, load64(from + left - 8));
+        }
+        store64(to, first);
     }
-    store64(to, first);
     return to;
 }
 
@@ -202,48 +201,23 @@ size_t strlcpy(char *to, const char *from, size_t size)
     return length;
 }
 
-static unsigned int digit_value(char c)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    const char *found = c == '\0' ? NULL : strchr(digits, c);
-
-    if (found == NULL) {
-        return UINT32_MAX;
-    }
-    return (unsigned int)(found - digits) - (c >= 'A' && c <= 'F' ? 6 : 0);
-}
-
-static unsigned int unit_shift(char c)
-{
-    static const char units[] = "KkMmGgTt";
-    const char *found = c == '\0' ? NULL : strchr(units, c);
-
-    return found == NULL ? 0 : 10 * ((unsigned int)(found - units) / 2 + 1);
-}
-
 uint64_t parse_size(const char *text, const char **end)
 {
-    const char *at = text;
-    unsigned int base = 10;
-    unsigned int shift;
+    static const char units[] = "KkMmGgTt";
+    const char *at = text, *unit;
     uint64_t value = 0;
 
     *end = text;
-    if (at[0] == '0' && (at[1] == 'x' || at[1] == 'X') && digit_value(at[2]) < 16) {
-        base = 16;
-        at += 2;
-    }
-    if (digit_value(*at) >= base) {
-        return 0;
-    }
-    for (; digit_value(*at) < base; at++) {
-        if (__builtin_mul_overflow(value, base, &value) ||
-            __builtin_add_overflow(value, digit_value(*at), &value)) {
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *at - '0', &value)) {
             return 0;
         }
     }
-    shift = unit_shift(*at);
-    if (shift != 0) {
+    unit = at == text || *at == '\0' ? NULL : strchr(units, *at);
+    if (unit != NULL) {
+        unsigned int shift = 10 * ((unsigned int)(unit - units) / 2 + 1);
+
         if (value > UINT64_MAX >> shift) {
             return 0;
         }

@@ -21,9 +21,9 @@ char *strchr(const char *text, int c);
 size_t strlcpy(char *to, const char *from, size_t size);
 
 /*
- * The number at the start of `text` (0x means hex, a leading K, M, G or T after
- * it multiplies by 1024 and so on), and where it ends in *end.  0 and *end ==
- * text if there is none or it does not fit.
+ * The number at the start of `text` (K, M, G or T after it multiplies by 1024
+ * and so on), and where it ends in *end.  0 and *end == text if there is none or
+ * it does not fit.
  */
 uint64_t parse_size(const char *text, const char **end);
 

@@ -42,26 +42,18 @@ START_TEST(numbers_look_as_in_c)
 {
     long n = numbers[_i];
 
-    SAME("%d|%i|%u", (int)n, (int)n, (unsigned int)n);
-    SAME("%x|%X|%o", (unsigned int)n, (unsigned int)n, (unsigned int)n);
+    SAME("%d|%u|%x", (int)n, (unsigned int)n, (unsigned int)n);
     SAME("%ld|%lu|%lx", n, n, n);
-    SAME("%lld|%llx", (long long)n, (long long)n);
-    SAME("%zu|%jd|%td", (size_t)n, (intmax_t)n, (ptrdiff_t)n);
-    SAME("%hhd|%hhu|%hhx", (signed char)n, (unsigned char)n, (unsigned char)n);
-    SAME("%hd|%hu", (short)n, (unsigned short)n);
 }
 END_TEST
 
-START_TEST(flags_width_and_precision_lay_out_as_in_c)
+START_TEST(flags_and_width_lay_out_as_in_c)
 {
     long n = numbers[_i];
 
-    SAME("[%5d][%-5d][%05d][%+d][% d]", (int)n, (int)n, (int)n, (int)n, (int)n);
-    SAME("[%12lx][%-12lx][%012lx][%#lx][%#14lx]", n, n, n, n, n);
-    SAME("[%.0d][%.3d][%8.3d][%-8.3d][%08.3d]", (int)n, (int)n, (int)n, (int)n, (int)n);
-    SAME("[%#014lX][%-#14lX]", n, n);
-    SAME("[%*d][%-*d][%.*d]", 9, (int)n, 9, (int)n, 4, (int)n);
-    SAME("[%*d][%.*d]", -9, (int)n, -4, (int)n);
+    SAME("[%5d][%-5d][%05d]", (int)n, (int)n, (int)n);
+    SAME("[%12lx][%-12lx][%012lx]", n, n, n);
+    SAME("[%024ld]", n);
 }
 END_TEST
 
@@ -74,7 +66,6 @@ START_TEST(texts_and_characters_lay_out_as_in_c)
     SAME("[%10s][%-10s][%.2s][%6.2s]", "abc", "abc", "abc", "abc");
     SAME("[%c][%3c][%-3c]", 'x', 'y', 'z');
     SAME("100%%");
-    SAME("[%.*s]", 3, "abcdef");
     SAME("%s", long_text);
 }
 END_TEST
@@ -86,15 +77,6 @@ START_TEST(a_precision_bounds_what_is_read)
 
     core_snprintf(text, sizeof(text), "%.3s", no_end);
     ck_assert_str_eq(text, "abc");
-}
-END_TEST
-
-START_TEST(pointers_are_hex_with_a_prefix)
-{
-    char text[32];
-
-    core_snprintf(text, sizeof(text), "%p", (void *)0xffff830000001234);
-    ck_assert_str_eq(text, "0xffff830000001234");
 }
 END_TEST
 
@@ -116,18 +98,15 @@ START_TEST(a_mistake_in_a_format_shows)
     ck_assert_str_eq(text, "a%yb");
     core_snprintf(text, sizeof(text), "end%");
     ck_assert_str_eq(text, "end");
-    core_snprintf(text, sizeof(text), "end%-08.3l");
+    core_snprintf(text, sizeof(text), "end%-8.3l");
     ck_assert_str_eq(text, "end");
 }
 END_TEST
 
 START_TEST(an_absurd_width_is_cut)
 {
-    volatile int absurd = INT_MAX, negative = INT_MIN;
-
-    ck_assert_int_eq(core_snprintf(NULL, 0, "%*d", absurd, 1), 4096);
-    ck_assert_int_eq(core_snprintf(NULL, 0, "%*d", negative, 1), 4096);
-    ck_assert_int_eq(core_snprintf(NULL, 0, "%.*d", absurd, 1), 4096);
+    ck_assert_int_eq(core_snprintf(NULL, 0, "%123456789d", 1), 4096);
+    ck_assert_int_eq(core_snprintf(NULL, 0, "%0123456789d", 1), 4096);
 }
 END_TEST
 
@@ -139,11 +118,9 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(cases, numbers_look_as_in_c, 0, (int)ARRAY_SIZE(numbers));
-    tcase_add_loop_test(cases, flags_width_and_precision_lay_out_as_in_c, 0,
-                        (int)ARRAY_SIZE(numbers));
+    tcase_add_loop_test(cases, flags_and_width_lay_out_as_in_c, 0, (int)ARRAY_SIZE(numbers));
     tcase_add_test(cases, texts_and_characters_lay_out_as_in_c);
     tcase_add_test(cases, a_precision_bounds_what_is_read);
-    tcase_add_test(cases, pointers_are_hex_with_a_prefix);
     tcase_add_test(cases, no_text_is_named);
     tcase_add_test(cases, a_mistake_in_a_format_shows);
     tcase_add_test(cases, an_absurd_width_is_cut);
