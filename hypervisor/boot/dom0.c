@@ -355,23 +355,20 @@ static void find_modules(struct build *b)
 
 static void allow_devices(struct domain *domain)
 {
-    uint64_t last = (UINT64_C(1) << 40) - 1;
-    int error = pv_io_setup_control_domain(domain);
+    uint64_t last = (UINT64_C(1) << 40) - 1, apic = LOCAL_APIC >> PAGE_SHIFT;
+    bool done = pv_io_setup_control_domain(domain) == 0 &&
+                io_permit(domain, IO_FRAMES, 0, last, true) == 0 &&
+                io_permit(domain, IO_FRAMES, apic, apic, false) == 0 &&
+                io_permit(domain, IO_IRQS, 0, UINT32_MAX, true) == 0;
 
-    error = error != 0 ? error : io_allow_frames(domain, 0, last);
-    error = error != 0 ? error
-                       : io_deny_frames(domain, LOCAL_APIC >> PAGE_SHIFT, LOCAL_APIC >> PAGE_SHIFT);
-    for (unsigned int i = 0; error == 0 && i < ioapic_count(); i++) {
+    for (unsigned int i = 0; done && i < ioapic_count(); i++) {
         uint64_t frame = ioapic_address(i) >> PAGE_SHIFT;
 
-        error = io_deny_frames(domain, frame, frame);
+        done = io_permit(domain, IO_FRAMES, frame, frame, false) == 0;
     }
-    error = error != 0 ? error : io_allow_irqs(domain, 0, UINT32_MAX);
-    if (error == 0 && serial_port() != 0) {
-        error = io_deny_ports(domain, serial_port(), serial_port() + 7u);
-    }
-    if (error != 0) {
-        panic("no memory for dom0's permissions (%d)", error);
+    if (!done || (serial_port() != 0 &&
+                  io_permit_ports(domain, serial_port(), serial_port() + 7u, false) != 0)) {
+        panic("no memory for dom0's permissions");
     }
 }
 

@@ -8,10 +8,6 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
 
-#define PORT_MAP_BYTES (IO_PORTS / 8)
-
-enum numbers { FRAMES, IRQS };
-
 bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last)
 {
     uint32_t low = 0, high = set->count;
@@ -35,74 +31,56 @@ void range_set_free(struct range_set *set)
     *set = (struct range_set){ .ranges = NULL };
 }
 
-/* Room for one range more than `from` has, which is the most a change can need. */
-static int range_set_make(struct range_set *to, const struct range_set *from, struct range range)
+static void append(struct range_set *set, uint64_t first, uint64_t last)
 {
+    set->ranges[set->count++] = (struct range){ first, last };
+}
+
+int range_set_change(struct range_set *to, const struct range_set *from, struct range range,
+                     bool add)
+{
+    bool placed = !add;
+
     *to = (struct range_set){ .ranges = NULL };
     if (range.first > range.last) {
         return -XEN_EINVAL;
     }
+    /* One range more than there were is the most a change can need. */
     to->ranges = heap_alloc((from->count + 1) * sizeof(struct range));
-    return to->ranges == NULL ? -XEN_ENOMEM : 0;
-}
-
-static int range_set_check(struct range_set *set)
-{
-    if (set->count > RANGE_SET_LIMIT) {
-        range_set_free(set);
-        return -XEN_ENOSPC;
-    }
-    return 0;
-}
-
-int range_set_with(struct range_set *to, const struct range_set *from, struct range range)
-{
-    int error = range_set_make(to, from, range);
-    uint32_t i = 0;
-
-    if (error != 0) {
-        return error;
-    }
-    /* Those that end before it, with a gap; then those it melts with; then the rest. */
-    while (i < from->count && from->ranges[i].last < range.first &&
-           range.first - from->ranges[i].last > 1) {
-        to->ranges[to->count++] = from->ranges[i++];
-    }
-    while (i < from->count &&
-           (from->ranges[i].first <= range.last || from->ranges[i].first - range.last == 1)) {
-        range.first = MIN(range.first, from->ranges[i].first);
-        range.last = MAX(range.last, from->ranges[i].last);
-        i++;
-    }
-    to->ranges[to->count++] = range;
-    while (i < from->count) {
-        to->ranges[to->count++] = from->ranges[i++];
-    }
-    return range_set_check(to);
-}
-
-int range_set_without(struct range_set *to, const struct range_set *from, struct range range)
-{
-    int error = range_set_make(to, from, range);
-
-    if (error != 0) {
-        return error;
+    if (to->ranges == NULL) {
+        return -XEN_ENOMEM;
     }
     for (uint32_t i = 0; i < from->count; i++) {
         struct range old = from->ranges[i];
+        bool before = old.last < range.first && range.first - old.last > (add ? 1 : 0);
+        bool after = old.first > range.last && old.first - range.last > (add ? 1 : 0);
 
-        if (old.last < range.first || old.first > range.last) {
-            to->ranges[to->count++] = old;
-            continue;
+        if (after && !placed) {
+            append(to, range.first, range.last);
+            placed = true;
         }
-        if (old.first < range.first) {
-            to->ranges[to->count++] = (struct range){ old.first, range.first - 1 };
-        }
-        if (old.last > range.last) {
-            to->ranges[to->count++] = (struct range){ range.last + 1, old.last };
+        if (before || after) {
+            append(to, old.first, old.last);
+        } else if (add) {
+            range.first = MIN(range.first, old.first);
+            range.last = MAX(range.last, old.last);
+        } else {
+            if (old.first < range.first) {
+                append(to, old.first, range.first - 1);
+            }
+            if (old.last > range.last) {
+                append(to, range.last + 1, old.last);
+            }
         }
     }
-    return range_set_check(to);
+    if (!placed) {
+        append(to, range.first, range.last);
+    }
+    if (to->count > RANGE_SET_LIMIT) {
+        range_set_free(to);
+        return -XEN_ENOSPC;
+    }
+    return 0;
 }
 
 int io_permissions_create(struct domain *domain)
@@ -124,19 +102,19 @@ void io_permissions_destroy(struct domain *domain)
     if (io == NULL) {
         return;
     }
-    domain->io = NULL;
     heap_free(atomic_load(&io->ports));
-    range_set_free(&io->sets[FRAMES]);
-    range_set_free(&io->sets[IRQS]);
+    range_set_free(&io->sets[IO_FRAMES]);
+    range_set_free(&io->sets[IO_IRQS]);
     heap_free(io);
+    domain->io = NULL;
 }
 
-static int ports_change(struct domain *domain, uint64_t first, uint64_t last, bool allow)
+int io_permit_ports(struct domain *domain, uint64_t first, uint64_t last, bool allow)
 {
     struct io_permissions *io = domain->io;
     uint8_t *map;
 
-    if (io == NULL || first > last || last >= IO_PORTS) {
+    if (first > last || last >= IO_PORTS) {
         return -XEN_EINVAL;
     }
     map = atomic_load_explicit(&io->ports, memory_order_relaxed);
@@ -144,7 +122,7 @@ static int ports_change(struct domain *domain, uint64_t first, uint64_t last, bo
         return 0;
     }
     if (map == NULL) {
-        map = heap_alloc(PORT_MAP_BYTES);
+        map = heap_alloc(IO_PORTS / 8);
         if (map == NULL) {
             return -XEN_ENOMEM;
         }
@@ -162,92 +140,34 @@ static int ports_change(struct domain *domain, uint64_t first, uint64_t last, bo
     return 0;
 }
 
-int io_allow_ports(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return ports_change(domain, first, last, true);
-}
-
-int io_deny_ports(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return ports_change(domain, first, last, false);
-}
-
-bool io_port_range_allowed(const struct domain *domain, uint64_t first, uint64_t last)
-{
-    bool allowed = domain->io != NULL && first <= last && last < IO_PORTS;
-
-    for (uint64_t port = first; allowed && port <= last; port++) {
-        allowed = io_port_allowed(domain->io, (unsigned int)port, 1);
-    }
-    return allowed;
-}
-
 /*
  * Replace a set by a changed one.  The new one is made before the lock is taken
  * and the old one freed after: the heap's lock ranks above ours.  Only the
  * holder of the domain's lock changes a set, so it stands still meanwhile.
  */
-static int set_change(struct domain *domain, enum numbers of, struct range range, bool allow)
+int io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last, bool allow)
 {
     struct io_permissions *io = domain->io;
     struct range_set old, changed;
-    int error;
+    int error = range_set_change(&changed, &io->sets[kind], (struct range){ first, last }, allow);
 
-    if (io == NULL) {
-        return -XEN_EINVAL;
-    }
-    error = allow ? range_set_with(&changed, &io->sets[of], range)
-                  : range_set_without(&changed, &io->sets[of], range);
     if (error != 0) {
         return error;
     }
     spin_lock(&io->lock);
-    old = io->sets[of];
-    io->sets[of] = changed;
+    old = io->sets[kind];
+    io->sets[kind] = changed;
     spin_unlock(&io->lock);
     range_set_free(&old);
     return 0;
 }
 
-static bool set_allows(struct io_permissions *io, enum numbers of, uint64_t first, uint64_t last)
+bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
-    bool allowed;
+    bool permitted;
 
-    if (io == NULL) {
-        return false;
-    }
-    spin_lock(&io->lock);
-    allowed = range_set_has(&io->sets[of], first, last);
-    spin_unlock(&io->lock);
-    return allowed;
-}
-
-int io_allow_frames(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_change(domain, FRAMES, (struct range){ first, last }, true);
-}
-
-int io_deny_frames(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_change(domain, FRAMES, (struct range){ first, last }, false);
-}
-
-int io_allow_irqs(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_change(domain, IRQS, (struct range){ first, last }, true);
-}
-
-int io_deny_irqs(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_change(domain, IRQS, (struct range){ first, last }, false);
-}
-
-bool io_frames_allowed(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_allows(domain->io, FRAMES, first, last);
-}
-
-bool io_irqs_allowed(struct domain *domain, uint64_t first, uint64_t last)
-{
-    return set_allows(domain->io, IRQS, first, last);
+    spin_lock(&domain->io->lock);
+    permitted = range_set_has(&domain->io->sets[kind], first, last);
+    spin_unlock(&domain->io->lock);
+    return permitted;
 }

@@ -27,20 +27,20 @@ struct range_set {
 #define RANGE_SET_LIMIT 1024u /* ranges in one set: -XEN_ENOSPC beyond */
 
 /*
- * `to` becomes `from` with first to last put in or taken out; `to` is fresh and
+ * `to` becomes `from` with a range put in (add) or taken out; `to` is fresh and
  * `from` stays as it is.  -XEN_EINVAL, -XEN_ENOMEM, -XEN_ENOSPC: `to` is empty.
  */
-int must_check range_set_with(struct range_set *to, const struct range_set *from,
-                              struct range range);
-int must_check range_set_without(struct range_set *to, const struct range_set *from,
-                                 struct range range);
+int must_check range_set_change(struct range_set *to, const struct range_set *from,
+                                struct range range, bool add);
 bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last); /* all of them */
 void range_set_free(struct range_set *set);
+
+enum io_kind { IO_FRAMES, IO_IRQS };
 
 struct io_permissions {
     _Atomic(uint8_t *) ports; /* a bit for each, 1 allows; NULL: none */
     struct spinlock lock;     /* RANK_DEVICE: the two sets */
-    struct range_set sets[2]; /* frames, interrupt lines */
+    struct range_set sets[2]; /* by enum io_kind */
 
     /* Registers that select what a data port means, as the domain wrote them. */
     _Atomic uint32_t pci_address; /* 0xcf8 */
@@ -51,17 +51,14 @@ struct io_permissions {
 int must_check io_permissions_create(struct domain *domain);
 void io_permissions_destroy(struct domain *domain);
 
-/* Ranges are first to last, both included.  -XEN_EINVAL, -XEN_ENOMEM, -XEN_ENOSPC. */
-int must_check io_allow_ports(struct domain *domain, uint64_t first, uint64_t last);
-int must_check io_deny_ports(struct domain *domain, uint64_t first, uint64_t last);
-int must_check io_allow_frames(struct domain *domain, uint64_t first, uint64_t last);
-int must_check io_deny_frames(struct domain *domain, uint64_t first, uint64_t last);
-int must_check io_allow_irqs(struct domain *domain, uint64_t first, uint64_t last);
-int must_check io_deny_irqs(struct domain *domain, uint64_t first, uint64_t last);
-
-bool io_frames_allowed(struct domain *domain, uint64_t first, uint64_t last);
-bool io_irqs_allowed(struct domain *domain, uint64_t first, uint64_t last);
-bool io_port_range_allowed(const struct domain *domain, uint64_t first, uint64_t last);
+/*
+ * Allow or deny first to last, both included.  -XEN_EINVAL, -XEN_ENOMEM,
+ * -XEN_ENOSPC.  io_permitted: all of them?
+ */
+int must_check io_permit_ports(struct domain *domain, uint64_t first, uint64_t last, bool allow);
+int must_check io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last,
+                         bool allow);
+bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last);
 
 /* One access: `size` is 1, 2 or 4. */
 static inline bool io_port_allowed(const struct io_permissions *io, unsigned int port,

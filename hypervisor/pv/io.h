@@ -32,7 +32,7 @@ void pv_port_write(struct domain *domain, unsigned int port, unsigned int size, 
 
 /*
  * Give the control domain all ports but the core's.  The caller then takes away
- * the ports and frames of devices it found (console, APICs) with io_deny_*().
+ * the ports and frames of devices it found (console, APICs) with io_permit().
  */
 int must_check pv_io_setup_control_domain(struct domain *domain);
 

@@ -94,9 +94,9 @@ int segments_adjust(uint64_t *descriptors)
 }
 #endif
 
-bool io_frames_allowed(struct domain *domain, uint64_t first, uint64_t last)
+bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
-    return domain == guest && first == device_allowed && last == device_allowed;
+    return domain == guest && kind == IO_FRAMES && first == device_allowed && last == device_allowed;
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */

@@ -64,11 +64,7 @@ START_TEST(any_sequence_of_changes_leaves_what_the_model_says)
         if (random() % 2 != 0) {
             last = MIN(last, first + 2); /* small ones, so that the set gets many */
         }
-        if (add) {
-            ck_assert_int_eq(range_set_with(&changed, &set, (struct range){ first, last }), 0);
-        } else {
-            ck_assert_int_eq(range_set_without(&changed, &set, (struct range){ first, last }), 0);
-        }
+        ck_assert_int_eq(range_set_change(&changed, &set, (struct range){ first, last }, add), 0);
         memset(&model[first], add, last - first + 1);
         range_set_free(&set);
         set = changed;
@@ -83,58 +79,59 @@ START_TEST(the_ends_of_the_number_range_do_not_wrap)
 {
     struct range_set empty = { .ranges = NULL }, all, without, again;
 
-    ck_assert_int_eq(range_set_with(&all, &empty, (struct range){ 0, UINT64_MAX }), 0);
+    ck_assert_int_eq(range_set_change(&all, &empty, (struct range){ 0, UINT64_MAX }, true), 0);
     ck_assert(range_set_has(&all, 0, UINT64_MAX));
-    ck_assert_int_eq(range_set_without(&without, &all, (struct range){ 0, 0 }), 0);
+    ck_assert_int_eq(range_set_change(&without, &all, (struct range){ 0, 0 }, false), 0);
     ck_assert(!range_set_has(&without, 0, 0));
     ck_assert(range_set_has(&without, 1, UINT64_MAX));
-    ck_assert_int_eq(range_set_without(&again, &without, (struct range){ UINT64_MAX, UINT64_MAX }),
-                     0);
+    ck_assert_int_eq(
+        range_set_change(&again, &without, (struct range){ UINT64_MAX, UINT64_MAX }, false), 0);
     ck_assert(range_set_has(&again, 1, UINT64_MAX - 1));
     ck_assert(!range_set_has(&again, UINT64_MAX, UINT64_MAX));
     ck_assert(!range_set_has(&again, 5, 4));
     range_set_free(&without);
-    ck_assert_int_eq(range_set_with(&without, &again, (struct range){ UINT64_MAX, UINT64_MAX }), 0);
+    ck_assert_int_eq(
+        range_set_change(&without, &again, (struct range){ UINT64_MAX, UINT64_MAX }, true), 0);
     ck_assert_uint_eq(without.count, 1);
     range_set_free(&all);
     range_set_free(&without);
     range_set_free(&again);
-    ck_assert_int_eq(range_set_with(&all, &empty, (struct range){ 2, 1 }), -XEN_EINVAL);
-    ck_assert_int_eq(range_set_without(&all, &empty, (struct range){ 2, 1 }), -XEN_EINVAL);
+    ck_assert_int_eq(range_set_change(&all, &empty, (struct range){ 2, 1 }, true), -XEN_EINVAL);
+    ck_assert_int_eq(range_set_change(&all, &empty, (struct range){ 2, 1 }, false), -XEN_EINVAL);
 }
 END_TEST
 
 START_TEST(a_set_has_a_limit)
 {
     for (uint64_t i = 0; i < RANGE_SET_LIMIT; i++) {
-        ck_assert_int_eq(io_allow_frames(domain, 2 * i, 2 * i), 0);
+        ck_assert_int_eq(io_permit(domain, IO_FRAMES, 2 * i, 2 * i, true), 0);
     }
-    ck_assert_int_eq(io_allow_frames(domain, 1000000, 1000000), -XEN_ENOSPC);
-    ck_assert(!io_frames_allowed(domain, 1000000, 1000000));
-    ck_assert(io_frames_allowed(domain, 2 * RANGE_SET_LIMIT - 2, 2 * RANGE_SET_LIMIT - 2));
-    ck_assert_int_eq(io_allow_frames(domain, 1, 1), 0); /* joins two */
-    ck_assert_int_eq(io_allow_frames(domain, 1000000, 1000000), 0);
-    ck_assert_int_eq(io_allow_frames(domain, 5000, 6000), -XEN_ENOSPC);
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1000000, 1000000, true), -XEN_ENOSPC);
+    ck_assert(!io_permitted(domain, IO_FRAMES, 1000000, 1000000));
+    ck_assert(io_permitted(domain, IO_FRAMES, 2 * RANGE_SET_LIMIT - 2, 2 * RANGE_SET_LIMIT - 2));
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1, 1, true), 0); /* joins two */
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1000000, 1000000, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 5000, 6000, true), -XEN_ENOSPC);
     /* Taking away can also make two of one. */
-    ck_assert_int_eq(io_deny_frames(domain, 1, 1), -XEN_ENOSPC);
-    ck_assert(io_frames_allowed(domain, 0, 2));
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1, 1, false), -XEN_ENOSPC);
+    ck_assert(io_permitted(domain, IO_FRAMES, 0, 2));
 }
 END_TEST
 
 START_TEST(frames_and_lines_are_separate)
 {
-    ck_assert_int_eq(io_allow_frames(domain, 16, 31), 0);
-    ck_assert_int_eq(io_allow_irqs(domain, 9, 9), 0);
-    ck_assert(io_frames_allowed(domain, 16, 31));
-    ck_assert(!io_frames_allowed(domain, 16, 32));
-    ck_assert(!io_irqs_allowed(domain, 16, 16));
-    ck_assert(io_irqs_allowed(domain, 9, 9));
-    ck_assert(!io_frames_allowed(domain, 9, 9));
-    ck_assert_int_eq(io_deny_frames(domain, 20, 20), 0);
-    ck_assert(!io_frames_allowed(domain, 16, 31));
-    ck_assert(io_frames_allowed(domain, 21, 31));
-    ck_assert_int_eq(io_deny_irqs(domain, 0, UINT64_MAX), 0);
-    ck_assert(!io_irqs_allowed(domain, 9, 9));
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 16, 31, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_IRQS, 9, 9, true), 0);
+    ck_assert(io_permitted(domain, IO_FRAMES, 16, 31));
+    ck_assert(!io_permitted(domain, IO_FRAMES, 16, 32));
+    ck_assert(!io_permitted(domain, IO_IRQS, 16, 16));
+    ck_assert(io_permitted(domain, IO_IRQS, 9, 9));
+    ck_assert(!io_permitted(domain, IO_FRAMES, 9, 9));
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 20, 20, false), 0);
+    ck_assert(!io_permitted(domain, IO_FRAMES, 16, 31));
+    ck_assert(io_permitted(domain, IO_FRAMES, 21, 31));
+    ck_assert_int_eq(io_permit(domain, IO_IRQS, 0, UINT64_MAX, false), 0);
+    ck_assert(!io_permitted(domain, IO_IRQS, 9, 9));
 }
 END_TEST
 
@@ -143,18 +140,17 @@ START_TEST(ports_are_allowed_one_by_one)
     static bool model[IO_PORTS + 4];
 
     ck_assert(!io_port_allowed(domain->io, 0x60, 1));
-    ck_assert_int_eq(io_deny_ports(domain, 0, IO_PORTS - 1), 0);
+    ck_assert_int_eq(io_permit_ports(domain, 0, IO_PORTS - 1, false), 0);
     ck_assert_ptr_null(atomic_load(&domain->io->ports));
     for (unsigned int round = 0; round < 50; round++) {
         uint64_t first = (uint64_t)random() % IO_PORTS;
         uint64_t last = MIN(first + (uint64_t)random() % 200, IO_PORTS - UINT64_C(1));
         bool allow = random() % 3 != 0;
 
-        ck_assert_int_eq(
-            allow ? io_allow_ports(domain, first, last) : io_deny_ports(domain, first, last), 0);
+        ck_assert_int_eq(io_permit_ports(domain, first, last, allow), 0);
         memset(&model[first], allow, last - first + 1);
     }
-    ck_assert_int_eq(io_allow_ports(domain, 0xfff8, 0xffff), 0);
+    ck_assert_int_eq(io_permit_ports(domain, 0xfff8, 0xffff, true), 0);
     memset(&model[0xfff8], 1, 8);
     for (unsigned int port = 0; port < IO_PORTS; port++) {
         require(io_port_allowed(domain->io, port, 1) == model[port]);
@@ -164,40 +160,27 @@ START_TEST(ports_are_allowed_one_by_one)
     }
     ck_assert(!io_port_allowed(domain->io, 0xffff, 2));
     ck_assert(!io_port_allowed(domain->io, 0x10000, 1));
-    ck_assert(io_port_range_allowed(domain, 0xfff8, 0xffff));
-    ck_assert(!io_port_range_allowed(domain, 0xfff8, 0x10000));
-    ck_assert(!io_port_range_allowed(domain, 0xffff, 0xfff8));
 }
 END_TEST
 
 START_TEST(ranges_that_are_none_are_refused)
 {
-    ck_assert_int_eq(io_allow_ports(domain, 5, 4), -XEN_EINVAL);
-    ck_assert_int_eq(io_allow_ports(domain, 0, IO_PORTS), -XEN_EINVAL);
-    ck_assert_int_eq(io_allow_ports(domain, UINT64_MAX, 0), -XEN_EINVAL);
-    ck_assert_int_eq(io_deny_ports(domain, 0, UINT64_MAX), -XEN_EINVAL);
-    ck_assert_int_eq(io_allow_irqs(domain, 5, 4), -XEN_EINVAL);
-}
-END_TEST
-
-START_TEST(a_domain_without_permissions_has_none)
-{
-    io_permissions_destroy(domain);
-    ck_assert(!io_frames_allowed(domain, 0, 0));
-    ck_assert(!io_irqs_allowed(domain, 0, 0));
-    ck_assert(!io_port_range_allowed(domain, 0, 0));
-    ck_assert_int_eq(io_allow_ports(domain, 0, 0), -XEN_EINVAL);
-    ck_assert_int_eq(io_allow_frames(domain, 0, 0), -XEN_EINVAL);
-    ck_assert_int_eq(io_deny_irqs(domain, 0, 0), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit_ports(domain, 5, 4, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit_ports(domain, 0, IO_PORTS, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit_ports(domain, UINT64_MAX, 0, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit_ports(domain, 0, UINT64_MAX, false), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_IRQS, 5, 4, true), -XEN_EINVAL);
 }
 END_TEST
 
 static bool make_and_fill(void)
 {
     struct domain *other = fake_domain_new(2, 1, false);
-    bool done = io_permissions_create(other) == 0 && io_allow_ports(other, 1, 2) == 0 &&
-                io_allow_frames(other, 1, 2) == 0 && io_allow_frames(other, 8, 9) == 0 &&
-                io_deny_frames(other, 1, 1) == 0 && io_allow_irqs(other, 3, 3) == 0;
+    bool done = io_permissions_create(other) == 0 && io_permit_ports(other, 1, 2, true) == 0 &&
+                io_permit(other, IO_FRAMES, 1, 2, true) == 0 &&
+                io_permit(other, IO_FRAMES, 8, 9, true) == 0 &&
+                io_permit(other, IO_FRAMES, 1, 1, false) == 0 &&
+                io_permit(other, IO_IRQS, 3, 3, true) == 0;
 
     io_permissions_destroy(other);
     fake_domain_free(other);
@@ -212,12 +195,12 @@ END_TEST
 
 START_TEST(a_failed_change_changes_nothing)
 {
-    ck_assert_int_eq(io_allow_frames(domain, 10, 20), 0);
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 10, 20, true), 0);
     fake_answers.fail_allocation = 1;
-    ck_assert_int_eq(io_deny_frames(domain, 12, 14), -XEN_ENOMEM);
-    ck_assert(io_frames_allowed(domain, 10, 20));
+    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 12, 14, false), -XEN_ENOMEM);
+    ck_assert(io_permitted(domain, IO_FRAMES, 10, 20));
     fake_answers.fail_allocation = 1;
-    ck_assert_int_eq(io_allow_ports(domain, 1, 1), -XEN_ENOMEM);
+    ck_assert_int_eq(io_permit_ports(domain, 1, 1, true), -XEN_ENOMEM);
     ck_assert(!io_port_allowed(domain->io, 1, 1));
 }
 END_TEST
@@ -231,7 +214,6 @@ int main(void)
         frames_and_lines_are_separate,
         ports_are_allowed_one_by_one,
         ranges_that_are_none_are_refused,
-        a_domain_without_permissions_has_none,
         no_failed_allocation_leaves_anything_behind,
         a_failed_change_changes_nothing,
     };
