@@ -145,10 +145,11 @@ static inline struct channel *channel_at(const struct event_channels *events, ui
     return &load_acquire(&events->groups)[port / GROUP_CHANNELS][port % GROUP_CHANNELS];
 }
 
-/* NULL if the port is beyond all that were ever in use. */
+/* The channel of a port named by a guest; NULL if it is beyond all that were ever in use. */
 static inline struct channel *channel_find(const struct event_channels *events, uint32_t port)
 {
-    return likely(port < load_acquire(&events->limit)) ? channel_at(events, port) : NULL;
+    return likely(index_below(&port, load_acquire(&events->limit))) ? channel_at(events, port)
+                                                                    : NULL;
 }
 
 static inline struct fifo *events_fifo(const struct event_channels *events)
@@ -214,7 +215,7 @@ static inline struct vcpu *port_vcpu(const struct domain *domain, uint32_t port)
     return domain->vcpu[binding_vcpu(channel_binding(channel_at(domain->events, port)))];
 }
 
-/* As vcpu_mark_events_pending(), inline for who sends to the vCPU that runs here. */
+/* Set upcall_pending; if it was clear, make the vCPU notice.  Quick if it runs here. */
 static inline void vcpu_tell(struct vcpu *vcpu)
 {
     struct vcpu_info *info = read_once(vcpu->info);
@@ -237,7 +238,7 @@ static inline void two_level_select(struct vcpu *vcpu, uint32_t port)
 {
     struct vcpu_info *info = read_once(vcpu->info);
 
-    if (!bit_test_and_set(&info->evtchn_pending_sel, port / 64)) {
+    if (!bit_test_and_set(&info->evtchn_pending_sel, port / 64 % 64)) {
         vcpu_tell(vcpu);
     }
 }

@@ -63,11 +63,6 @@ void vcpu_unblock(struct vcpu *vcpu)
     }
 }
 
-void vcpu_mark_events_pending(struct vcpu *vcpu)
-{
-    vcpu_tell(vcpu);
-}
-
 cold_path void pollers_wake(struct domain *domain, uint32_t port)
 {
     struct vcpu *vcpu;
@@ -694,26 +689,25 @@ static long op_close(struct evtchn_close *args)
 static inline long send(struct domain *domain, uint32_t port)
 {
     uint32_t before = senders_enter_first();
-    struct channel *channel = channel_find(domain->events, port);
-    enum channel_state state = CHANNEL_FREE;
+    long error = 0;
 
-    if (likely(channel != NULL)) {
+    if (likely(index_below(&port, load_acquire(&domain->events->limit)))) {
+        struct channel *channel = channel_at(domain->events, port);
         uint64_t binding = channel_binding(channel);
+        enum channel_state state = binding_state(binding);
 
-        state = binding_state(binding);
         if (likely(state == CHANNEL_INTERDOMAIN)) {
-            domain = binding_domain(binding);
-            port = channel->value;
-        } else if (state != CHANNEL_IPI) {
-            goto leave;
+            port_raise(binding_domain(binding), channel->value);
+        } else if (state == CHANNEL_IPI) {
+            port_raise(domain, port);
+        } else if (state != CHANNEL_UNBOUND) {
+            error = -XEN_EINVAL;
         }
-        port_raise(domain, port);
-        senders_leave_last(before);
-        return 0;
+    } else {
+        error = -XEN_EINVAL;
     }
-leave:
     senders_leave_last(before);
-    return state == CHANNEL_UNBOUND ? 0 : -XEN_EINVAL;
+    return error;
 }
 
 /* What the port is, in the ABI's words. */

@@ -65,9 +65,6 @@ static inline bool event_upcall_due(const struct vcpu *vcpu)
            read_once(vcpu->info->evtchn_upcall_mask) == 0;
 }
 
-/* Set upcall_pending; if it was clear, make the vCPU notice: unblock or kick. */
-void vcpu_mark_events_pending(struct vcpu *vcpu);
-
 /*
  * SCHEDOP_poll: the vCPU waits for `port`, or with 0 for any port.  After this,
  * and after VCPU_BLOCKED is set, the caller looks at the ports: what becomes

@@ -67,24 +67,6 @@ static bool append(const struct fifo *fifo, uint32_t tail, uint32_t port)
     return false;
 }
 
-/* The locks of two queues, which nearly always have the same vCPU. */
-static inline void queues_lock(struct vcpu_events *from, struct vcpu_events *to) NO_LOCK_ANALYSIS
-{
-    if (likely(from == to)) {
-        spin_lock(&to->lock);
-    } else {
-        spin_lock_both(&from->lock, &to->lock);
-    }
-}
-
-static inline void queues_unlock(struct vcpu_events *from, struct vcpu_events *to) NO_LOCK_ANALYSIS
-{
-    spin_unlock(&to->lock);
-    if (unlikely(from != to)) {
-        spin_unlock(&from->lock);
-    }
-}
-
 /* At the queue's end; true if the vCPU must be told.  Both queues' locks are held. */
 static bool enqueue_locked(const struct fifo *fifo, struct vcpu_events *to, unsigned int priority,
                            uint32_t port)
@@ -105,7 +87,7 @@ static bool enqueue_locked(const struct fifo *fifo, struct vcpu_events *to, unsi
  * guest finds it there and sees the pending bit.
  */
 static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t port,
-                    event_word_t *word)
+                    event_word_t *word) NO_LOCK_ANALYSIS
 {
     struct channel *channel = channel_at(domain->events, port);
     struct vcpu *vcpu = domain->vcpu[binding_vcpu(channel_binding(channel))];
@@ -117,7 +99,7 @@ static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t por
     struct vcpu_events *from = likely(last >> 4 == vcpu->id) ? to : domain->vcpu[last >> 4]->events;
     bool tell = false;
 
-    queues_lock(from, to);
+    spin_lock_both(&from->lock, &to->lock);
     if (channel_queue_last(atomic_load(&channel->queue)) == last &&
         !word_test_and_set(word, EVTCHN_FIFO_LINKED)) {
         if (unlikely((read_once(*word) & WORD_LINK) != 0)) {
@@ -132,7 +114,7 @@ static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t por
         }
         tell = enqueue_locked(fifo, to, wanted & 15, port);
     }
-    queues_unlock(from, to);
+    spin_unlock_both(&from->lock, &to->lock);
     if (tell) {
         vcpu_tell(vcpu);
     }
@@ -349,7 +331,7 @@ long fifo_init_control(struct evtchn_init_control *args)
     spin_unlock(&events->lock);
     heap_free(fifo);
     if (tell) {
-        vcpu_mark_events_pending(vcpu);
+        vcpu_tell(vcpu);
     }
     return 0;
 

@@ -79,15 +79,6 @@ struct grant_table {
                                     changes each time */
 };
 
-/* `index`, or 0 if the CPU only supposes that it is below `limit`. */
-static inline uint32_t index_nospec(uint32_t index, uint32_t limit)
-{
-    uint32_t mask;
-
-    __asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(limit) : "cc");
-    return index & mask;
-}
-
 /* How many references the table has in a version. */
 static inline uint64_t grant_entries(uint32_t frames, uint32_t version)
 {
@@ -120,13 +111,9 @@ static inline uint32_t grant_status_needed(uint32_t frames)
 /* Does the table have space for such a reference (in version 1)?  Asked of each from a guest. */
 static inline bool grant_ref_known(const struct grant_table *table, grant_ref_t *ref)
 {
-    uint32_t limit = atomic_load_explicit(&table->frames, memory_order_acquire) * GRANT_V1_ENTRIES;
+    uint32_t frames = atomic_load_explicit(&table->frames, memory_order_acquire);
 
-    if (unlikely(*ref >= limit)) {
-        return false;
-    }
-    *ref = index_nospec(*ref, limit);
-    return true;
+    return likely(index_below(ref, frames * GRANT_V1_ENTRIES));
 }
 
 static inline struct grant_active *grant_active_of(const struct grant_table *table, grant_ref_t ref)
@@ -227,13 +214,11 @@ void track_give_back(struct grant_table *table, uint32_t handle);
 /* NULL if there never was such a handle. */
 static inline struct grant_track *track_of(const struct grant_table *table, uint32_t handle)
 {
-    uint32_t limit =
-        atomic_load_explicit(&table->track_frames, memory_order_acquire) * GRANT_TRACK_ENTRIES;
+    uint32_t frames = atomic_load_explicit(&table->track_frames, memory_order_acquire);
 
-    if (unlikely(handle >= limit)) {
+    if (unlikely(!index_below(&handle, frames * GRANT_TRACK_ENTRIES))) {
         return NULL;
     }
-    handle = index_nospec(handle, limit);
     return &table->track[handle / GRANT_TRACK_ENTRIES][handle % GRANT_TRACK_ENTRIES];
 }
 

@@ -91,8 +91,21 @@ static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock) NO_LOCK_AN
 bool spin_trylock(struct spinlock *lock);
 
 /* Two locks of one rank, in address order; once if they are the same. */
-void spin_lock_both(struct spinlock *a, struct spinlock *b);
-void spin_unlock_both(struct spinlock *a, struct spinlock *b);
+static inline void spin_lock_both(struct spinlock *a, struct spinlock *b) NO_LOCK_ANALYSIS
+{
+    spin_lock((uintptr_t)a < (uintptr_t)b ? a : b);
+    if (a != b) {
+        spin_lock((uintptr_t)a < (uintptr_t)b ? b : a);
+    }
+}
+
+static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b) NO_LOCK_ANALYSIS
+{
+    spin_unlock(a);
+    if (a != b) {
+        spin_unlock(b);
+    }
+}
 
 static inline bool spin_is_locked(const struct spinlock *lock)
 {

@@ -28,6 +28,23 @@
 #define cold_path         __attribute__((cold, noinline))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 
+/*
+ * Is a guest's index below a limit?  Where the CPU only supposes so, *index is 0
+ * from here on: no table is read beyond its end, not by speculation either.
+ */
+static always_inline bool index_below(uint32_t *index, uint32_t limit)
+{
+    uint32_t mask;
+    bool below;
+
+    /* sbb leaves the carry as cmp made it. */
+    __asm__("cmp %[limit], %[index]\n\tsbb %[mask], %[mask]"
+            : [mask] "=r"(mask), "=@ccc"(below)
+            : [index] "r"(*index), [limit] "r"(limit));
+    *index &= mask;
+    return below;
+}
+
 #define NANOSECONDS UINT64_C(1000000000) /* in a second */
 
 #endif

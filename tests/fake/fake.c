@@ -581,11 +581,6 @@ void weak event_send_global_virq(uint32_t virq)
     fake.last_virq = virq;
 }
 
-void weak vcpu_mark_events_pending(struct vcpu *vcpu)
-{
-    vcpu->info->evtchn_upcall_pending = 1;
-}
-
 int weak event_port_pending(struct domain *domain, evtchn_port_t port)
 {
     (void)domain;
