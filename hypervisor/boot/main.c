@@ -11,7 +11,6 @@
 #include "hypervisor/domain/memory_map.h"
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/console.h"
-#include "hypervisor/drivers/hpet.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
@@ -86,7 +85,6 @@ static void boot_on_own_stack(void)
     pic_disable();
     apic_setup();
     apic_setup_cpu();
-    hpet_setup();
     clock_setup();
     apic_timer_calibrate(clock_tsc_hz());
     pit_stop();
@@ -97,7 +95,7 @@ static void boot_on_own_stack(void)
     if (!sched_create_idle(0)) {
         panic("no memory for the idle vCPU");
     }
-    sched_setup_cpu(sched_idle_vcpu(0));
+    sched_setup_cpu();
     ioapic_setup();
     console_start_interrupts();
     cpu_policy_detect(cpuid);

@@ -129,7 +129,7 @@ static void charge(struct run_queue *queue, uint64_t now) REQUIRES(queue->lock)
 {
     struct vcpu *loaded = queue->loaded;
     uint64_t passed = before(queue->charged_ns, now) ? now - queue->charged_ns : 0;
-    uint64_t least = queue->virtual_ns;
+    uint64_t least;
 
     queue->charged_ns = now;
     if (loaded->is_idle) {
@@ -207,13 +207,6 @@ static unsigned int choose_cpu(const struct vcpu *vcpu)
     return cpu != CPU_LIMIT ? cpu : last;
 }
 
-/* A vCPU joined the queue: must its CPU look?  True if it should. */
-static bool should_look(const struct run_queue *queue, const struct vcpu *vcpu)
-{
-    return queue->loaded->is_idle || !queue->slice_armed ||
-           before(vcpu->sched->virtual_ns + AHEAD_NS, queue->loaded->sched->virtual_ns);
-}
-
 static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUIRES(queue->lock)
 {
     uint64_t earliest;
@@ -228,6 +221,17 @@ static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) RE
         cpumask_remove(&idle_cpus, queue->cpu);
     }
     vcpu_time_runstate(vcpu, RUNSTATE_runnable, now);
+}
+
+/* The same, and have the queue's CPU look if it should. */
+static void enqueue_and_look(struct run_queue *queue, struct vcpu *vcpu, uint64_t now)
+    REQUIRES(queue->lock)
+{
+    enqueue(queue, vcpu, now);
+    if (queue->loaded->is_idle || !queue->slice_armed ||
+        before(vcpu->sched->virtual_ns + AHEAD_NS, queue->loaded->sched->virtual_ns)) {
+        softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
+    }
 }
 
 /* How a vCPU that may not run is accounted: "blocked" wins over "offline". */
@@ -255,20 +259,6 @@ static bool rouse_idle_cpu(const struct vcpu *vcpu)
     return true;
 }
 
-/* Queue a vCPU that is neither queued nor loaded, and have a CPU look if it should. */
-static void join(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUIRES(queue->lock)
-{
-    bool busy = !queue->loaded->is_idle;
-
-    enqueue(queue, vcpu, now);
-    if (should_look(queue, vcpu)) {
-        softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
-    }
-    if (busy && cpu_count > 1) {
-        (void)rouse_idle_cpu(vcpu);
-    }
-}
-
 void sched_wake(struct vcpu *vcpu) NO_LOCK_ANALYSIS
 {
     uint64_t now = clock_now();
@@ -288,7 +278,12 @@ void sched_wake(struct vcpu *vcpu) NO_LOCK_ANALYSIS
     if (vcpu->sched->queued || queue->loaded == vcpu) {
         /* that one did it */
     } else if (vcpu_runnable(vcpu)) {
-        join(queue, vcpu, now);
+        bool busy = !queue->loaded->is_idle;
+
+        enqueue_and_look(queue, vcpu, now);
+        if (busy && cpu_count > 1) {
+            (void)rouse_idle_cpu(vcpu);
+        }
     } else {
         vcpu_time_runstate(vcpu, sleep_state(vcpu), now);
     }
@@ -518,8 +513,8 @@ static void switch_to(struct run_queue *queue, struct vcpu *from, struct vcpu *t
 /* Bring one vCPU that waits in `from` and may run there to `to`.  False if there is none. */
 static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALYSIS
 {
-    struct vcpu *moved = NULL;
     uint64_t now = clock_now();
+    bool moves = false;
     struct list *link;
 
     spin_lock_both(&from->lock, &to->lock);
@@ -527,21 +522,16 @@ static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALY
     {
         struct vcpu *vcpu = vcpu_of(link);
 
-        if (may_run_on(vcpu, to->cpu) && !atomic_load(&vcpu->running)) {
-            moved = vcpu;
+        moves = may_run_on(vcpu, to->cpu) && !atomic_load(&vcpu->running);
+        if (moves) {
+            queue_remove(from, vcpu);
+            change_cpu(vcpu, to->cpu);
+            enqueue_and_look(to, vcpu, now);
             break;
         }
     }
-    if (moved != NULL) {
-        queue_remove(from, moved);
-        change_cpu(moved, to->cpu);
-        enqueue(to, moved, now);
-        if (should_look(to, moved)) {
-            softirq_raise_on(to->cpu, SOFTIRQ_SCHEDULE);
-        }
-    }
     spin_unlock_both(&from->lock, &to->lock);
-    return moved != NULL;
+    return moves;
 }
 
 /* This CPU is idle: take a vCPU from another one's queue.  False if there is none. */
@@ -641,7 +631,6 @@ static void slice_expired(void *argument)
 /* The idle vCPUs' domain: nobody finds it, and it owns nothing. */
 static struct domain idle_domain = { .id = DOMID_IDLE, .is_idle = true };
 static struct vcpu_info idle_info;
-static struct vcpu *idle_vcpus[CPU_LIMIT];
 
 bool sched_create_idle(unsigned int cpu)
 {
@@ -655,13 +644,8 @@ bool sched_create_idle(unsigned int cpu)
     vcpu->cpu = cpu;
     vcpu->is_idle = true;
     vcpu->info = &idle_info;
-    idle_vcpus[cpu] = vcpu;
+    queues[cpu].idle = vcpu;
     return true;
-}
-
-struct vcpu *sched_idle_vcpu(unsigned int cpu)
-{
-    return idle_vcpus[cpu];
 }
 
 void idle_loop(void)
@@ -670,7 +654,7 @@ void idle_loop(void)
     softirq_run();
 }
 
-void sched_setup_cpu(struct vcpu *idle)
+void sched_setup_cpu(void)
 {
     unsigned int cpu = cpu_id();
     struct run_queue *queue = &queues[cpu];
@@ -679,13 +663,12 @@ void sched_setup_cpu(struct vcpu *idle)
     list_init(&queue->waiting);
     timer_init(&queue->slice, slice_expired, queue);
     queue->cpu = cpu;
-    queue->idle = idle;
-    queue->loaded = idle;
+    queue->loaded = queue->idle;
     queue->charged_ns = clock_now();
     /* Far from 0, so that a sleeper's bonus does not wrap before it is compared. */
     queue->virtual_ns = UINT64_C(1) << 40;
-    idle->running = true;
-    current = idle;
+    queue->idle->running = true;
+    current = queue->idle;
     if (cpu == 0) {
         softirq_register(SOFTIRQ_SCHEDULE, schedule);
     }
@@ -810,30 +793,18 @@ void sched_affinity_get(const struct vcpu *vcpu, struct cpumask *hard,
 
 int sched_pin(struct vcpu *vcpu, unsigned int cpu) NO_LOCK_ANALYSIS
 {
+    bool unpin = cpu == PINNED_NOWHERE;
     struct run_queue *queue;
 
-    if (!cpumask_has(&cpus_online, cpu)) {
+    if (!unpin && !cpumask_has(&cpus_online, cpu)) {
         return -XEN_EINVAL;
     }
     queue = lock_queue_of(vcpu);
-    if (vcpu->sched->pinned != PINNED_NOWHERE) {
+    if (unpin == (vcpu->sched->pinned == PINNED_NOWHERE)) {
         spin_unlock(&queue->lock);
-        return -XEN_EBUSY;
+        return unpin ? -XEN_EINVAL : -XEN_EBUSY;
     }
     vcpu->sched->pinned = cpu;
-    obey_affinity(queue, vcpu);
-    return 0;
-}
-
-int sched_unpin(struct vcpu *vcpu) NO_LOCK_ANALYSIS
-{
-    struct run_queue *queue = lock_queue_of(vcpu);
-
-    if (vcpu->sched->pinned == PINNED_NOWHERE) {
-        spin_unlock(&queue->lock);
-        return -XEN_EINVAL;
-    }
-    vcpu->sched->pinned = PINNED_NOWHERE;
     obey_affinity(queue, vcpu);
     return 0;
 }

@@ -14,8 +14,7 @@
  * the idle vCPU is `current` from now on.  idle_loop() (x86/entry.h) comes last.
  */
 bool must_check sched_create_idle(unsigned int cpu);
-struct vcpu *sched_idle_vcpu(unsigned int cpu);
-void sched_setup_cpu(struct vcpu *idle);
+void sched_setup_cpu(void);
 
 int must_check sched_vcpu_create(struct vcpu *vcpu);
 void sched_vcpu_destroy(struct vcpu *vcpu); /* it is down and off its CPU */
@@ -51,10 +50,11 @@ int must_check sched_affinity_set(struct vcpu *vcpu, const struct cpumask *hard,
                                   const struct cpumask *soft);
 void sched_affinity_get(const struct vcpu *vcpu, struct cpumask *hard, struct cpumask *soft);
 
-/* SCHEDOP_pin_override: -XEN_EBUSY if it is pinned already; -XEN_EINVAL to unpin one that is not.
+/*
+ * SCHEDOP_pin_override; PINNED_NOWHERE unpins.  -XEN_EBUSY if it is pinned already;
+ * -XEN_EINVAL to unpin one that is not.
  */
 int must_check sched_pin(struct vcpu *vcpu, unsigned int cpu);
-int must_check sched_unpin(struct vcpu *vcpu);
 
 /* The one CPU it may run on; CPU_LIMIT if there are several. */
 unsigned int sched_pinned_cpu(const struct vcpu *vcpu);

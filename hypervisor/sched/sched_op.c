@@ -69,24 +69,18 @@ static long poll(const struct sched_poll __guest *argument)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static long shut_down(const struct sched_shutdown __guest *argument)
-{
-    struct sched_shutdown op;
-
-    if (copy_from_guest(&op, argument) != 0) {
-        return -XEN_EFAULT;
-    }
-    domain_shutdown(current->domain, op.reason & 0xff);
-    return 0;
-}
-
-static long remember_code(const struct sched_shutdown __guest *argument)
+/* The code is what is remembered for later, or the reason to shut down now. */
+static long shut_down(const struct sched_shutdown __guest *argument, bool now)
 {
     struct domain *domain = current->domain;
     struct sched_shutdown op;
 
     if (copy_from_guest(&op, argument) != 0) {
         return -XEN_EFAULT;
+    }
+    if (now) {
+        domain_shutdown(domain, op.reason & 0xff);
+        return 0;
     }
     spin_lock(&domain->lock);
     if (domain->shutdown_code == SHUTDOWN_CODE_NONE) {
@@ -202,7 +196,7 @@ static long pin_override(const struct sched_pin_override __guest *argument)
     if (copy_from_guest(&op, argument) != 0) {
         return -XEN_EFAULT;
     }
-    return op.pcpu < 0 ? sched_unpin(vcpu) : sched_pin(vcpu, (unsigned int)op.pcpu);
+    return sched_pin(vcpu, op.pcpu < 0 ? PINNED_NOWHERE : (unsigned int)op.pcpu);
 }
 
 long hypercall_sched_op(uint64_t operation, uint64_t argument)
@@ -217,9 +211,9 @@ long hypercall_sched_op(uint64_t operation, uint64_t argument)
     case SCHEDOP_poll:
         return poll(guest_pointer(const struct sched_poll, argument));
     case SCHEDOP_shutdown:
-        return shut_down(guest_pointer(const struct sched_shutdown, argument));
     case SCHEDOP_shutdown_code:
-        return remember_code(guest_pointer(const struct sched_shutdown, argument));
+        return shut_down(guest_pointer(const struct sched_shutdown, argument),
+                         operation == SCHEDOP_shutdown);
     case SCHEDOP_remote_shutdown:
         return remote_shutdown(guest_pointer(const struct sched_remote_shutdown, argument));
     case SCHEDOP_watchdog:

@@ -9,8 +9,6 @@
  */
 #include "hypervisor/time/clock.h"
 
-#include "hypervisor/drivers/hpet.h"
-#include "hypervisor/drivers/pmtimer.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/time/clock_internal.h"
@@ -19,8 +17,6 @@
 #include "hypervisor/x86/percpu.h"
 
 #include <stdatomic.h>
-
-#define PIT_HZ 1193182u
 
 /* Long enough for 50 ppm when a reading takes a microsecond. */
 #define CALIBRATION_PARTS_OF_SECOND 50u
@@ -147,14 +143,14 @@ struct reading {
 };
 
 /* Both counters at one instant: of several tries the one that took the shortest time. */
-static struct reading read_both(const struct clock_reference *reference)
+static struct reading read_both(const struct counter *counter)
 {
     struct reading best = { 0, 0 };
     uint64_t shortest = UINT64_MAX;
 
     for (unsigned int i = 0; i < 8; i++) {
         uint64_t before = read_tsc_ordered();
-        uint64_t count = reference->read();
+        uint64_t count = counter->read();
         uint64_t after = read_tsc_ordered();
 
         if (after - before < shortest) {
@@ -165,17 +161,17 @@ static struct reading read_both(const struct clock_reference *reference)
     return best;
 }
 
-uint64_t clock_measure(const struct clock_reference *reference)
+uint64_t clock_measure(const struct counter *counter)
 {
-    uint64_t wanted = reference->hz / CALIBRATION_PARTS_OF_SECOND;
-    struct reading start = read_both(reference);
+    uint64_t wanted = counter->hz / CALIBRATION_PARTS_OF_SECOND;
+    struct reading start = read_both(counter);
     struct reading end;
     uint64_t passed = 0, last = 0;
     unsigned int still = 0;
 
     while (passed < wanted) {
         cpu_pause();
-        passed = (reference->read() - start.reference) & reference->mask;
+        passed = (counter->read() - start.reference) & counter->mask;
         /* One that stands still is none: no device answers so often within a tick. */
         still = passed == last ? still + 1 : 0;
         last = passed;
@@ -183,38 +179,12 @@ uint64_t clock_measure(const struct clock_reference *reference)
             return 0;
         }
     }
-    end = read_both(reference);
-    passed = (end.reference - start.reference) & reference->mask;
-    if (end.tsc - start.tsc > UINT64_MAX / reference->hz) {
+    end = read_both(counter);
+    passed = (end.reference - start.reference) & counter->mask;
+    if (end.tsc - start.tsc > UINT64_MAX / counter->hz) {
         return 0; /* the machine stood still for minutes */
     }
-    return (end.tsc - start.tsc) * reference->hz / passed;
-}
-
-static uint64_t read_pm_timer(void)
-{
-    return pmtimer_read();
-}
-
-/*
- * Channel 2 of the PIT counts down from 65536, over and over.  Its gate is
- * opened through port 0x61, which also keeps the speaker silent.
- */
-static void pit_start(void)
-{
-    out8(0x61, (uint8_t)((in8(0x61) & ~0x02) | 0x01));
-    out8(0x43, 0xb4); /* channel 2, low then high byte, rate generator */
-    out8(0x42, 0);
-    out8(0x42, 0);
-}
-
-static uint64_t read_pit(void)
-{
-    uint8_t low;
-
-    out8(0x43, 0x80); /* hold the count of channel 2 */
-    low = in8(0x42);
-    return 0x10000 - (((uint32_t)in8(0x42) << 8) | low);
+    return (end.tsc - start.tsc) * counter->hz / passed;
 }
 
 /* The rate CPUID names, where it does: 0 if not.  SDM volume 2A, CPUID leaf 15h. */
@@ -231,30 +201,24 @@ static uint64_t rate_by_cpuid(void)
 
 static uint64_t calibrate(const char **by)
 {
-    struct clock_reference reference;
-    uint64_t hz = 0;
+    static const struct {
+        const char *name;
+        bool (*find)(struct counter *counter);
+    } counters[] = { { "HPET", hpet_counter },
+                     { "PM timer", pmtimer_counter },
+                     { "PIT", pit_counter } };
+    struct counter counter;
 
-    if (hpet_present()) {
-        *by = "HPET";
-        reference = (struct clock_reference){ hpet_counter, hpet_hz(), hpet_mask() };
-        hz = clock_measure(&reference);
+    for (unsigned int i = 0; i < ARRAY_SIZE(counters); i++) {
+        uint64_t hz = counters[i].find(&counter) ? clock_measure(&counter) : 0;
+
+        if (hz != 0) {
+            *by = counters[i].name;
+            return hz;
+        }
     }
-    if (hz == 0 && pmtimer_present()) {
-        *by = "PM timer";
-        reference = (struct clock_reference){ read_pm_timer, PMTIMER_HZ, pmtimer_mask() };
-        hz = clock_measure(&reference);
-    }
-    if (hz == 0) {
-        *by = "PIT";
-        pit_start();
-        reference = (struct clock_reference){ read_pit, PIT_HZ, 0xffff };
-        hz = clock_measure(&reference);
-    }
-    if (hz == 0) {
-        *by = "CPUID";
-        hz = rate_by_cpuid();
-    }
-    return hz;
+    *by = "CPUID";
+    return rate_by_cpuid();
 }
 
 /* ---- the date ----------------------------------------------------------------------------- */

@@ -5,17 +5,10 @@
 #ifndef HYPERVISOR_TIME_CLOCK_INTERNAL_H
 #define HYPERVISOR_TIME_CLOCK_INTERNAL_H
 
-#include "hypervisor/lib/types.h"
-
-/* A counter of known rate; `mask` has the bits it counts in. */
-struct clock_reference {
-    uint64_t (*read)(void);
-    uint64_t hz;
-    uint64_t mask;
-};
+#include "hypervisor/drivers/counters.h"
 
 /* The TSC's rate by that counter; 0 if the counter stands still. */
-uint64_t clock_measure(const struct clock_reference *reference);
+uint64_t clock_measure(const struct counter *counter);
 
 void clock_set_rate(uint64_t hz);
 

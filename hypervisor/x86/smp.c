@@ -91,7 +91,7 @@ void smp_cpu_main(void)
     apic_setup_cpu();
     clock_setup_cpu();
     timer_setup_cpu();
-    sched_setup_cpu(sched_idle_vcpu(cpu));
+    sched_setup_cpu();
     tlb_flush_local();
     cpumask_add(&cpus_online, cpu);
     atomic_store(&started, cpu + 1);

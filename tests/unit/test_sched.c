@@ -39,6 +39,7 @@ static struct vcpu *vcpus[VCPUS];
 static int states[VCPUS];
 static uint64_t ran_ns[VCPUS];
 static unsigned int cpus_used;
+static struct vcpu *idle_vcpus[CPU_LIMIT];
 static unsigned int switches;
 static bool ports_pending[8];
 static bool wrong_domain;
@@ -185,8 +186,9 @@ static void boot(unsigned int count)
         cpumask_add(&cpus_online, cpu);
         timer_setup_cpu();
         ck_assert(sched_create_idle(cpu));
-        sched_setup_cpu(sched_idle_vcpu(cpu));
-        ck_assert_ptr_eq(current, sched_idle_vcpu(cpu));
+        sched_setup_cpu();
+        ck_assert(current->is_idle && current->cpu == cpu);
+        idle_vcpus[cpu] = current;
         softirq_raise(SOFTIRQ_SCHEDULE);
     }
     domain = fake_domain_new(1, VCPUS, true);
@@ -414,7 +416,7 @@ START_TEST(a_vcpu_put_to_sleep_leaves_its_cpu)
     stop(0);
     settle();
     ck_assert(!vcpus[0]->running);
-    ck_assert_ptr_eq(current, sched_idle_vcpu(0));
+    ck_assert_ptr_eq(current, idle_vcpus[0]);
     ck_assert_int_eq(states[0], RUNSTATE_blocked);
     sched_wait_descheduled(vcpus[0]);
 }
@@ -1098,7 +1100,7 @@ static void dawdle(unsigned int steps)
 static void *sender(void *argument)
 {
     (void)argument;
-    fake_cpu_use(1, sched_idle_vcpu(1));
+    fake_cpu_use(1, idle_vcpus[1]);
     for (unsigned int i = 0; i < ROUNDS; i++) {
         for (unsigned int spins = 0; received != i; spins++) {
             if (spins > 10000) {
