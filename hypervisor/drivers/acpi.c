@@ -19,14 +19,12 @@
 #define MCFG_ENTRIES 44u
 
 /* MADT entry types */
-#define MADT_LAPIC          0
-#define MADT_IOAPIC         1
-#define MADT_OVERRIDE       2
-#define MADT_LAPIC_OVERRIDE 5
-#define MADT_X2APIC         9
+#define MADT_LAPIC    0
+#define MADT_IOAPIC   1
+#define MADT_OVERRIDE 2
+#define MADT_X2APIC   9
 
-#define MADT_CPU_ENABLED        0x1u
-#define MADT_CPU_ONLINE_CAPABLE 0x2u
+#define MADT_CPU_ENABLED 0x1u
 
 #define FADT_TIMER_32BIT     (1u << 8)
 #define FADT_RESET_SUPPORTED (1u << 10)
@@ -150,10 +148,8 @@ unsigned int acpi_parse_root(const void *table, size_t size, unsigned int entry_
 
 static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 {
-    bool enabled = (flags & MADT_CPU_ENABLED) != 0;
-
-    if (!enabled && (flags & MADT_CPU_ONLINE_CAPABLE) == 0) {
-        return; /* a place where no CPU is */
+    if ((flags & MADT_CPU_ENABLED) == 0) {
+        return; /* a place where no CPU is yet */
     }
     for (unsigned int i = 0; i < info->cpu_count; i++) {
         if (info->cpus[i].apic_id == apic_id) {
@@ -164,7 +160,7 @@ static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t acpi_id, 
         log_warning("acpi: more than %u CPUs, APIC id %u is ignored\n", CPU_LIMIT, apic_id);
         return;
     }
-    info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_id, enabled };
+    info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_id };
 }
 
 static void add_ioapic(struct acpi_info *info, const struct table *entry)
@@ -174,7 +170,6 @@ static void add_ioapic(struct acpi_info *info, const struct table *entry)
         return;
     }
     info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
-        .id = field8(entry, 2),
         .address = field32(entry, 4),
         .gsi_base = field32(entry, 8),
     };
@@ -200,11 +195,9 @@ static void add_override(struct acpi_info *info, const struct table *entry)
 
 static void parse_madt_entry(const struct table *entry, struct acpi_info *info)
 {
-    static const uint8_t sizes[] = { [MADT_LAPIC] = 8,
-                                     [MADT_IOAPIC] = 12,
-                                     [MADT_OVERRIDE] = 10,
-                                     [MADT_LAPIC_OVERRIDE] = 12,
-                                     [MADT_X2APIC] = 16 };
+    static const uint8_t sizes[] = {
+        [MADT_LAPIC] = 8, [MADT_IOAPIC] = 12, [MADT_OVERRIDE] = 10, [MADT_X2APIC] = 16
+    };
     uint8_t type = field8(entry, 0);
 
     if (type >= ARRAY_SIZE(sizes) || sizes[type] == 0) {
@@ -226,9 +219,6 @@ static void parse_madt_entry(const struct table *entry, struct acpi_info *info)
     case MADT_OVERRIDE:
         add_override(info, entry);
         break;
-    case MADT_LAPIC_OVERRIDE:
-        info->lapic_address = field64(entry, 4);
-        break;
     case MADT_X2APIC:
         if (field32(entry, 4) != UINT32_MAX) {
             add_cpu(info, field32(entry, 4), field32(entry, 12), field32(entry, 8));
@@ -243,8 +233,6 @@ static void parse_madt(const struct table *madt, struct acpi_info *info)
 {
     size_t at = MADT_ENTRIES;
 
-    info->madt = true;
-    info->lapic_address = field32(madt, 36);
     while (at + 2 <= madt->size) {
         struct table entry = { madt->data + at, madt->data[at + 1] };
 
@@ -262,23 +250,17 @@ static struct acpi_register generic_address(const struct table *table, size_t of
 {
     return (struct acpi_register){
         .space = field8(table, offset),
-        .width = field8(table, offset + 1),
         .address = field64(table, offset + 4),
     };
 }
 
-/* A register that newer tables describe in full and older ones by port and length. */
-static struct acpi_register fadt_register(const struct table *fadt, size_t full, size_t port,
-                                          size_t length)
+/* A register that newer tables describe in full and older ones by port. */
+static struct acpi_register fadt_register(const struct table *fadt, size_t full, size_t port)
 {
     struct acpi_register reg = generic_address(fadt, full);
 
     if (reg.address == 0) {
-        reg = (struct acpi_register){
-            .space = ACPI_PORT,
-            .width = (uint8_t)(field8(fadt, length) * 8),
-            .address = field32(fadt, port),
-        };
+        reg = (struct acpi_register){ .space = ACPI_PORT, .address = field32(fadt, port) };
     }
     if (reg.space == ACPI_PORT && reg.address > UINT16_MAX) {
         log_warning("acpi: FADT: port 0x%lx is out of range, ignored\n", reg.address);
@@ -291,13 +273,10 @@ static void parse_fadt(const struct table *fadt, struct acpi_info *info)
 {
     uint32_t flags = field32(fadt, 112);
 
-    info->fadt = true;
-    info->sci = field16(fadt, 46);
-    info->pm1a_control = fadt_register(fadt, 172, 64, 89);
-    info->pm1b_control = fadt_register(fadt, 184, 68, 89);
-    info->pm_timer = fadt_register(fadt, 208, 76, 91);
+    info->pm1a_control = fadt_register(fadt, 172, 64);
+    info->pm1b_control = fadt_register(fadt, 184, 68);
+    info->pm_timer = fadt_register(fadt, 208, 76);
     info->pm_timer_32bit = (flags & FADT_TIMER_32BIT) != 0;
-    info->century = field8(fadt, 108);
     if ((flags & FADT_RESET_SUPPORTED) != 0) {
         info->reset = generic_address(fadt, 116);
         info->reset_value = field8(fadt, 128);
@@ -359,13 +338,6 @@ static const struct parser *parser_of(const void *header)
     return NULL;
 }
 
-uint32_t acpi_table_length(const void *header)
-{
-    struct table table = { header, ACPI_HEADER_SIZE };
-
-    return parser_of(header) == NULL ? 0 : field32(&table, 4);
-}
-
 void acpi_parse_table(const void *table, size_t size, struct acpi_info *info)
 {
     const struct parser *parser = size < ACPI_HEADER_SIZE ? NULL : parser_of(table);
@@ -410,7 +382,6 @@ static void load_tables(uint64_t root_address, unsigned int entry_size)
     if (root == NULL) {
         return;
     }
-    acpi.found = true;
     count = acpi_parse_root(root, length, entry_size, addresses);
     for (unsigned int i = 0; i < count; i++) {
         const void *header = map_firmware(maddr(addresses[i]), ACPI_HEADER_SIZE);

@@ -24,24 +24,17 @@ enum acpi_space { ACPI_MEMORY = 0, ACPI_PORT = 1, ACPI_PCI_CONFIG = 2 };
 
 struct acpi_register {
     uint8_t space;    /* enum acpi_space */
-    uint8_t width;    /* bits */
     uint64_t address; /* 0: there is none */
 };
 
 struct acpi_info {
-    bool found; /* a root table was there */
-
     /* MADT */
-    bool madt;
-    uint64_t lapic_address;
     struct acpi_cpu {
         uint32_t apic_id;
         uint32_t acpi_id;
-        bool enabled; /* else it may be plugged in later */
     } cpus[CPU_LIMIT];
     unsigned int cpu_count;
     struct acpi_ioapic {
-        uint8_t id;
         uint32_t gsi_base;
         uint64_t address;
     } ioapics[ACPI_IOAPIC_LIMIT];
@@ -55,14 +48,11 @@ struct acpi_info {
     unsigned int override_count;
 
     /* FADT */
-    bool fadt;
-    uint16_t sci;
     struct acpi_register pm1a_control, pm1b_control, pm_timer;
     bool pm_timer_32bit;
     struct acpi_register reset;
     uint8_t reset_value;
     struct acpi_register sleep_control, sleep_status; /* hardware-reduced machines */
-    uint8_t century;                                  /* CMOS register; 0 if there is none */
 
     uint64_t hpet; /* address; 0 if there is none */
 
@@ -88,9 +78,6 @@ uint64_t acpi_parse_rsdp(const void *rsdp, size_t size, unsigned int *entry_size
 /* The addresses in a root table (entries of 4 or 8 bytes); how many. */
 unsigned int acpi_parse_root(const void *table, size_t size, unsigned int entry_size,
                              uint64_t addresses[ACPI_TABLE_LIMIT]);
-
-/* Is this the header of a table that matters?  If so its length, else 0. */
-uint32_t acpi_table_length(const void *header);
 
 /* Take what matters out of one table into *info; tables that do not matter are ignored. */
 void acpi_parse_table(const void *table, size_t size, struct acpi_info *info);

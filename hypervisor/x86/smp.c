@@ -135,7 +135,7 @@ void smp_start(unsigned int limit)
     }
     memcpy(direct_map(maddr(smp_trampoline_frame << PAGE_SHIFT)), trampoline, size);
     for (unsigned int i = 0; i < acpi.cpu_count && cpu_count < MIN(limit, CPU_LIMIT); i++) {
-        if (!acpi.cpus[i].enabled || acpi.cpus[i].apic_id == cpus[0].apic_id) {
+        if (acpi.cpus[i].apic_id == cpus[0].apic_id) {
             continue;
         }
         cpus[cpu_count].apic_id = acpi.cpus[i].apic_id;

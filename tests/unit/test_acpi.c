@@ -153,12 +153,9 @@ START_TEST(a_madt_lists_cpus_controllers_and_overrides)
     finish(&b);
     parse(b.data, b.size);
 
-    ck_assert(info.madt);
-    ck_assert_uint_eq(info.lapic_address, 0xfee00000);
     ck_assert_uint_eq(info.cpu_count, 3);
     ck_assert_uint_eq(info.cpus[1].apic_id, 4);
     ck_assert_uint_eq(info.cpus[1].acpi_id, 2);
-    ck_assert(info.cpus[1].enabled);
     ck_assert_uint_eq(info.cpus[2].apic_id, 300);
     ck_assert_uint_eq(info.cpus[2].acpi_id, 300);
     ck_assert_uint_eq(info.ioapic_count, 1);
@@ -179,32 +176,15 @@ START_TEST(a_cpu_counts_once_and_only_if_it_can_run)
     begin_madt(&b);
     put_cpu(&b, 0, 0, 1);
     put_cpu(&b, 1, 1, 0); /* an empty socket */
-    put_cpu(&b, 2, 2, 2); /* can be plugged in */
+    put_cpu(&b, 2, 2, 2); /* can be plugged in, but is not */
     put_cpu(&b, 3, 0xff, 1);
     put_x2apic(&b, 0, 0, 1); /* the first again */
     put_x2apic(&b, 9, UINT32_MAX, 1);
     finish(&b);
     parse(b.data, b.size);
 
-    ck_assert_uint_eq(info.cpu_count, 2);
-    ck_assert(info.cpus[0].enabled);
-    ck_assert_uint_eq(info.cpus[1].apic_id, 2);
-    ck_assert(!info.cpus[1].enabled);
-}
-END_TEST
-
-START_TEST(the_address_override_replaces_the_apic_address)
-{
-    struct builder b;
-
-    begin_madt(&b);
-    put(&b, 5, 1);
-    put(&b, 12, 1);
-    put(&b, 0, 2);
-    put(&b, 0x123456000, 8);
-    finish(&b);
-    parse(b.data, b.size);
-    ck_assert_uint_eq(info.lapic_address, 0x123456000);
+    ck_assert_uint_eq(info.cpu_count, 1);
+    ck_assert_uint_eq(info.cpus[0].apic_id, 0);
 }
 END_TEST
 
@@ -332,14 +312,11 @@ START_TEST(a_fadt_of_the_first_revision_has_ports_only)
 
     make_fadt(&b, 116);
     parse(b.data, b.size);
-    ck_assert(info.fadt);
-    ck_assert_uint_eq(info.sci, 9);
     ck_assert_uint_eq(info.pm1a_control.address, 0x604);
     ck_assert_uint_eq(info.pm1a_control.space, ACPI_PORT);
     ck_assert_uint_eq(info.pm1b_control.address, 0);
     ck_assert_uint_eq(info.pm_timer.address, 0x608);
     ck_assert(info.pm_timer_32bit);
-    ck_assert_uint_eq(info.century, 0x32);
     ck_assert_uint_eq(info.reset.address, 0); /* supported, it says, but it is not there */
 }
 END_TEST
@@ -427,9 +404,8 @@ START_TEST(other_tables_are_ignored)
     begin(&b, "SSDT");
     put(&b, 1, 8);
     finish(&b);
-    ck_assert_uint_eq(acpi_table_length(b.data), 0);
     parse(b.data, b.size);
-    ck_assert(!info.madt && !info.fadt);
+    ck_assert_uint_eq(info.cpu_count, 0);
     ck_assert_uint_eq(fake.logs, 0);
 }
 END_TEST
@@ -503,7 +479,6 @@ START_TEST(a_boot_loaders_pointer_leads_to_the_tables)
     place_madt(0x3000, 6);
     make_rsdp(rsdp, 2, 0, 0x1000);
     acpi_setup(rsdp, sizeof(rsdp));
-    ck_assert(acpi.found);
     ck_assert_uint_eq(acpi.cpu_count, 1);
     ck_assert_uint_eq(acpi.cpus[0].apic_id, 6);
 }
@@ -529,7 +504,8 @@ START_TEST(without_one_the_places_a_bios_uses_are_searched)
 
     setup();
     acpi_setup(NULL, 0);
-    ck_assert(!acpi.found);
+    ck_assert_uint_eq(acpi.cpu_count, 0);
+    ck_assert_uint_eq(fake.logs, 1);
 }
 END_TEST
 
@@ -577,7 +553,7 @@ START_TEST(a_length_below_the_headers_is_named)
     finish(&b);
     put_at(&b.data[4], 35, 4);
     parse(b.data, b.size);
-    ck_assert(!info.madt);
+    ck_assert_uint_eq(info.cpu_count, 0);
     ck_assert_uint_eq(fake.logs, 1);
 
     place_root(entries, ARRAY_SIZE(entries));
@@ -586,7 +562,7 @@ START_TEST(a_length_below_the_headers_is_named)
     make_rsdp(rsdp, 2, 0, 0x1000);
     fake.logs = 0;
     acpi_setup(rsdp, sizeof(rsdp));
-    ck_assert(!acpi.madt);
+    ck_assert_uint_eq(acpi.cpu_count, 0);
     ck_assert_uint_eq(fake.logs, 2); /* this, and what was found */
 }
 END_TEST
@@ -621,7 +597,6 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, NULL);
     tcase_add_test(cases, a_madt_lists_cpus_controllers_and_overrides);
     tcase_add_test(cases, a_cpu_counts_once_and_only_if_it_can_run);
-    tcase_add_test(cases, the_address_override_replaces_the_apic_address);
     tcase_add_test(cases, a_bad_checksum_is_named_and_lived_with);
     tcase_add_test(cases, a_table_cut_anywhere_is_survived);
     tcase_add_test(cases, an_entry_of_no_or_too_much_length_ends_the_list);
