@@ -27,7 +27,6 @@ struct elf_program_header {
 #define ELF_NOTE   4u
 #define ELF_X86_64 62u
 #define ELF_64BIT  2u
-#define NO_VALUE   UINT64_MAX
 
 struct image {
     const uint8_t *bytes;
@@ -35,8 +34,9 @@ struct image {
 };
 
 struct notes {
-    uint64_t virt_base, paddr_offset;
-    bool has_paddr_offset, any, entry, version;
+    uint64_t numbers[XEN_ELFNOTE_MOD_START_PFN + 1]; /* by type, 0 where there is none */
+    uint32_t seen;                                   /* a bit for each of these types */
+    bool any, version;
 };
 
 static bool copy_out(const struct image *image, uint64_t offset, void *to, size_t size)
@@ -58,10 +58,7 @@ static const char *recognise(const struct image *image)
     } kinds[] = {
         { 0x202, 4, "HdrS", "is a compressed bzImage: unpack it with paravane-unpack-kernel" },
         { 0, 2, "\x1f\x8b", "is compressed (gzip): unpack it with paravane-unpack-kernel" },
-        { 0, 5,
-          "\xfd"
-          "7zXZ",
-          "is compressed (xz): unpack it with paravane-unpack-kernel" },
+        { 0, 5, "\3757zXZ", "is compressed (xz): unpack it with paravane-unpack-kernel" },
         { 0, 4, "\x28\xb5\x2f\xfd", "is compressed (zstd): unpack it with paravane-unpack-kernel" },
     };
 
@@ -74,55 +71,24 @@ static const char *recognise(const struct image *image)
     return "is not an ELF file";
 }
 
-static uint64_t note_number(const uint8_t *value, uint32_t size)
-{
-    uint64_t number = 0;
-
-    memcpy(&number, value, MIN(size, (uint32_t)sizeof(number)));
-    return number;
-}
-
 static void take_note(uint32_t type, const uint8_t *value, uint32_t size, struct elf_kernel *kernel,
                       struct notes *notes)
 {
-    uint64_t number = note_number(value, size);
     size_t length;
 
-    switch (type) {
-    case XEN_ELFNOTE_ENTRY:
-        kernel->entry = number;
-        notes->entry = true;
-        break;
-    case XEN_ELFNOTE_HYPERCALL_PAGE:
-        kernel->hypercall_page = number;
-        kernel->has_hypercall_page = true;
-        break;
-    case XEN_ELFNOTE_VIRT_BASE:
-        notes->virt_base = number;
-        break;
-    case XEN_ELFNOTE_PADDR_OFFSET:
-        notes->paddr_offset = number;
-        notes->has_paddr_offset = true;
-        break;
-    case XEN_ELFNOTE_INIT_P2M:
-        kernel->init_p2m = number;
-        kernel->has_init_p2m = true;
-        break;
-    case XEN_ELFNOTE_MOD_START_PFN:
-        kernel->mod_start_pfn = number != 0;
-        break;
-    case XEN_ELFNOTE_XEN_VERSION:
+    notes->any = true;
+    if (type < ARRAY_SIZE(notes->numbers)) {
+        notes->numbers[type] = 0;
+        memcpy(&notes->numbers[type], value, MIN((size_t)size, sizeof(notes->numbers[type])));
+        notes->seen |= 1u << type;
+    }
+    if (type == XEN_ELFNOTE_XEN_VERSION) {
         notes->version = size >= 7 && memcmp(value, "xen-3.0", 7) == 0;
-        break;
-    case XEN_ELFNOTE_GUEST_OS:
+    } else if (type == XEN_ELFNOTE_GUEST_OS) {
         length = strnlen((const char *)value, MIN((size_t)size, sizeof(kernel->guest_os) - 1));
         memcpy(kernel->guest_os, value, length);
         kernel->guest_os[length] = '\0';
-        break;
-    default:
-        break;
     }
-    notes->any = true;
 }
 
 static const char *read_notes(const struct image *image, const struct elf_program_header *segment,
@@ -155,8 +121,9 @@ static const char *read_notes(const struct image *image, const struct elf_progra
 static const char *add_segment(const struct image *image, const struct elf_program_header *segment,
                                const struct notes *notes, struct elf_kernel *kernel)
 {
-    uint64_t physical_base = notes->has_paddr_offset ? notes->paddr_offset : 0;
-    uint64_t address = segment->paddr - physical_base + notes->virt_base, last;
+    uint64_t address =
+        segment->paddr - notes->numbers[XEN_ELFNOTE_PADDR_OFFSET] + kernel->virt_base;
+    uint64_t last;
 
     if (segment->memsz == 0) {
         return NULL;
@@ -169,7 +136,7 @@ static const char *add_segment(const struct image *image, const struct elf_progr
         return "has a segment outside of the file";
     }
     last = address + segment->memsz - 1;
-    if (address < notes->virt_base || last + 1 < address || !guest_address_ok(address) ||
+    if (address < kernel->virt_base || last + 1 < address || !guest_address_ok(address) ||
         !address_canonical(address) || !address_canonical(last) || (address ^ last) >> 63 != 0) {
         return "has a segment outside of its address space";
     }
@@ -206,6 +173,11 @@ static const char *walk(const struct image *image, const struct elf_header *head
     return reason;
 }
 
+static bool has_note(const struct notes *notes, uint32_t type)
+{
+    return (notes->seen >> type & 1) != 0;
+}
+
 static const char *check(const struct elf_kernel *kernel, const struct notes *notes)
 {
     if (!notes->any) {
@@ -217,7 +189,8 @@ static const char *check(const struct elf_kernel *kernel, const struct notes *no
     if (kernel->segment_count == 0) {
         return "has nothing to load";
     }
-    if (!notes->entry || kernel->entry < kernel->start || kernel->entry >= kernel->end) {
+    if (!has_note(notes, XEN_ELFNOTE_ENTRY) || kernel->entry < kernel->start ||
+        kernel->entry >= kernel->end) {
         return "has no usable ENTRY note";
     }
     if (kernel->has_hypercall_page &&
@@ -253,10 +226,16 @@ const char *elf_kernel_parse(const void *bytes, size_t size, struct elf_kernel *
     }
     reason = walk(&image, &header, ELF_NOTE, kernel, &notes);
     if (reason == NULL) {
-        if (notes.virt_base % PAGE_SIZE != 0 || !address_canonical(notes.virt_base)) {
+        kernel->virt_base = notes.numbers[XEN_ELFNOTE_VIRT_BASE];
+        kernel->entry = notes.numbers[XEN_ELFNOTE_ENTRY];
+        kernel->hypercall_page = notes.numbers[XEN_ELFNOTE_HYPERCALL_PAGE];
+        kernel->has_hypercall_page = has_note(&notes, XEN_ELFNOTE_HYPERCALL_PAGE);
+        kernel->init_p2m = notes.numbers[XEN_ELFNOTE_INIT_P2M];
+        kernel->has_init_p2m = has_note(&notes, XEN_ELFNOTE_INIT_P2M);
+        kernel->mod_start_pfn = notes.numbers[XEN_ELFNOTE_MOD_START_PFN] != 0;
+        if (kernel->virt_base % PAGE_SIZE != 0 || !address_canonical(kernel->virt_base)) {
             return "has a bad VIRT_BASE note";
         }
-        kernel->virt_base = notes.virt_base;
         reason = walk(&image, &header, ELF_LOAD, kernel, &notes);
     }
     return reason != NULL ? reason : check(kernel, &notes);

@@ -48,11 +48,14 @@ static const void *at(uint64_t address)
     return direct_map(maddr(address));
 }
 
-static void add_region(uint64_t start, uint64_t size, uint32_t type)
+/* An E820 entry, 20 bytes as firmware and loaders have it; struct boot_region begins so. */
+static void add_region(const uint8_t *entry)
 {
-    if (size != 0 && boot_info.region_count < BOOT_REGIONS) {
-        boot_info.regions[boot_info.region_count++] =
-            (struct boot_region){ .start = start, .size = size, .type = type };
+    struct boot_region *region = &boot_info.regions[boot_info.region_count];
+
+    if (boot_info.region_count < BOOT_REGIONS) {
+        memcpy(region, entry, 20);
+        boot_info.region_count += region->size != 0;
     }
 }
 
@@ -116,17 +119,13 @@ static void parse1(uint32_t address)
     }
     for (uint64_t offset = 0; offset + 24 <= info.mmap_length;) {
         const uint8_t *entry = at(info.mmap_addr + offset);
-        struct boot_region region;
         uint32_t size;
 
         memcpy(&size, entry, sizeof(size));
         if (size < 20) {
             break;
         }
-        memcpy(&region.start, entry + 4, sizeof(region.start));
-        memcpy(&region.size, entry + 12, sizeof(region.size));
-        memcpy(&region.type, entry + 20, sizeof(region.type));
-        add_region(region.start, region.size, region.type);
+        add_region(entry + 4);
         offset += (uint64_t)size + 4;
     }
 }
@@ -141,12 +140,7 @@ static void parse_memory_map2(const uint8_t *tag, uint32_t size)
     memcpy(&entry_size, tag + 8, sizeof(entry_size));
     for (uint64_t offset = 16; entry_size >= 20 && offset + entry_size <= size;
          offset += entry_size) {
-        struct boot_region region;
-
-        memcpy(&region.start, tag + offset, 8);
-        memcpy(&region.size, tag + offset + 8, 8);
-        memcpy(&region.type, tag + offset + 16, 4);
-        add_region(region.start, region.size, region.type);
+        add_region(tag + offset);
     }
 }
 
@@ -215,8 +209,6 @@ bool loader_parse(uint32_t magic, uint32_t information)
         parse1(information);
     } else if (magic == MAGIC2) {
         parse2(information);
-    } else {
-        return false;
     }
-    return true;
+    return magic == MAGIC1 || magic == MAGIC2;
 }

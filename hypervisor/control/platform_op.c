@@ -20,9 +20,6 @@
 #include "hypervisor/x86/smp.h"
 
 #define ACPI_S5             5u
-#define RESOURCE_LIMIT      3u /* entries of one call, as with the peer */
-#define RESOURCE_TSC        0x10u
-#define IDLE_BITMAP_LIMIT   4096u /* bytes */
 #define SYMBOL_LENGTH_LIMIT 128u
 
 static bool cpu_exists(uint32_t cpu)
@@ -77,40 +74,6 @@ static long op_sleep(struct xen_platform_op *op)
     machine_power_off(sleep->val_a, sleep->val_b, sleep->flags != 0);
 }
 
-static long op_idle_time(struct xen_platform_op *op)
-{
-    struct xenpf_getidletime *idle = &op->u.getidletime;
-    struct cpumask wanted = { { 0 } };
-    size_t size = DIV_ROUND_UP((size_t)idle->cpumap_nr_cpus, 8);
-    size_t known = MIN(size, sizeof(wanted.bits));
-    unsigned int cpu;
-
-    if (size > IDLE_BITMAP_LIMIT) {
-        return -XEN_EINVAL;
-    }
-    if (raw_copy_from_guest(wanted.bits, idle->cpumap_bitmap, known) != 0) {
-        return -XEN_EFAULT;
-    }
-    for (cpu = idle->cpumap_nr_cpus; cpu < CPU_LIMIT; cpu++) {
-        cpumask_remove(&wanted, cpu);
-    }
-    wanted = cpumask_and(&wanted, &cpus_online);
-    FOR_EACH_CPU(cpu, &wanted)
-    {
-        uint64_t time = sched_idle_ns(cpu);
-
-        if (copy_to_guest(idle->idletime + cpu, &time) != 0) {
-            return -XEN_EFAULT;
-        }
-    }
-    idle->now = clock_now();
-    if (raw_copy_to_guest(idle->cpumap_bitmap, wanted.bits, known) != 0 ||
-        raw_clear_guest(idle->cpumap_bitmap + known, size - known) != 0) {
-        return -XEN_EFAULT;
-    }
-    return 0;
-}
-
 static long op_cpu_info(struct xen_platform_op *op)
 {
     struct xenpf_pcpuinfo *info = &op->u.pcpu_info;
@@ -157,52 +120,6 @@ static long op_not_offered(struct xen_platform_op *op)
     return -XEN_EOPNOTSUPP;
 }
 
-/* One entry; the only register that may be read is the clock. */
-static int32_t resource_access(struct xenpf_resource_entry *entry)
-{
-    switch (entry->u.cmd) {
-    case XEN_RESOURCE_OP_MSR_READ:
-        if (entry->idx != RESOURCE_TSC) {
-            return -XEN_EPERM;
-        }
-        entry->val = clock_now();
-        return 0;
-    case XEN_RESOURCE_OP_MSR_WRITE:
-        return -XEN_EPERM;
-    default:
-        return -XEN_EOPNOTSUPP;
-    }
-}
-
-static long op_resource(struct xen_platform_op *op)
-{
-    const struct xenpf_resource_op *resource = &op->u.resource_op;
-    uint32_t done = 0;
-
-    if (resource->nr_entries > RESOURCE_LIMIT) {
-        return -XEN_EINVAL;
-    }
-    if (resource->nr_entries != 0 && !cpu_exists(resource->cpu)) {
-        return -XEN_ENODEV;
-    }
-    for (; done < resource->nr_entries; done++) {
-        struct xenpf_resource_entry __guest *at = resource->entries + done;
-        struct xenpf_resource_entry entry;
-
-        if (copy_from_guest(&entry, (const struct xenpf_resource_entry __guest *)at) != 0) {
-            return -XEN_EFAULT;
-        }
-        entry.u.ret = entry.rsvd != 0 ? -XEN_EINVAL : resource_access(&entry);
-        if (copy_to_guest(at, &entry) != 0) {
-            return -XEN_EFAULT;
-        }
-        if (entry.u.ret != 0) {
-            break;
-        }
-    }
-    return done;
-}
-
 static long op_symbol(struct xen_platform_op *op)
 {
     struct xenpf_symdata *symbol = &op->u.symdata;
@@ -231,7 +148,7 @@ static const struct row {
     [XENPF_platform_quirk] = { op_quirk, false },
     [XENPF_firmware_info] = { firmware_info, true },
     [XENPF_enter_acpi_sleep] = { op_sleep, false },
-    [XENPF_getidletime] = { op_idle_time, true },
+    [XENPF_getidletime] = { op_not_offered, false },
     [XENPF_get_cpuinfo] = { op_cpu_info, true },
     [XENPF_get_cpu_version] = { op_cpu_version, true },
     [XENPF_cpu_online] = { op_cpu_online, false },
@@ -239,7 +156,7 @@ static const struct row {
     [XENPF_cpu_hotadd] = { op_not_offered, false },
     [XENPF_mem_hotadd] = { op_not_offered, false },
     [XENPF_microcode_update] = { op_not_offered, false },
-    [XENPF_resource_op] = { op_resource, false },
+    [XENPF_resource_op] = { op_not_offered, false },
     [XENPF_get_symbol] = { op_symbol, true },
 };
 

@@ -283,7 +283,6 @@ long grant_swap(uint64_t argument, uint32_t count);
 long grant_setup_table(uint64_t argument);
 long grant_status_frames(uint64_t argument);
 long grant_query_size(uint64_t argument);
-long grant_dump_table(uint64_t argument);
 long grant_set_version(uint64_t argument);
 long grant_get_version(uint64_t argument);
 

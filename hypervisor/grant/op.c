@@ -22,8 +22,6 @@ static long single_op(uint32_t operation, uint64_t argument, uint32_t count)
         return count == 1 ? grant_status_frames(argument) : -XEN_EINVAL;
     case GNTTABOP_query_size:
         return count == 1 ? grant_query_size(argument) : -XEN_EINVAL;
-    case GNTTABOP_dump_table:
-        return count == 1 ? grant_dump_table(argument) : -XEN_EINVAL;
     case GNTTABOP_set_version:
         return grant_set_version(argument);
     case GNTTABOP_get_version:

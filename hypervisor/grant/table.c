@@ -272,27 +272,6 @@ long grant_query_size(uint64_t argument)
     return copy_to_guest(guest, &op);
 }
 
-long grant_dump_table(uint64_t argument)
-{
-    struct gnttab_dump_table __guest *guest = guest_pointer(struct gnttab_dump_table, argument);
-    struct gnttab_dump_table op;
-    struct domain *domain;
-    int status = GNTST_permission_denied;
-
-    if (copy_from_guest(&op, guest) != 0) {
-        return -XEN_EFAULT;
-    }
-    if (current->domain->privileged) {
-        status = grant_command_domain(op.dom, &domain);
-        if (status == 0) {
-            grant_dump(domain);
-            domain_put(domain);
-        }
-    }
-    op.status = (int16_t)status;
-    return copy_to_guest(&guest->status, &op.status);
-}
-
 /* Entries in use, at most so many: the console is slow. */
 #define DUMP_LINES 64u
 

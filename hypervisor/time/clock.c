@@ -9,9 +9,9 @@
  */
 #include "hypervisor/time/clock.h"
 
+#include "hypervisor/drivers/counters.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/log.h"
-#include "hypervisor/time/clock_internal.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
@@ -33,14 +33,14 @@ static struct {
     bool unchecked;           /* some CPU could not be compared */
     bool invariant;           /* CPUID says the rate never changes */
     uint64_t base[CPU_LIMIT];
-} clock;
+} tsc;
 
 /* The wall clock: ns since 1970 at system time 0. */
 static _Atomic uint64_t wall_ns;
 
 /* ---- arithmetic --------------------------------------------------------------------------- */
 
-struct clock_scale clock_scale_of(uint64_t hz)
+static struct clock_scale scale_of(uint64_t hz)
 {
     uint64_t quotient = NANOSECONDS / hz;
     uint64_t rest = NANOSECONDS % hz;
@@ -56,79 +56,74 @@ struct clock_scale clock_scale_of(uint64_t hz)
     return (struct clock_scale){ .mul = (uint32_t)quotient, .shift = (int8_t)shift };
 }
 
-uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks)
+static uint64_t scale_apply(struct clock_scale scale, uint64_t ticks)
 {
     uint64_t shifted = scale.shift < 0 ? ticks >> -scale.shift : ticks << scale.shift;
 
     return (uint64_t)(((unsigned __int128)shifted * scale.mul) >> 32);
 }
 
-void clock_set_rate(uint64_t hz)
+static void set_rate(uint64_t hz)
 {
     uint64_t power, rest;
 
-    clock.hz = hz;
-    clock.to_ns = clock_scale_of(hz);
+    tsc.hz = hz;
+    tsc.to_ns = scale_of(hz);
     /* Ticks in a nanosecond: the inverse of the scale, not of the rate itself. */
-    power = UINT64_C(1) << (32 - clock.to_ns.shift);
-    clock.whole = power / clock.to_ns.mul;
-    clock.fraction = 0;
-    rest = power % clock.to_ns.mul;
-    for (unsigned int bit = 0; bit < 64; bit++) {
-        rest *= 2;
-        clock.fraction = clock.fraction * 2 + (rest >= clock.to_ns.mul);
-        rest -= rest >= clock.to_ns.mul ? clock.to_ns.mul : 0;
-    }
+    power = UINT64_C(1) << (32 - tsc.to_ns.shift);
+    tsc.whole = power / tsc.to_ns.mul;
+    rest = (power % tsc.to_ns.mul) << 32;
+    tsc.fraction = rest / tsc.to_ns.mul << 32 | (rest % tsc.to_ns.mul << 32) / tsc.to_ns.mul;
     /* What rounding loses here, and shifting to the right on the way back. */
-    clock.margin = 2 + (clock.to_ns.shift < 0 ? UINT64_C(1) << -clock.to_ns.shift : 0);
+    tsc.margin = 2 + (tsc.to_ns.shift < 0 ? UINT64_C(1) << -tsc.to_ns.shift : 0);
 }
 
-uint64_t clock_ticks_of(uint64_t ns)
+static uint64_t ticks_of(uint64_t ns)
 {
     ns = MIN(ns, FAR_NS);
-    return ns * clock.whole + (uint64_t)(((unsigned __int128)ns * clock.fraction) >> 64) +
-           clock.margin;
+    return ns * tsc.whole + (uint64_t)(((unsigned __int128)ns * tsc.fraction) >> 64) +
+           tsc.margin;
 }
 
-uint64_t clock_system_of(uint64_t tsc)
+static uint64_t system_of(uint64_t reading)
 {
-    return clock_scale_apply(clock.to_ns, tsc - clock.base[cpu_id()]);
+    return scale_apply(tsc.to_ns, reading - tsc.base[cpu_id()]);
 }
 
 uint64_t clock_now(void)
 {
-    return clock_system_of(read_tsc());
+    return system_of(read_tsc());
 }
 
 uint64_t clock_tsc_of(uint64_t system_ns)
 {
-    return clock.base[cpu_id()] + clock_ticks_of(system_ns);
+    return tsc.base[cpu_id()] + ticks_of(system_ns);
 }
 
 uint64_t clock_tsc_hz(void)
 {
-    return clock.hz;
+    return tsc.hz;
 }
 
 struct clock_scale clock_scale(void)
 {
-    return clock.to_ns;
+    return tsc.to_ns;
 }
 
 uint64_t clock_tsc_base(void)
 {
-    return clock.base[cpu_id()];
+    return tsc.base[cpu_id()];
 }
 
 bool clock_tsc_stable(void)
 {
-    return !clock.warped && (clock.invariant || !clock.unchecked);
+    return !tsc.warped && (tsc.invariant || !tsc.unchecked);
 }
 
 void clock_delay_us(uint64_t microseconds)
 {
     /* Before the rate is known: that of no CPU yet, so rather too long. */
-    uint64_t hz = clock.hz != 0 ? clock.hz : UINT64_C(6000000000);
+    uint64_t hz = tsc.hz != 0 ? tsc.hz : UINT64_C(6000000000);
     uint64_t start = read_tsc();
 
     while (read_tsc() - start < microseconds * (hz / 1000000 + 1)) {
@@ -161,7 +156,8 @@ static struct reading read_both(const struct counter *counter)
     return best;
 }
 
-uint64_t clock_measure(const struct counter *counter)
+/* The TSC's rate by that counter; 0 if the counter stands still. */
+static uint64_t measure(const struct counter *counter)
 {
     uint64_t wanted = counter->hz / CALIBRATION_PARTS_OF_SECOND;
     struct reading start = read_both(counter);
@@ -210,7 +206,7 @@ static uint64_t calibrate(const char **by)
     struct counter counter;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(counters); i++) {
-        uint64_t hz = counters[i].find(&counter) ? clock_measure(&counter) : 0;
+        uint64_t hz = counters[i].find(&counter) ? measure(&counter) : 0;
 
         if (hz != 0) {
             *by = counters[i].name;
@@ -222,6 +218,11 @@ static uint64_t calibrate(const char **by)
 }
 
 /* ---- the date ----------------------------------------------------------------------------- */
+
+/* The CMOS clock's registers as they are; `control` is register B. */
+struct cmos_time {
+    uint8_t second, minute, hour, day, month, year, control;
+};
 
 static uint8_t cmos_read(uint8_t index)
 {
@@ -249,7 +250,7 @@ static unsigned int from_bcd(unsigned int value)
     return (value >> 4) * 10 + (value & 15);
 }
 
-uint64_t clock_seconds_of_date(unsigned int year, unsigned int month, unsigned int day)
+static uint64_t seconds_of_date(unsigned int year, unsigned int month, unsigned int day)
 {
     /* Years that begin in March end with the leap day. */
     uint64_t y = month > 2 ? year : year - 1;
@@ -259,7 +260,8 @@ uint64_t clock_seconds_of_date(unsigned int year, unsigned int month, unsigned i
     return (days - 719468) * 86400; /* from 1 March of the year 0 to 1970 */
 }
 
-uint64_t clock_cmos_seconds(struct cmos_time time)
+/* Since 1970; 0 if it is no time. */
+static uint64_t seconds_of_cmos(struct cmos_time time)
 {
     bool binary = (time.control & 0x04) != 0;
     bool afternoon = (time.control & 0x02) == 0 && (time.hour & 0x80) != 0;
@@ -277,7 +279,7 @@ uint64_t clock_cmos_seconds(struct cmos_time time)
         year > 99) {
         return 0;
     }
-    return clock_seconds_of_date(2000 + year, month, day) + hour * UINT64_C(3600) +
+    return seconds_of_date(2000 + year, month, day) + hour * UINT64_C(3600) +
            minute * UINT64_C(60) + second;
 }
 
@@ -295,7 +297,7 @@ static uint64_t cmos_seconds(void)
             break;
         }
     }
-    return clock_cmos_seconds(second);
+    return seconds_of_cmos(second);
 }
 
 void clock_wall_get(uint64_t *seconds, uint32_t *nanoseconds)
@@ -324,13 +326,13 @@ void clock_setup(void)
         hz = NANOSECONDS;
         log_error("clock: no counter to measure the TSC with; time will be wrong\n");
     }
-    clock_set_rate(hz);
-    clock.base[0] = read_tsc();
-    clock.invariant =
+    set_rate(hz);
+    tsc.base[0] = read_tsc();
+    tsc.invariant =
         cpuid(0x80000000, 0).eax >= 0x80000007 && (cpuid(0x80000007, 0).edx & 0x100) != 0;
     wall_ns = cmos_seconds() * NANOSECONDS;
     log_info("clock: TSC %lu.%03lu MHz by %s%s\n", hz / 1000000, hz / 1000 % 1000, by,
-             clock.invariant ? ", invariant" : "");
+             tsc.invariant ? ", invariant" : "");
 }
 
 /*
@@ -353,7 +355,7 @@ void clock_setup_cpu(void)
     uint32_t nobody = 0, asked = 0;
     uint64_t start;
 
-    clock.base[cpu] = clock.base[0];
+    tsc.base[cpu] = tsc.base[0];
     while (!atomic_compare_exchange_strong(&meeting.caller, &nobody, cpu | TAKEN)) {
         nobody = 0;
         cpu_pause();
@@ -371,9 +373,9 @@ void clock_setup_cpu(void)
             atomic_store(&meeting.tsc, read_tsc_ordered());
             atomic_store(&meeting.answered, asked);
         }
-        if (asked == 0 && read_tsc() - start > clock.hz / 20 &&
+        if (asked == 0 && read_tsc() - start > tsc.hz / 20 &&
             atomic_compare_exchange_strong(&meeting.caller, &me, 0)) {
-            clock.unchecked = true;
+            tsc.unchecked = true;
             return;
         }
         cpu_pause();
@@ -381,7 +383,14 @@ void clock_setup_cpu(void)
     atomic_store(&meeting.caller, 0);
 }
 
-void clock_compare(struct clock_comparison *so_far, uint64_t before, uint64_t there, uint64_t after)
+struct comparison {
+    uint64_t shortest; /* exchange so far */
+    int64_t offset;    /* as that one tells it */
+    bool warped;       /* some reading was out of order */
+};
+
+/* One more reading `there` of another CPU's TSC, taken between two of ours. */
+static void compare_one(struct comparison *so_far, uint64_t before, uint64_t there, uint64_t after)
 {
     if ((int64_t)(there - before) < 0 || (int64_t)(after - there) < 0) {
         so_far->warped = true;
@@ -393,10 +402,10 @@ void clock_compare(struct clock_comparison *so_far, uint64_t before, uint64_t th
 }
 
 /* Ask the other CPU ROUNDS times, or for 2 ms. */
-static struct clock_comparison compare(void)
+static struct comparison compare(void)
 {
-    struct clock_comparison result = { .shortest = UINT64_MAX };
-    uint64_t end = read_tsc() + clock.hz / 500;
+    struct comparison result = { .shortest = UINT64_MAX };
+    uint64_t end = read_tsc() + tsc.hz / 500;
 
     for (uint32_t round = 1; round <= ROUNDS; round++) {
         uint64_t before = read_tsc_ordered();
@@ -407,7 +416,7 @@ static struct clock_comparison compare(void)
             cpu_pause();
         }
         after = read_tsc_ordered();
-        clock_compare(&result, before, atomic_load(&meeting.tsc), after);
+        compare_one(&result, before, atomic_load(&meeting.tsc), after);
         if (after > end && round >= 4) {
             break;
         }
@@ -418,7 +427,7 @@ static struct clock_comparison compare(void)
 void clock_serve_cpu(void)
 {
     uint32_t cpu = atomic_load(&meeting.caller);
-    struct clock_comparison result;
+    struct comparison result;
 
     if (cpu == 0 || (cpu & TAKEN) != 0 ||
         !atomic_compare_exchange_strong(&meeting.caller, &cpu, cpu | TAKEN)) {
@@ -426,8 +435,8 @@ void clock_serve_cpu(void)
     }
     result = compare();
     if (result.warped) {
-        clock.warped = true;
-        clock.base[cpu] = clock.base[0] + (uint64_t)result.offset;
+        tsc.warped = true;
+        tsc.base[cpu] = tsc.base[0] + (uint64_t)result.offset;
         log_warning("clock: CPU %u's TSC is %ld ticks off; guests are not told it is stable\n", cpu,
                     (long)result.offset);
     }

@@ -13,9 +13,6 @@ struct clock_scale {
     int8_t shift;
 };
 
-struct clock_scale clock_scale_of(uint64_t hz);
-uint64_t clock_scale_apply(struct clock_scale scale, uint64_t ticks);
-
 /* Boot CPU: calibrate the TSC (HPET, PM timer or PIT), read the CMOS clock. */
 void clock_setup(void);
 
@@ -30,8 +27,6 @@ void clock_serve_cpu(void);
 
 uint64_t clock_now(void);                  /* system time, ns; never goes back on one CPU */
 uint64_t clock_tsc_of(uint64_t system_ns); /* this CPU's TSC at which it will be this or later */
-uint64_t clock_system_of(uint64_t tsc);    /* of a reading on this CPU */
-uint64_t clock_ticks_of(uint64_t ns);      /* so many ticks take this long, or a little longer */
 uint64_t clock_tsc_hz(void);
 struct clock_scale clock_scale(void);
 uint64_t clock_tsc_base(void); /* this CPU's TSC at system time 0 */

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "hypervisor/time/clock.h"
-#include "hypervisor/time/clock_internal.h"
+#include "hypervisor/time/clock.c"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/fake/fake.h"
@@ -50,7 +49,7 @@ void vcpu_time_wall_clock_changed(void)
 START_TEST(a_scale_has_32_significant_bits)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(rates); i++) {
-        ck_assert_uint_ge(clock_scale_of(rates[i]).mul, 0x80000000u);
+        ck_assert_uint_ge(scale_of(rates[i]).mul, 0x80000000u);
     }
 }
 END_TEST
@@ -58,11 +57,11 @@ END_TEST
 START_TEST(a_scale_is_exact_to_its_32_bits_and_never_too_large)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(rates); i++) {
-        struct clock_scale scale = clock_scale_of(rates[i]);
+        struct clock_scale scale = scale_of(rates[i]);
 
         for (uint64_t ticks = 0; ticks < UINT64_C(1) << 52; ticks = ticks * 3 + 1) {
             unsigned __int128 exact = (unsigned __int128)ticks * NANOSECONDS / rates[i];
-            uint64_t ns = clock_scale_apply(scale, ticks);
+            uint64_t ns = scale_apply(scale, ticks);
 
             ck_assert(ns <= exact);
             ck_assert(exact - ns <= (exact >> 31) + 4);
@@ -73,23 +72,23 @@ END_TEST
 
 START_TEST(one_gigahertz_is_exact)
 {
-    struct clock_scale scale = clock_scale_of(NANOSECONDS);
+    struct clock_scale scale = scale_of(NANOSECONDS);
 
-    ck_assert_uint_eq(clock_scale_apply(scale, 0), 0);
-    ck_assert_uint_eq(clock_scale_apply(scale, 1), 1);
-    ck_assert_uint_eq(clock_scale_apply(scale, 123456789012345), 123456789012345);
+    ck_assert_uint_eq(scale_apply(scale, 0), 0);
+    ck_assert_uint_eq(scale_apply(scale, 1), 1);
+    ck_assert_uint_eq(scale_apply(scale, 123456789012345), 123456789012345);
 }
 END_TEST
 
 START_TEST(ticks_of_a_time_are_never_too_few_nor_many_too_many)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(rates); i++) {
-        clock_set_rate(rates[i]);
+        set_rate(rates[i]);
         for (uint64_t ns = 0; ns < UINT64_C(1) << 56; ns = ns * 3 + 1) {
-            uint64_t ticks = clock_ticks_of(ns);
+            uint64_t ticks = ticks_of(ns);
             uint64_t exact = (uint64_t)((unsigned __int128)ns * rates[i] / NANOSECONDS);
 
-            ck_assert_uint_ge(clock_scale_apply(clock_scale(), ticks), ns);
+            ck_assert_uint_ge(scale_apply(clock_scale(), ticks), ns);
             ck_assert_uint_le(ticks, exact + (exact >> 30) + 32);
         }
     }
@@ -98,18 +97,18 @@ END_TEST
 
 START_TEST(a_time_beyond_all_reason_is_bounded)
 {
-    clock_set_rate(2000000000);
-    ck_assert_uint_eq(clock_ticks_of(UINT64_MAX), clock_ticks_of(UINT64_C(1) << 60));
-    ck_assert_uint_gt(clock_ticks_of(UINT64_MAX), UINT64_C(1) << 60);
+    set_rate(2000000000);
+    ck_assert_uint_eq(ticks_of(UINT64_MAX), ticks_of(UINT64_C(1) << 60));
+    ck_assert_uint_gt(ticks_of(UINT64_MAX), UINT64_C(1) << 60);
 }
 END_TEST
 
 START_TEST(the_tsc_of_a_system_time_is_that_time_or_just_after)
 {
-    clock_set_rate(2000000000);
+    set_rate(2000000000);
     for (uint64_t ahead = 1000000; ahead < UINT64_C(1) << 40; ahead *= 7) {
         uint64_t then = clock_now() + ahead;
-        uint64_t system = clock_system_of(clock_tsc_of(then));
+        uint64_t system = system_of(clock_tsc_of(then));
 
         ck_assert_uint_ge(system, then);
         ck_assert_uint_le(system - then, 32 + (ahead >> 30));
@@ -123,7 +122,7 @@ START_TEST(system_time_does_not_go_back)
     uint64_t last = 0;
     unsigned int back = 0;
 
-    clock_set_rate(2394370000);
+    set_rate(2394370000);
     for (unsigned int i = 0; i < 1000000; i++) {
         uint64_t now = clock_now();
 
@@ -161,7 +160,7 @@ START_TEST(the_rate_is_measured_against_a_counter)
     uint64_t hz;
 
     counter_mask = reference.mask;
-    hz = clock_measure(&reference);
+    hz = measure(&reference);
     ck_assert_uint_ge(hz, UINT64_C(4000000) * 512 / 1000 * 999);
     ck_assert_uint_le(hz, UINT64_C(4000000) * 512 / 1000 * 1001);
 }
@@ -178,7 +177,7 @@ START_TEST(a_counter_may_wrap_while_it_is_used)
         uint64_t hz;
 
         counter_wraps = 0;
-        hz = clock_measure(&reference);
+        hz = measure(&reference);
         ck_assert_uint_ge(hz, UINT64_C(4000000) * 512 / 100 * 99);
         /* A busy host took the CPU for a whole turn of the counter: nobody can tell. */
         right += counter_wraps != 0 && hz <= UINT64_C(4000000) * 512 / 100 * 101;
@@ -191,7 +190,7 @@ START_TEST(a_counter_that_stands_still_is_no_counter)
 {
     struct counter reference = { stuck_counter, 4000000, UINT32_MAX };
 
-    ck_assert_uint_eq(clock_measure(&reference), 0);
+    ck_assert_uint_eq(measure(&reference), 0);
 }
 END_TEST
 
@@ -204,9 +203,9 @@ START_TEST(dates_count_as_the_c_library_counts_them)
         struct tm date;
 
         ck_assert_ptr_nonnull(gmtime_r(&seconds, &date));
-        ck_assert_uint_eq(clock_seconds_of_date((unsigned int)date.tm_year + 1900,
-                                                (unsigned int)date.tm_mon + 1,
-                                                (unsigned int)date.tm_mday),
+        ck_assert_uint_eq(seconds_of_date((unsigned int)date.tm_year + 1900,
+                                          (unsigned int)date.tm_mon + 1,
+                                          (unsigned int)date.tm_mday),
                           (uint64_t)seconds);
     }
 }
@@ -214,7 +213,7 @@ END_TEST
 
 static uint64_t seconds_of(unsigned int hour)
 {
-    return clock_seconds_of_date(2024, 2, 29) + hour * 3600 + 34 * 60 + 56;
+    return seconds_of_date(2024, 2, 29) + hour * 3600 + 34 * 60 + 56;
 }
 
 START_TEST(the_cmos_clock_may_be_binary_or_decimal_with_12_or_24_hours)
@@ -226,12 +225,12 @@ START_TEST(the_cmos_clock_may_be_binary_or_decimal_with_12_or_24_hours)
     struct cmos_time midnight = { 0x56, 0x34, 0x12, 0x29, 0x02, 0x24, 0x00 };
     struct cmos_time noon = { 0x56, 0x34, 0x92, 0x29, 0x02, 0x24, 0x00 };
 
-    ck_assert_uint_eq(clock_cmos_seconds(decimal24), seconds_of(23));
-    ck_assert_uint_eq(clock_cmos_seconds(decimal12), seconds_of(23));
-    ck_assert_uint_eq(clock_cmos_seconds(binary24), seconds_of(23));
-    ck_assert_uint_eq(clock_cmos_seconds(binary12), seconds_of(23));
-    ck_assert_uint_eq(clock_cmos_seconds(midnight), seconds_of(0));
-    ck_assert_uint_eq(clock_cmos_seconds(noon), seconds_of(12));
+    ck_assert_uint_eq(seconds_of_cmos(decimal24), seconds_of(23));
+    ck_assert_uint_eq(seconds_of_cmos(decimal12), seconds_of(23));
+    ck_assert_uint_eq(seconds_of_cmos(binary24), seconds_of(23));
+    ck_assert_uint_eq(seconds_of_cmos(binary12), seconds_of(23));
+    ck_assert_uint_eq(seconds_of_cmos(midnight), seconds_of(0));
+    ck_assert_uint_eq(seconds_of_cmos(noon), seconds_of(12));
 }
 END_TEST
 
@@ -240,8 +239,8 @@ START_TEST(a_cmos_clock_without_battery_is_1970)
     struct cmos_time nonsense = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 };
     struct cmos_time zero = { 0 };
 
-    ck_assert_uint_eq(clock_cmos_seconds(nonsense), 0);
-    ck_assert_uint_eq(clock_cmos_seconds(zero), 0);
+    ck_assert_uint_eq(seconds_of_cmos(nonsense), 0);
+    ck_assert_uint_eq(seconds_of_cmos(zero), 0);
 }
 END_TEST
 
@@ -260,12 +259,12 @@ END_TEST
 
 /* ---- several CPUs --------------------------------------------------------------------------- */
 
-static struct clock_comparison compared(const uint64_t (*readings)[3], unsigned int count)
+static struct comparison compared(const uint64_t (*readings)[3], unsigned int count)
 {
-    struct clock_comparison result = { .shortest = UINT64_MAX };
+    struct comparison result = { .shortest = UINT64_MAX };
 
     for (unsigned int i = 0; i < count; i++) {
-        clock_compare(&result, readings[i][0], readings[i][1], readings[i][2]);
+        compare_one(&result, readings[i][0], readings[i][1], readings[i][2]);
     }
     return result;
 }
@@ -306,7 +305,7 @@ START_TEST(a_cpu_that_is_served_is_compared)
     pthread_t thread;
 
     fake_reset();
-    clock_set_rate(100000000000); /* the host's threads are slower to meet than CPUs */
+    set_rate(100000000000); /* the host's threads are slower to meet than CPUs */
     pthread_create(&thread, NULL, second_cpu, &done);
     while (!done) {
         clock_serve_cpu();
@@ -322,7 +321,7 @@ START_TEST(a_cpu_that_nobody_serves_goes_on_unchecked)
     pthread_t thread;
 
     fake_reset();
-    clock_set_rate(2000000000);
+    set_rate(2000000000);
     pthread_create(&thread, NULL, second_cpu, &done);
     pthread_join(thread, NULL);
     ck_assert(done);
