@@ -7,29 +7,24 @@
 #include "hypervisor/boot/memory.h"
 #include "hypervisor/boot/options.h"
 #include "hypervisor/control/firmware.h"
-#include "hypervisor/domain/domain.h"
-#include "hypervisor/domain/memory_map.h"
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/console.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
-#include "hypervisor/lib/log.h"
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/time/timer.h"
 #include "hypervisor/x86/apic.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/features.h"
-#include "hypervisor/x86/irq.h"
 #include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/smp.h"
+
+#define CONSOLE_POLL_NS UINT64_C(20000000)
 
 void boot_main(uint32_t magic, uint32_t information);
 
@@ -78,6 +73,15 @@ static void find_acpi(void)
     acpi_setup(boot_info.rsdp_size != 0 ? boot_info.rsdp : NULL, boot_info.rsdp_size);
 }
 
+static struct timer console_timer;
+
+static void poll_console(void *unused)
+{
+    console_poll();
+    timer_set(&console_timer, clock_now() + CONSOLE_POLL_NS);
+    (void)unused;
+}
+
 /* On the boot CPU's own stack, with its own descriptor tables. */
 static void boot_on_own_stack(void)
 {
@@ -97,7 +101,10 @@ static void boot_on_own_stack(void)
     }
     sched_setup_cpu();
     ioapic_setup();
-    console_start_interrupts();
+    if (!console_start_interrupts()) {
+        timer_init(&console_timer, poll_console, NULL);
+        poll_console(NULL);
+    }
     cpu_policy_detect(cpuid);
     pv_traps_setup();
     smp_start(options.nosmp ? 1 : options.maxcpus);

@@ -8,17 +8,14 @@
  */
 #include "hypervisor/boot/memory.h"
 
-#include "guest-pv-headers/xen.h"
 #include "hypervisor/boot/loader.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/smp.h"
 
 #define LOW_MEMORY UINT64_C(0x100000)

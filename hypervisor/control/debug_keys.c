@@ -10,8 +10,6 @@
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/grant/grant.h"
-#include "hypervisor/lib/log.h"
-#include "hypervisor/lib/panic.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"

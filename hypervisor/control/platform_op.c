@@ -6,17 +6,13 @@
  * name of their own in the ABI are those the core does not offer.
  */
 
-#include "guest-pv-headers/platform.h"
 #include "hypervisor/control/firmware.h"
-#include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
-#include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/panic_dump.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 #define ACPI_S5             5u

@@ -5,7 +5,6 @@
 #include "hypervisor/domain/io_permissions.h"
 
 #include "guest-pv-headers/errno.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
 
 bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last)

@@ -7,7 +7,6 @@
  */
 #include "hypervisor/domain/vcpu_info.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/x86/percpu.h"

@@ -11,7 +11,6 @@
 #include "hypervisor/drivers/console.h"
 
 #include "hypervisor/drivers/serial.h"
-#include "hypervisor/lib/lock.h"
 #include "hypervisor/lib/printf.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/x86/cpu.h"
@@ -260,8 +259,8 @@ static int take_input(char c)
     return -1;
 }
 
-/* The UART's interrupt.  Keys are acted upon with no lock held. */
-static void console_interrupt(void)
+/* Keys are acted upon with no lock held. */
+void console_poll(void)
 {
     char keys[32];
     unsigned int count = 0;
@@ -293,20 +292,21 @@ static void console_interrupt(void)
     }
 }
 
-void console_start_interrupts(void)
+bool console_start_interrupts(void)
 {
     bool entered;
 
     if (serial_port() == 0) {
-        return;
+        return true;
     }
-    if (!irq_request_isa(uart_irq, console_interrupt)) {
-        log_warning("console: no interrupt for the serial port; no input\n");
-        return;
+    if (!irq_request_isa(uart_irq, console_poll)) {
+        log_warning("console: no interrupt for the serial port; it is polled\n");
+        return false;
     }
     entered = console_enter();
     serial_interrupts_on();
     console_leave(entered);
+    return true;
 }
 
 uint32_t console_log_oldest(void)

@@ -20,8 +20,13 @@ bool console_setup(const char *device);
 /* Lines up to this level are kept and shown; LOG_INFO unless told. */
 void console_set_level(enum log_level level);
 
-/* Once interrupts can be routed (drivers/ioapic.h): input, and output that does not wait. */
-void console_start_interrupts(void);
+/*
+ * Once interrupts can be routed (drivers/ioapic.h): input, and output that does not
+ * wait.  False if the port has no interrupt: console_poll() is to be called now and
+ * then, with no lock held.
+ */
+bool console_start_interrupts(void);
+void console_poll(void);
 
 /* Output of a guest that may use the console: as it is, "\n" as "\r\n". */
 void console_write_guest(const char *text, size_t size);

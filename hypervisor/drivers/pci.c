@@ -9,7 +9,6 @@
 #include "hypervisor/drivers/pci.h"
 
 #include "hypervisor/drivers/acpi.h"
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/paging.h"
 
@@ -30,6 +29,8 @@
 #define BAR_TYPE    0x6u
 #define BAR_64BIT   0x4u
 #define BAR_ADDRESS UINT64_C(0xfffffffffffffff0)
+
+struct spinlock pci_port_lock = SPINLOCK_INIT(RANK_DEVICE);
 
 static bool window_usable[ACPI_MCFG_LIMIT];
 

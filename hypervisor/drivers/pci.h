@@ -24,7 +24,7 @@ struct pci_function {
 #define PCI_CAPABILITY_MSI  0x05u
 #define PCI_CAPABILITY_MSIX 0x11u
 
-/* Held while an address in port 0xcf8 is in use; pv/io.c has it. */
+/* Held while an address in port 0xcf8 is in use. */
 extern struct spinlock pci_port_lock;
 
 static inline bool pci_same_function(struct pci_function a, struct pci_function b)

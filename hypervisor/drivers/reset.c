@@ -6,7 +6,6 @@
 
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/console.h"
-#include "hypervisor/lib/log.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/smp.h"

@@ -8,7 +8,6 @@
  */
 #include "hypervisor/event/event.h"
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/event/channels.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/string.h"

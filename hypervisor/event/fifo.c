@@ -11,7 +11,6 @@
  * What port_*() do for the 2-level scheme is here as well; the rest of that is in
  * channels.h.
  */
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/event/channels.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"

@@ -33,8 +33,6 @@
 
 #define PCI_ADDRESS_ENABLE UINT32_C(0x80000000)
 
-struct spinlock pci_port_lock = SPINLOCK_INIT(RANK_DEVICE);
-
 /* Only the two steps of the CMOS clock; it is nobody's but the control domain's after boot. */
 static struct spinlock cmos_lock = SPINLOCK_INIT(RANK_DEVICE);
 

@@ -16,8 +16,6 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 
-#include <stdatomic.h>
-
 /* Long enough for 50 ppm when a reading takes a microsecond. */
 #define CALIBRATION_PARTS_OF_SECOND 50u
 
@@ -81,8 +79,7 @@ static void set_rate(uint64_t hz)
 static uint64_t ticks_of(uint64_t ns)
 {
     ns = MIN(ns, FAR_NS);
-    return ns * tsc.whole + (uint64_t)(((unsigned __int128)ns * tsc.fraction) >> 64) +
-           tsc.margin;
+    return ns * tsc.whole + (uint64_t)(((unsigned __int128)ns * tsc.fraction) >> 64) + tsc.margin;
 }
 
 static uint64_t system_of(uint64_t reading)

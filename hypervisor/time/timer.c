@@ -9,7 +9,6 @@
  */
 #include "hypervisor/time/timer.h"
 
-#include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/time/clock.h"

@@ -9,13 +9,11 @@
  */
 #include "hypervisor/time/vcpu_time.h"
 
-#include "hypervisor/domain/domain.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/time/timer.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/tlb.h"
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/drivers/pci.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/grant/grant.h"
 #include "hypervisor/lib/log.h"
@@ -96,6 +97,7 @@ weak uint8_t *direct_map_start = &memory[0][0];
 weak struct cpu cpus[CPU_LIMIT];
 weak unsigned int cpu_count = 1;
 weak struct cpumask cpus_online = { { 1 } };
+weak struct spinlock pci_port_lock = SPINLOCK_INIT(RANK_DEVICE);
 
 struct cpu_info weak *this_cpu(void)
 {
