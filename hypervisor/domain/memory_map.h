@@ -10,8 +10,8 @@
 #define MEMORY_MAP_LIMIT 128u /* entries, as the ABI's E820MAX */
 
 /* ACPI specification, address range descriptor; 20 bytes, packed in the guest's buffer. */
-struct memory_map_entry {
-    uint32_t address[2], size[2]; /* 64 bits each, low half first */
+struct __attribute__((packed)) memory_map_entry {
+    uint64_t address, size;
     uint32_t type;
 };
 _Static_assert(sizeof(struct memory_map_entry) == 20, "E820");

@@ -20,7 +20,7 @@
 #define ACPI_HEADER_SIZE    36u
 
 /* Generic address structure: ACPI 6.4, 5.2.3.2. */
-enum acpi_space { ACPI_MEMORY = 0, ACPI_PORT = 1, ACPI_PCI_CONFIG = 2 };
+enum acpi_space { ACPI_MEMORY = 0, ACPI_PORT = 1 };
 
 struct acpi_register {
     uint8_t space;    /* enum acpi_space */

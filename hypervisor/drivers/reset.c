@@ -16,9 +16,6 @@
 #define RESET_CONTROL      0xcf9
 #define RESET_CONTROL_HARD 0x06 /* and the same without bit 2 first: it is the edge that counts */
 
-#define PCI_CONFIG_ADDRESS 0xcf8
-#define PCI_CONFIG_DATA    0xcfc
-
 #define PM1_SLEEP_ENABLE 0x2000
 
 #define MOMENT 50000u /* turns of a waiting loop: a millisecond or more */
@@ -60,24 +57,13 @@ static void write_register(const struct acpi_register *reg, uint8_t value)
     if (reg->address == 0) {
         return;
     }
-    switch (reg->space) {
-    case ACPI_PORT:
+    if (reg->space == ACPI_PORT) {
         out8((uint16_t)reg->address, value);
-        break;
-    case ACPI_MEMORY:
-        place = (volatile uint8_t *)map_device(maddr(reg->address), 1);
+    } else if (reg->space == ACPI_MEMORY) {
+        place = map_device(maddr(reg->address), 1);
         if (place != NULL) {
             *place = value;
         }
-        break;
-    case ACPI_PCI_CONFIG: /* bus 0; device, function and offset in words of 16 bits */
-        out32(PCI_CONFIG_ADDRESS, 0x80000000u | (uint32_t)((reg->address >> 32) & 0x1f) << 11 |
-                                      (uint32_t)((reg->address >> 16) & 7) << 8 |
-                                      (uint32_t)(reg->address & 0xfc));
-        out8((uint16_t)(PCI_CONFIG_DATA + (reg->address & 3)), value);
-        break;
-    default:
-        break;
     }
 }
 

@@ -119,11 +119,6 @@ static void enqueue(struct domain *domain, const struct fifo *fifo, uint32_t por
     }
 }
 
-static bool is_deferred(const struct channel *channel)
-{
-    return (atomic_load(&channel->queue) & CHANNEL_DEFERRED) != 0;
-}
-
 static bool take_deferred(struct channel *channel)
 {
     return (atomic_fetch_and(&channel->queue, ~CHANNEL_DEFERRED) & CHANNEL_DEFERRED) != 0;
@@ -196,9 +191,9 @@ bool port_bit(const struct domain *domain, uint32_t port, unsigned int bit)
                         port);
     }
     word = event_word(fifo, port);
-    return word != NULL
-               ? (read_once(*word) & (event_word_t)1 << bit) != 0
-               : bit == EVTCHN_FIFO_PENDING && is_deferred(channel_at(domain->events, port));
+    return word != NULL ? (read_once(*word) & (event_word_t)1 << bit) != 0
+                        : bit == EVTCHN_FIFO_PENDING &&
+                              (channel_at(domain->events, port)->queue & CHANNEL_DEFERRED) != 0;
 }
 
 void port_clear_pending(struct domain *domain, uint32_t port)
@@ -350,7 +345,7 @@ static void raise_deferred(struct domain *domain, uint32_t first)
     for (uint32_t port = MAX(first, 1); port < MIN(events->limit, first + WORDS_PER_PAGE); port++) {
         struct channel *channel = channel_find(events, port);
 
-        if (is_deferred(channel) && take_deferred(channel)) {
+        if (take_deferred(channel)) {
             fifo_raise(domain, events->fifo, port);
         }
     }

@@ -13,24 +13,6 @@
 /* How often a granter may get in the way of marking its entry before we give up. */
 #define CLAIM_TRIES 4
 
-uint32_t grant_lock_wait(const struct grant_table *table, struct grant_active *entry,
-                         uint32_t *version)
-{
-    for (;;) {
-        uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
-
-        if ((use & GRANT_LOCKED) == 0 &&
-            atomic_compare_exchange_strong(&entry->use, &use, use | GRANT_LOCKED)) {
-            *version = atomic_load(&table->version);
-            if (*version != 0) {
-                return use;
-            }
-            grant_unlock(entry, use);
-        }
-        spin_wait();
-    }
-}
-
 /* Version 1: the entry is one word, and is taken as it was when the marks went in. */
 static always_inline int claim_v1(uint64_t *word, struct grant_active *entry, uint32_t use,
                                   struct grant_claim claim)

@@ -121,10 +121,6 @@ static inline struct grant_active *grant_active_of(const struct grant_table *tab
     return &table->active[ref / GRANT_V1_ENTRIES][ref % GRANT_V1_ENTRIES];
 }
 
-/* The slow half of grant_lock(): somebody is at the entry, or the version changes. */
-uint32_t grant_lock_wait(const struct grant_table *table, struct grant_active *entry,
-                         uint32_t *version);
-
 static inline void grant_unlock(struct grant_active *entry, uint32_t use)
 {
     atomic_store_explicit(&entry->use, use, memory_order_release);
@@ -138,17 +134,19 @@ static inline void grant_unlock(struct grant_active *entry, uint32_t use)
 static always_inline uint32_t grant_lock(const struct grant_table *table,
                                          struct grant_active *entry, uint32_t *version)
 {
-    uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
+    for (;;) {
+        uint32_t use = atomic_load_explicit(&entry->use, memory_order_relaxed);
 
-    if (likely((use & GRANT_LOCKED) == 0) &&
-        likely(atomic_compare_exchange_strong(&entry->use, &use, use | GRANT_LOCKED))) {
-        *version = atomic_load(&table->version);
-        if (likely(*version != 0)) {
-            return use;
+        if (likely((use & GRANT_LOCKED) == 0) &&
+            likely(atomic_compare_exchange_strong(&entry->use, &use, use | GRANT_LOCKED))) {
+            *version = atomic_load(&table->version);
+            if (likely(*version != 0)) {
+                return use;
+            }
+            grant_unlock(entry, use);
         }
-        grant_unlock(entry, use);
+        spin_wait();
     }
-    return grant_lock_wait(table, entry, version);
 }
 
 /* How a grant is wanted. */

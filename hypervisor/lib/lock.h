@@ -107,10 +107,4 @@ static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b) NO_L
     }
 }
 
-static inline bool spin_is_locked(const struct spinlock *lock)
-{
-    return atomic_load_explicit(&lock->serving, memory_order_relaxed) !=
-           atomic_load_explicit(&lock->next, memory_order_relaxed);
-}
-
 #endif

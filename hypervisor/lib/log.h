@@ -19,7 +19,6 @@ void log_guest_print(enum log_level level, const char *format, ...) printf_like(
 #define log_error(...)   log_print(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_print(LOG_WARNING, __VA_ARGS__)
 #define log_info(...)    log_print(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)   log_print(LOG_DEBUG, __VA_ARGS__)
 #define log_guest(...)   log_guest_print(LOG_WARNING, __VA_ARGS__)
 
 #endif

@@ -94,4 +94,10 @@ uint64_t fake_page_uses(const struct page *page); /* of page_type_get() */
  */
 bool fake_survives_failed_allocations(bool (*operation)(void));
 
+/* Is it held by anybody? */
+static inline bool spin_is_locked(const struct spinlock *lock)
+{
+    return atomic_load(&lock->serving) != atomic_load(&lock->next);
+}
+
 #endif

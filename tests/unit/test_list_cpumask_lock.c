@@ -11,6 +11,7 @@
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/list.h"
 #include "hypervisor/lib/lock.h"
+#include "tests/fake/fake.h"
 #include "tests/unit/require.h"
 
 /* Held across calls, in ways the compiler's analysis is right to refuse elsewhere. */
@@ -46,7 +47,7 @@ struct item {
     int number;
 };
 
-static struct list ring = LIST_INIT(ring);
+static struct list ring = { &ring, &ring };
 static struct item items[10];
 
 static void list_setup(void)
@@ -108,7 +109,7 @@ END_TEST
 
 START_TEST(a_static_list_is_empty)
 {
-    static struct list fresh = LIST_INIT(fresh);
+    static struct list fresh = { &fresh, &fresh };
 
     ck_assert(list_empty(&fresh));
     list_insert_before(&fresh, &items[0].link);

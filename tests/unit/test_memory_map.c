@@ -13,12 +13,12 @@ static struct xen_memory_map_copy map;
 
 static uint64_t address_of(uint32_t i)
 {
-    return map.entries[i].address[0] | (uint64_t)map.entries[i].address[1] << 32;
+    return map.entries[i].address;
 }
 
 static uint64_t size_of(uint32_t i)
 {
-    return map.entries[i].size[0] | (uint64_t)map.entries[i].size[1] << 32;
+    return map.entries[i].size;
 }
 
 static void setup(void)
