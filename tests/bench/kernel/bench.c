@@ -10,6 +10,8 @@
 
 #define RUNS 9
 
+#define GRANT_REF 20
+
 /* A call of the hypercall page, as kernels make it: the number is the stub's place. */
 static inline long call(unsigned int number, unsigned long a, unsigned long b, unsigned long c,
                         unsigned long d)
@@ -37,6 +39,7 @@ static uint8_t *pages[32];  /* some more */
 static uint8_t *table;      /* a zeroed page, mapped read-only: an empty L1 */
 static uint8_t *balloon;    /* a page that goes and comes */
 static struct mmu_update updates[32];
+static uint8_t *window;              /* a page's place, where a grant is mapped */
 static unsigned int port, peer_port; /* sending on peer_port makes port pending */
 static unsigned long faults, upcalls;
 static unsigned long wrong; /* the bits in which results were not what they should be */
@@ -303,6 +306,45 @@ static void rdmsr_emul(unsigned int n)
     want((long)(low & BIT(8)), (long)BIT(8));
 }
 
+static void get_runstate_info(unsigned int n)
+{
+    struct vcpu_runstate_info info = { .state = -1 };
+
+    while (n-- > 0) {
+        want(call(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, word(&info), 0), 0);
+    }
+    want(info.state, RUNSTATE_running);
+}
+
+/* Of a page of our own, to `window`. */
+static void map_and_unmap(unsigned int n, unsigned int flags)
+{
+    while (n-- > 0) {
+        struct gnttab_map_grant_ref taken = {
+            .host_addr = word(window),
+            .flags = flags,
+            .ref = GRANT_REF,
+        };
+        struct gnttab_unmap_grant_ref given = { .host_addr = word(window) };
+
+        want(call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, word(&taken), 1, 0), 0);
+        want(taken.status, GNTST_okay);
+        given.handle = taken.handle;
+        want(call(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, word(&given), 1, 0), 0);
+        want(given.status, GNTST_okay);
+    }
+}
+
+static void grant_map_unmap_rw(unsigned int n)
+{
+    map_and_unmap(n, GNTMAP_host_map);
+}
+
+static void grant_map_unmap_ro(unsigned int n)
+{
+    map_and_unmap(n, GNTMAP_host_map | GNTMAP_readonly);
+}
+
 /* ---- The list ------------------------------------------------------------------------------ */
 
 #define ROW(function, n)       \
@@ -336,6 +378,9 @@ static const struct row {
     ROW(balloon_1page, 100),
     ROW(read_cr0_emul, 300),
     ROW(rdmsr_emul, 300),
+    ROW(get_runstate_info, 500),
+    ROW(grant_map_unmap_rw, 300),
+    ROW(grant_map_unmap_ro, 300),
 };
 
 static uint64_t results[ARRAY_SIZE(rows)][RUNS];
@@ -378,6 +423,24 @@ static unsigned long times(unsigned int n)
     return 5 + (unsigned long)RUNS * n;
 }
 
+/* A page of ours, for ourselves to map. */
+static void grant_own_page(void)
+{
+    struct grant_entry_v1 *granted = spare_va();
+    unsigned long frame;
+    struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = 1 };
+
+    setup.frame_list = (void *)&frame;
+    if (hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1) != 0 ||
+        map(granted, pte(frame, PTE_READ_WRITE)) != 0) {
+        test_abort("no grant table");
+    }
+    granted[GRANT_REF].domid = 0;
+    granted[GRANT_REF].frame = (uint32_t)va_mfn(page);
+    granted[GRANT_REF].flags = GTF_permit_access;
+    window = spare_va();
+}
+
 static void prepare(void)
 {
     struct callback_register upcall = {
@@ -403,6 +466,7 @@ static void prepare(void)
             0) {
         test_abort("cannot prepare");
     }
+    grant_own_page();
     port = loop_ports(&peer_port);
     bench_take_events();
     upcalls = 0;
