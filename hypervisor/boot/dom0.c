@@ -360,7 +360,7 @@ static void allow_devices(struct domain *domain)
         done = io_permit(domain, IO_FRAMES, frame, frame, false) == 0;
     }
     if (!done || (serial_port() != 0 &&
-                  io_permit_ports(domain, serial_port(), serial_port() + 7u, false) != 0)) {
+                  io_permit(domain, IO_PORTS, serial_port(), serial_port() + 7u, false) != 0)) {
         panic("no memory for dom0's permissions");
     }
 }

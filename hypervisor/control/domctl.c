@@ -273,15 +273,17 @@ static long hypercall_init(struct domain *domain, struct xen_domctl *op)
 
 /* --- devices: nobody gives away what he has not got --- */
 
-typedef int change_function(struct domain *domain, uint64_t first, uint64_t last);
-
-static long permit(struct domain *domain, bool has, change_function *change, uint64_t first,
-                   uint64_t count)
+static long permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t count,
+                   bool allow)
 {
-    if (count == 0 || first + count - 1 < first) {
+    uint64_t last = first + count - 1;
+
+    if (count == 0 || last < first) {
         return -XEN_EINVAL;
     }
-    return has ? change(domain, first, first + count - 1) : -XEN_EPERM;
+    return io_permitted(current->domain, kind, first, last)
+               ? io_permit(domain, kind, first, last, allow)
+               : -XEN_EPERM;
 }
 
 static long permit_ports(struct domain *domain, struct xen_domctl *op)
@@ -289,29 +291,23 @@ static long permit_ports(struct domain *domain, struct xen_domctl *op)
     const struct xen_domctl_ioport_permission *wish = &op->u.ioport_permission;
     uint64_t first = wish->first_port, count = wish->nr_ports;
 
-    if (first + count > IO_PORTS) {
-        return -XEN_EINVAL;
-    }
-    return permit(domain, io_port_range_allowed(current->domain, first, first + count - 1),
-                  wish->allow_access != 0 ? io_allow_ports : io_deny_ports, first, count);
+    return first + count > IO_PORT_LIMIT
+               ? -XEN_EINVAL
+               : permit(domain, IO_PORTS, first, count, wish->allow_access != 0);
 }
 
 static long permit_frames(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_iomem_permission *wish = &op->u.iomem_permission;
-    uint64_t first = wish->first_mfn, count = wish->nr_mfns;
 
-    return permit(domain, io_frames_allowed(current->domain, first, first + count - 1),
-                  wish->allow_access != 0 ? io_allow_frames : io_deny_frames, first, count);
+    return permit(domain, IO_FRAMES, wish->first_mfn, wish->nr_mfns, wish->allow_access != 0);
 }
 
 static long permit_irq(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_irq_permission *wish = &op->u.irq_permission;
-    uint64_t irq = wish->pirq;
 
-    return permit(domain, io_irqs_allowed(current->domain, irq, irq),
-                  wish->allow_access != 0 ? io_allow_irqs : io_deny_irqs, irq, 1);
+    return permit(domain, IO_IRQS, wish->pirq, 1, wish->allow_access != 0);
 }
 
 static long set_virq_handler(struct domain *domain, struct xen_domctl *op)

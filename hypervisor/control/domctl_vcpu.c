@@ -203,7 +203,7 @@ long domctl_set_affinity(struct domain *domain, struct xen_domctl *op)
         error = sched_affinity_set(vcpu, &hard, &soft);
     }
     if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_FORCE) != 0) {
-        error = sched_unpin(vcpu);
+        error = sched_pin(vcpu, PINNED_NOWHERE);
         error = error == -XEN_EINVAL ? 0 : error; /* it was not pinned */
     }
     /* What comes of it. */

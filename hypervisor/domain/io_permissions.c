@@ -108,12 +108,12 @@ void io_permissions_destroy(struct domain *domain)
     domain->io = NULL;
 }
 
-int io_permit_ports(struct domain *domain, uint64_t first, uint64_t last, bool allow)
+static int permit_ports(struct domain *domain, uint64_t first, uint64_t last, bool allow)
 {
     struct io_permissions *io = domain->io;
     uint8_t *map;
 
-    if (first > last || last >= IO_PORTS) {
+    if (first > last || last >= IO_PORT_LIMIT) {
         return -XEN_EINVAL;
     }
     map = atomic_load_explicit(&io->ports, memory_order_relaxed);
@@ -121,7 +121,7 @@ int io_permit_ports(struct domain *domain, uint64_t first, uint64_t last, bool a
         return 0;
     }
     if (map == NULL) {
-        map = heap_alloc(IO_PORTS / 8);
+        map = heap_alloc(IO_PORT_LIMIT / 8);
         if (map == NULL) {
             return -XEN_ENOMEM;
         }
@@ -148,8 +148,12 @@ int io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t
 {
     struct io_permissions *io = domain->io;
     struct range_set old, changed;
-    int error = range_set_change(&changed, &io->sets[kind], (struct range){ first, last }, allow);
+    int error;
 
+    if (kind == IO_PORTS) {
+        return permit_ports(domain, first, last, allow);
+    }
+    error = range_set_change(&changed, &io->sets[kind], (struct range){ first, last }, allow);
     if (error != 0) {
         return error;
     }
@@ -163,10 +167,18 @@ int io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t
 
 bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
-    bool permitted;
+    struct io_permissions *io = domain->io;
+    bool permitted = first <= last;
 
-    spin_lock(&domain->io->lock);
-    permitted = range_set_has(&domain->io->sets[kind], first, last);
-    spin_unlock(&domain->io->lock);
+    if (kind != IO_PORTS) {
+        spin_lock(&io->lock);
+        permitted = range_set_has(&io->sets[kind], first, last);
+        spin_unlock(&io->lock);
+        return permitted;
+    }
+    permitted = permitted && last < IO_PORT_LIMIT;
+    for (uint64_t port = first; permitted && port <= last; port++) {
+        permitted = io_port_allowed(io, (unsigned int)port, 1);
+    }
     return permitted;
 }

@@ -8,6 +8,7 @@
 #include "hypervisor/domain/domain.h"
 
 #define SCHED_WEIGHT_DEFAULT 256u
+#define PINNED_NOWHERE       UINT32_MAX
 
 /*
  * Boot: make a CPU's idle vCPU (false: no memory); then, on that CPU, its queue:

@@ -8,8 +8,6 @@
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/lib/list.h"
 
-#define PINNED_NOWHERE UINT32_MAX
-
 /* All under the lock of the queue of vcpu.cpu, except where it says otherwise. */
 struct vcpu_sched {
     struct list link; /* in its queue while `queued` */

@@ -409,7 +409,8 @@ END_TEST
 
 START_TEST(commands_and_counts_are_those_of_the_abi)
 {
-    static const uint32_t unknown[] = { GNTTABOP_dump_table, 13, 14, 0x1000 + GNTTABOP_query_size, UINT32_MAX };
+    static const uint32_t unknown[] = { GNTTABOP_dump_table, 13, 14, 0x1000 + GNTTABOP_query_size,
+                                        UINT32_MAX };
     uint64_t words[8] = { 0 };
     uint64_t argument = (uint64_t)words;
 

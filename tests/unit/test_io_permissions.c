@@ -137,22 +137,22 @@ END_TEST
 
 START_TEST(ports_are_allowed_one_by_one)
 {
-    static bool model[IO_PORTS + 4];
+    static bool model[IO_PORT_LIMIT + 4];
 
     ck_assert(!io_port_allowed(domain->io, 0x60, 1));
-    ck_assert_int_eq(io_permit_ports(domain, 0, IO_PORTS - 1, false), 0);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, IO_PORT_LIMIT - 1, false), 0);
     ck_assert_ptr_null(atomic_load(&domain->io->ports));
     for (unsigned int round = 0; round < 50; round++) {
-        uint64_t first = (uint64_t)random() % IO_PORTS;
-        uint64_t last = MIN(first + (uint64_t)random() % 200, IO_PORTS - UINT64_C(1));
+        uint64_t first = (uint64_t)random() % IO_PORT_LIMIT;
+        uint64_t last = MIN(first + (uint64_t)random() % 200, IO_PORT_LIMIT - UINT64_C(1));
         bool allow = random() % 3 != 0;
 
-        ck_assert_int_eq(io_permit_ports(domain, first, last, allow), 0);
+        ck_assert_int_eq(io_permit(domain, IO_PORTS, first, last, allow), 0);
         memset(&model[first], allow, last - first + 1);
     }
-    ck_assert_int_eq(io_permit_ports(domain, 0xfff8, 0xffff, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0xfff8, 0xffff, true), 0);
     memset(&model[0xfff8], 1, 8);
-    for (unsigned int port = 0; port < IO_PORTS; port++) {
+    for (unsigned int port = 0; port < IO_PORT_LIMIT; port++) {
         require(io_port_allowed(domain->io, port, 1) == model[port]);
         require(io_port_allowed(domain->io, port, 2) == (model[port] && model[port + 1]));
         require(io_port_allowed(domain->io, port, 4) ==
@@ -165,10 +165,10 @@ END_TEST
 
 START_TEST(ranges_that_are_none_are_refused)
 {
-    ck_assert_int_eq(io_permit_ports(domain, 5, 4, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit_ports(domain, 0, IO_PORTS, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit_ports(domain, UINT64_MAX, 0, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit_ports(domain, 0, UINT64_MAX, false), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 5, 4, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, IO_PORT_LIMIT, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, UINT64_MAX, 0, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, UINT64_MAX, false), -XEN_EINVAL);
     ck_assert_int_eq(io_permit(domain, IO_IRQS, 5, 4, true), -XEN_EINVAL);
 }
 END_TEST
@@ -176,7 +176,7 @@ END_TEST
 static bool make_and_fill(void)
 {
     struct domain *other = fake_domain_new(2, 1, false);
-    bool done = io_permissions_create(other) == 0 && io_permit_ports(other, 1, 2, true) == 0 &&
+    bool done = io_permissions_create(other) == 0 && io_permit(other, IO_PORTS, 1, 2, true) == 0 &&
                 io_permit(other, IO_FRAMES, 1, 2, true) == 0 &&
                 io_permit(other, IO_FRAMES, 8, 9, true) == 0 &&
                 io_permit(other, IO_FRAMES, 1, 1, false) == 0 &&
@@ -200,7 +200,7 @@ START_TEST(a_failed_change_changes_nothing)
     ck_assert_int_eq(io_permit(domain, IO_FRAMES, 12, 14, false), -XEN_ENOMEM);
     ck_assert(io_permitted(domain, IO_FRAMES, 10, 20));
     fake_answers.fail_allocation = 1;
-    ck_assert_int_eq(io_permit_ports(domain, 1, 1, true), -XEN_ENOMEM);
+    ck_assert_int_eq(io_permit(domain, IO_PORTS, 1, 1, true), -XEN_ENOMEM);
     ck_assert(!io_port_allowed(domain->io, 1, 1));
 }
 END_TEST
