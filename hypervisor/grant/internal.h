@@ -253,7 +253,6 @@ static always_inline int must_check answer_word(uint64_t request, size_t at, con
     uint64_t word;
 
     __builtin_memcpy(&word, (const uint8_t *)answer + at, sizeof(word));
-#ifdef PARAVANE_CORE
     guest_access_begin();
     guest_write_word(request + at, word, fault);
     guest_access_end();
@@ -261,9 +260,6 @@ static always_inline int must_check answer_word(uint64_t request, size_t at, con
 fault:
     guest_access_end();
     return -XEN_EFAULT;
-#else
-    return copy_to_guest(guest_pointer(uint64_t, request + at), &word);
-#endif
 }
 
 /* Go on later with the element at `argument`; `count` are left. */

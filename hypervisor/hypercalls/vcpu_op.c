@@ -85,14 +85,6 @@ static long down(struct vcpu *vcpu)
     return 0;
 }
 
-static long get_runstate(struct vcpu *vcpu, uint64_t argument)
-{
-    struct vcpu_runstate_info info;
-
-    vcpu_time_runstate_get(vcpu, &info);
-    return copy_to_guest(guest_pointer(struct vcpu_runstate_info, argument), &info);
-}
-
 static long register_runstate(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_runstate_memory_area area;
@@ -179,8 +171,6 @@ static long vcpu_command(struct vcpu *vcpu, uint64_t command, uint64_t argument)
         return down(vcpu);
     case VCPUOP_is_up:
         return !is_down(vcpu);
-    case VCPUOP_get_runstate_info:
-        return get_runstate(vcpu, argument);
     case VCPUOP_register_runstate_memory_area:
         return register_runstate(vcpu, argument);
     case VCPUOP_set_periodic_timer:
@@ -204,10 +194,21 @@ static long vcpu_command(struct vcpu *vcpu, uint64_t command, uint64_t argument)
     }
 }
 
+/* Not inline: what it needs of the stack and of registers is no concern of the hot ones. */
+static __attribute__((noinline)) long other_command(struct vcpu *vcpu, uint64_t command,
+                                                    uint64_t argument)
+{
+    long result = vcpu_command(vcpu, command, argument);
+
+    if (result == -XEN_ERESTART) {
+        return hypercall_continue(__HYPERVISOR_vcpu_op, 3, command, vcpu->id, argument, 0);
+    }
+    return result;
+}
+
 long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument)
 {
     struct vcpu *caller = current, *vcpu;
-    long result;
 
     command = (uint32_t)command;
     vcpu_id = (uint32_t)vcpu_id;
@@ -218,9 +219,8 @@ long hypercall_vcpu_op(uint64_t command, uint64_t vcpu_id, uint64_t argument)
     if (vcpu == NULL) {
         return -XEN_ENOENT;
     }
-    result = vcpu_command(vcpu, command, argument);
-    if (result == -XEN_ERESTART) {
-        return hypercall_continue(__HYPERVISOR_vcpu_op, 3, command, vcpu_id, argument, 0);
+    if (command == VCPUOP_get_runstate_info) {
+        return vcpu_time_runstate_tell(vcpu, argument);
     }
-    return result;
+    return other_command(vcpu, command, argument);
 }

@@ -31,8 +31,9 @@ static inline void cpumask_remove(struct cpumask *mask, unsigned int cpu)
 
 static inline struct cpumask cpumask_and(const struct cpumask *a, const struct cpumask *b)
 {
-    struct cpumask both = { { 0 } };
+    struct cpumask both;
 
+#pragma GCC unroll 4
     for (unsigned int i = 0; i < ARRAY_SIZE(both.bits); i++) {
         both.bits[i] = read_once(a->bits[i]) & read_once(b->bits[i]);
     }

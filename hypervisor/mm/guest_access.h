@@ -170,4 +170,23 @@ static inline int64_t guest_read_u32(uint64_t address)
 }
 #endif
 
+/* The few words of an answer, at an address a guest named: 0 or -XEN_EFAULT. */
+static always_inline int must_check copy_words_to_guest(uint64_t address, const uint64_t *words,
+                                                        unsigned int count)
+{
+    if (unlikely(!guest_address_ok(address) || !guest_address_ok(address + 8 * count - 1))) {
+        return -XEN_EFAULT;
+    }
+    guest_access_begin();
+#pragma GCC unroll 8
+    for (unsigned int i = 0; i < count; i++) {
+        guest_write_word(address + 8 * i, words[i], fault);
+    }
+    guest_access_end();
+    return 0;
+fault:
+    guest_access_end();
+    return -XEN_EFAULT;
+}
+
 #endif

@@ -63,19 +63,19 @@ void vcpu_time_runstate(struct vcpu *vcpu, int state, uint64_t now)
 }
 
 /* As it was at its last change. */
-static void runstate_read(const struct vcpu_time *time, struct vcpu_runstate_info *out)
+static inline void runstate_read(const struct vcpu_time *time, struct vcpu_runstate_info *out)
 {
     uint32_t version;
 
     do {
         version = atomic_load_explicit(&time->runstate_version, memory_order_acquire);
-        memcpy(out, &time->runstate, sizeof(*out));
+        *out = time->runstate;
         atomic_thread_fence(memory_order_acquire);
     } while ((version & 1) != 0 ||
              version != atomic_load_explicit(&time->runstate_version, memory_order_relaxed));
 }
 
-void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
+static inline void runstate_now(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
 {
     uint64_t now = clock_now();
 
@@ -83,6 +83,22 @@ void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *
     if (now > out->state_entry_time) {
         out->time[out->state] += now - out->state_entry_time;
     }
+}
+
+void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
+{
+    runstate_now(vcpu, out);
+}
+
+long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address)
+{
+    union {
+        struct vcpu_runstate_info info;
+        uint64_t words[sizeof(struct vcpu_runstate_info) / 8];
+    } now;
+
+    runstate_now(vcpu, &now.info);
+    return copy_words_to_guest(guest_address, now.words, ARRAY_SIZE(now.words));
 }
 
 /*

@@ -32,6 +32,7 @@ void vcpu_time_unloaded(struct vcpu *vcpu);
 
 /* How it spent its time up to now; from any CPU. */
 void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out);
+long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address);
 
 /* Write the pvclock fields of vcpu_info (and the registered copy); on its own CPU or while new. */
 void vcpu_time_publish(struct vcpu *vcpu);
