@@ -7,6 +7,7 @@
  */
 
 #include "hypervisor/control/firmware.h"
+#include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
