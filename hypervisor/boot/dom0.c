@@ -350,17 +350,17 @@ static void allow_devices(struct domain *domain)
 {
     uint64_t last = (UINT64_C(1) << 40) - 1, apic = LOCAL_APIC >> PAGE_SHIFT;
     bool done = pv_io_setup_control_domain(domain) == 0 &&
-                io_permit(domain, IO_FRAMES, 0, last, true) == 0 &&
-                io_permit(domain, IO_FRAMES, apic, apic, false) == 0 &&
-                io_permit(domain, IO_IRQS, 0, UINT32_MAX, true) == 0;
+                io_permit(domain, IO_FRAME, 0, last, true) == 0 &&
+                io_permit(domain, IO_FRAME, apic, apic, false) == 0 &&
+                io_permit(domain, IO_IRQ, 0, UINT32_MAX, true) == 0;
 
     for (unsigned int i = 0; done && i < ioapic_count(); i++) {
         uint64_t frame = ioapic_address(i) >> PAGE_SHIFT;
 
-        done = io_permit(domain, IO_FRAMES, frame, frame, false) == 0;
+        done = io_permit(domain, IO_FRAME, frame, frame, false) == 0;
     }
     if (!done || (serial_port() != 0 &&
-                  io_permit(domain, IO_PORTS, serial_port(), serial_port() + 7u, false) != 0)) {
+                  io_permit(domain, IO_PORT, serial_port(), serial_port() + 7u, false) != 0)) {
         panic("no memory for dom0's permissions");
     }
 }

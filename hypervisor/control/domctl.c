@@ -291,23 +291,23 @@ static long permit_ports(struct domain *domain, struct xen_domctl *op)
     const struct xen_domctl_ioport_permission *wish = &op->u.ioport_permission;
     uint64_t first = wish->first_port, count = wish->nr_ports;
 
-    return first + count > IO_PORT_LIMIT
+    return first + count > IO_PORTS
                ? -XEN_EINVAL
-               : permit(domain, IO_PORTS, first, count, wish->allow_access != 0);
+               : permit(domain, IO_PORT, first, count, wish->allow_access != 0);
 }
 
 static long permit_frames(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_iomem_permission *wish = &op->u.iomem_permission;
 
-    return permit(domain, IO_FRAMES, wish->first_mfn, wish->nr_mfns, wish->allow_access != 0);
+    return permit(domain, IO_FRAME, wish->first_mfn, wish->nr_mfns, wish->allow_access != 0);
 }
 
 static long permit_irq(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_irq_permission *wish = &op->u.irq_permission;
 
-    return permit(domain, IO_IRQS, wish->pirq, 1, wish->allow_access != 0);
+    return permit(domain, IO_IRQ, wish->pirq, 1, wish->allow_access != 0);
 }
 
 static long set_virq_handler(struct domain *domain, struct xen_domctl *op)

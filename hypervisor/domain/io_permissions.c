@@ -102,8 +102,8 @@ void io_permissions_destroy(struct domain *domain)
         return;
     }
     heap_free(atomic_load(&io->ports));
-    range_set_free(&io->sets[IO_FRAMES]);
-    range_set_free(&io->sets[IO_IRQS]);
+    range_set_free(&io->sets[IO_FRAME]);
+    range_set_free(&io->sets[IO_IRQ]);
     heap_free(io);
     domain->io = NULL;
 }
@@ -113,7 +113,7 @@ static int permit_ports(struct domain *domain, uint64_t first, uint64_t last, bo
     struct io_permissions *io = domain->io;
     uint8_t *map;
 
-    if (first > last || last >= IO_PORT_LIMIT) {
+    if (first > last || last >= IO_PORTS) {
         return -XEN_EINVAL;
     }
     map = atomic_load_explicit(&io->ports, memory_order_relaxed);
@@ -121,7 +121,7 @@ static int permit_ports(struct domain *domain, uint64_t first, uint64_t last, bo
         return 0;
     }
     if (map == NULL) {
-        map = heap_alloc(IO_PORT_LIMIT / 8);
+        map = heap_alloc(IO_PORTS / 8);
         if (map == NULL) {
             return -XEN_ENOMEM;
         }
@@ -150,7 +150,7 @@ int io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t
     struct range_set old, changed;
     int error;
 
-    if (kind == IO_PORTS) {
+    if (kind == IO_PORT) {
         return permit_ports(domain, first, last, allow);
     }
     error = range_set_change(&changed, &io->sets[kind], (struct range){ first, last }, allow);
@@ -170,13 +170,13 @@ bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint
     struct io_permissions *io = domain->io;
     bool permitted = first <= last;
 
-    if (kind != IO_PORTS) {
+    if (kind != IO_PORT) {
         spin_lock(&io->lock);
         permitted = range_set_has(&io->sets[kind], first, last);
         spin_unlock(&io->lock);
         return permitted;
     }
-    permitted = permitted && last < IO_PORT_LIMIT;
+    permitted = permitted && last < IO_PORTS;
     for (uint64_t port = first; permitted && port <= last; port++) {
         permitted = io_port_allowed(io, (unsigned int)port, 1);
     }

@@ -12,7 +12,7 @@
 
 #include "hypervisor/domain/domain.h"
 
-#define IO_PORT_LIMIT 65536u
+#define IO_PORTS 65536u
 
 /* Numbers, as sorted ranges that neither touch nor overlap. */
 struct range {
@@ -35,12 +35,12 @@ int must_check range_set_change(struct range_set *to, const struct range_set *fr
 bool range_set_has(const struct range_set *set, uint64_t first, uint64_t last); /* all of them */
 void range_set_free(struct range_set *set);
 
-enum io_kind { IO_FRAMES, IO_IRQS, IO_PORTS };
+enum io_kind { IO_FRAME, IO_IRQ, IO_PORT };
 
 struct io_permissions {
     _Atomic(uint8_t *) ports; /* a bit for each, 1 allows; NULL: none */
     struct spinlock lock;     /* RANK_DEVICE: the two sets */
-    struct range_set sets[2]; /* IO_FRAMES, IO_IRQS */
+    struct range_set sets[2]; /* IO_FRAME, IO_IRQ */
 
     /* Registers that select what a data port means, as the domain wrote them. */
     _Atomic uint32_t pci_address; /* 0xcf8 */
@@ -66,7 +66,7 @@ static inline bool io_port_allowed(const struct io_permissions *io, unsigned int
     const uint8_t *map = atomic_load_explicit(&io->ports, memory_order_acquire);
     unsigned int last = port + size - 1, bits;
 
-    if (unlikely(map == NULL) || unlikely(last >= IO_PORT_LIMIT)) {
+    if (unlikely(map == NULL) || unlikely(last >= IO_PORTS)) {
         return false;
     }
     bits = (unsigned int)__atomic_load_n(&map[port / 8], __ATOMIC_RELAXED) |

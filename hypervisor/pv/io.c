@@ -210,10 +210,10 @@ int pv_io_setup_control_domain(struct domain *domain)
         { PORT_PIC_SLAVE, PORT_PIC_SLAVE + 1 },   { PORT_PCI_ADDRESS, PORT_PCI_ADDRESS },
         { PORT_PCI_DATA, PORT_PCI_DATA + 3 },
     };
-    int error = io_permit(domain, IO_PORTS, 0, IO_PORT_LIMIT - 1, true);
+    int error = io_permit(domain, IO_PORT, 0, IO_PORTS - 1, true);
 
     for (unsigned int i = 0; i < ARRAY_SIZE(kept) && error == 0; i++) {
-        error = io_permit(domain, IO_PORTS, kept[i].first, kept[i].last, false);
+        error = io_permit(domain, IO_PORT, kept[i].first, kept[i].last, false);
     }
     return error;
 }

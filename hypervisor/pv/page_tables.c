@@ -51,7 +51,7 @@ static int cold_path hold_device(domid_t mapper, mfn_t frame)
     if (domain == NULL) {
         return -XEN_EINVAL;
     }
-    allowed = io_permitted(domain, IO_FRAMES, frame.number, frame.number);
+    allowed = io_permitted(domain, IO_FRAME, frame.number, frame.number);
     domain_put(domain);
     return allowed ? 0 : -XEN_EINVAL;
 }

@@ -96,8 +96,7 @@ int segments_adjust(uint64_t *descriptors)
 
 bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
-    return domain == guest && kind == IO_FRAMES && first == device_allowed &&
-           last == device_allowed;
+    return domain == guest && kind == IO_FRAME && first == device_allowed && last == device_allowed;
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */

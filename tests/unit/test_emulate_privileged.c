@@ -756,7 +756,7 @@ END_TEST
 START_TEST(a_domain_given_a_port_reaches_it_and_no_other)
 {
     fake_set_current(guest->vcpu[0]);
-    ck_assert_int_eq(io_permit(guest, IO_PORTS, 0x3f8, 0x3ff, true), 0);
+    ck_assert_int_eq(io_permit(guest, IO_PORT, 0x3f8, 0x3ff, true), 0);
     for (unsigned int port = 0x3f0; port < 0x410; port++) {
         for (unsigned int size = 1; size <= 4; size *= 2) {
             machine.accesses = 0;
@@ -776,7 +776,7 @@ START_TEST(the_cores_ports_are_kept_from_the_control_domain)
         ck_assert_uint_eq(pv_port_read(control, kept[i], 1), 0xff);
         pv_port_write(control, kept[i], 1, 0);
     }
-    ck_assert_int_eq(io_permit(control, IO_PORTS, 0x3f8, 0x3ff, false), 0);
+    ck_assert_int_eq(io_permit(control, IO_PORT, 0x3f8, 0x3ff, false), 0);
     ck_assert_uint_eq(pv_port_read(control, 0x3f8, 1), 0xff);
     ck_assert_uint_eq(machine.accesses, 0);
     /* Half of it kept: each byte for itself. */

@@ -104,55 +104,55 @@ END_TEST
 START_TEST(a_set_has_a_limit)
 {
     for (uint64_t i = 0; i < RANGE_SET_LIMIT; i++) {
-        ck_assert_int_eq(io_permit(domain, IO_FRAMES, 2 * i, 2 * i, true), 0);
+        ck_assert_int_eq(io_permit(domain, IO_FRAME, 2 * i, 2 * i, true), 0);
     }
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1000000, 1000000, true), -XEN_ENOSPC);
-    ck_assert(!io_permitted(domain, IO_FRAMES, 1000000, 1000000));
-    ck_assert(io_permitted(domain, IO_FRAMES, 2 * RANGE_SET_LIMIT - 2, 2 * RANGE_SET_LIMIT - 2));
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1, 1, true), 0); /* joins two */
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1000000, 1000000, true), 0);
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 5000, 6000, true), -XEN_ENOSPC);
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 1000000, 1000000, true), -XEN_ENOSPC);
+    ck_assert(!io_permitted(domain, IO_FRAME, 1000000, 1000000));
+    ck_assert(io_permitted(domain, IO_FRAME, 2 * RANGE_SET_LIMIT - 2, 2 * RANGE_SET_LIMIT - 2));
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 1, 1, true), 0); /* joins two */
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 1000000, 1000000, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 5000, 6000, true), -XEN_ENOSPC);
     /* Taking away can also make two of one. */
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 1, 1, false), -XEN_ENOSPC);
-    ck_assert(io_permitted(domain, IO_FRAMES, 0, 2));
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 1, 1, false), -XEN_ENOSPC);
+    ck_assert(io_permitted(domain, IO_FRAME, 0, 2));
 }
 END_TEST
 
 START_TEST(frames_and_lines_are_separate)
 {
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 16, 31, true), 0);
-    ck_assert_int_eq(io_permit(domain, IO_IRQS, 9, 9, true), 0);
-    ck_assert(io_permitted(domain, IO_FRAMES, 16, 31));
-    ck_assert(!io_permitted(domain, IO_FRAMES, 16, 32));
-    ck_assert(!io_permitted(domain, IO_IRQS, 16, 16));
-    ck_assert(io_permitted(domain, IO_IRQS, 9, 9));
-    ck_assert(!io_permitted(domain, IO_FRAMES, 9, 9));
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 20, 20, false), 0);
-    ck_assert(!io_permitted(domain, IO_FRAMES, 16, 31));
-    ck_assert(io_permitted(domain, IO_FRAMES, 21, 31));
-    ck_assert_int_eq(io_permit(domain, IO_IRQS, 0, UINT64_MAX, false), 0);
-    ck_assert(!io_permitted(domain, IO_IRQS, 9, 9));
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 16, 31, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_IRQ, 9, 9, true), 0);
+    ck_assert(io_permitted(domain, IO_FRAME, 16, 31));
+    ck_assert(!io_permitted(domain, IO_FRAME, 16, 32));
+    ck_assert(!io_permitted(domain, IO_IRQ, 16, 16));
+    ck_assert(io_permitted(domain, IO_IRQ, 9, 9));
+    ck_assert(!io_permitted(domain, IO_FRAME, 9, 9));
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 20, 20, false), 0);
+    ck_assert(!io_permitted(domain, IO_FRAME, 16, 31));
+    ck_assert(io_permitted(domain, IO_FRAME, 21, 31));
+    ck_assert_int_eq(io_permit(domain, IO_IRQ, 0, UINT64_MAX, false), 0);
+    ck_assert(!io_permitted(domain, IO_IRQ, 9, 9));
 }
 END_TEST
 
 START_TEST(ports_are_allowed_one_by_one)
 {
-    static bool model[IO_PORT_LIMIT + 4];
+    static bool model[IO_PORTS + 4];
 
     ck_assert(!io_port_allowed(domain->io, 0x60, 1));
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, IO_PORT_LIMIT - 1, false), 0);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 0, IO_PORTS - 1, false), 0);
     ck_assert_ptr_null(atomic_load(&domain->io->ports));
     for (unsigned int round = 0; round < 50; round++) {
-        uint64_t first = (uint64_t)random() % IO_PORT_LIMIT;
-        uint64_t last = MIN(first + (uint64_t)random() % 200, IO_PORT_LIMIT - UINT64_C(1));
+        uint64_t first = (uint64_t)random() % IO_PORTS;
+        uint64_t last = MIN(first + (uint64_t)random() % 200, IO_PORTS - UINT64_C(1));
         bool allow = random() % 3 != 0;
 
-        ck_assert_int_eq(io_permit(domain, IO_PORTS, first, last, allow), 0);
+        ck_assert_int_eq(io_permit(domain, IO_PORT, first, last, allow), 0);
         memset(&model[first], allow, last - first + 1);
     }
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0xfff8, 0xffff, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 0xfff8, 0xffff, true), 0);
     memset(&model[0xfff8], 1, 8);
-    for (unsigned int port = 0; port < IO_PORT_LIMIT; port++) {
+    for (unsigned int port = 0; port < IO_PORTS; port++) {
         require(io_port_allowed(domain->io, port, 1) == model[port]);
         require(io_port_allowed(domain->io, port, 2) == (model[port] && model[port + 1]));
         require(io_port_allowed(domain->io, port, 4) ==
@@ -165,22 +165,22 @@ END_TEST
 
 START_TEST(ranges_that_are_none_are_refused)
 {
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 5, 4, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, IO_PORT_LIMIT, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, UINT64_MAX, 0, true), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 0, UINT64_MAX, false), -XEN_EINVAL);
-    ck_assert_int_eq(io_permit(domain, IO_IRQS, 5, 4, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 5, 4, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 0, IO_PORTS, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, UINT64_MAX, 0, true), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 0, UINT64_MAX, false), -XEN_EINVAL);
+    ck_assert_int_eq(io_permit(domain, IO_IRQ, 5, 4, true), -XEN_EINVAL);
 }
 END_TEST
 
 static bool make_and_fill(void)
 {
     struct domain *other = fake_domain_new(2, 1, false);
-    bool done = io_permissions_create(other) == 0 && io_permit(other, IO_PORTS, 1, 2, true) == 0 &&
-                io_permit(other, IO_FRAMES, 1, 2, true) == 0 &&
-                io_permit(other, IO_FRAMES, 8, 9, true) == 0 &&
-                io_permit(other, IO_FRAMES, 1, 1, false) == 0 &&
-                io_permit(other, IO_IRQS, 3, 3, true) == 0;
+    bool done = io_permissions_create(other) == 0 && io_permit(other, IO_PORT, 1, 2, true) == 0 &&
+                io_permit(other, IO_FRAME, 1, 2, true) == 0 &&
+                io_permit(other, IO_FRAME, 8, 9, true) == 0 &&
+                io_permit(other, IO_FRAME, 1, 1, false) == 0 &&
+                io_permit(other, IO_IRQ, 3, 3, true) == 0;
 
     io_permissions_destroy(other);
     fake_domain_free(other);
@@ -195,12 +195,12 @@ END_TEST
 
 START_TEST(a_failed_change_changes_nothing)
 {
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 10, 20, true), 0);
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 10, 20, true), 0);
     fake_answers.fail_allocation = 1;
-    ck_assert_int_eq(io_permit(domain, IO_FRAMES, 12, 14, false), -XEN_ENOMEM);
-    ck_assert(io_permitted(domain, IO_FRAMES, 10, 20));
+    ck_assert_int_eq(io_permit(domain, IO_FRAME, 12, 14, false), -XEN_ENOMEM);
+    ck_assert(io_permitted(domain, IO_FRAME, 10, 20));
     fake_answers.fail_allocation = 1;
-    ck_assert_int_eq(io_permit(domain, IO_PORTS, 1, 1, true), -XEN_ENOMEM);
+    ck_assert_int_eq(io_permit(domain, IO_PORT, 1, 1, true), -XEN_ENOMEM);
     ck_assert(!io_port_allowed(domain->io, 1, 1));
 }
 END_TEST
