@@ -31,7 +31,7 @@ static inline void cpumask_remove(struct cpumask *mask, unsigned int cpu)
 
 static inline struct cpumask cpumask_and(const struct cpumask *a, const struct cpumask *b)
 {
-    struct cpumask both;
+    struct cpumask both = { { 0 } };
 
 #pragma GCC unroll 4
     for (unsigned int i = 0; i < ARRAY_SIZE(both.bits); i++) {
