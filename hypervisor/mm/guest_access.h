@@ -177,16 +177,20 @@ static always_inline int must_check copy_words_to_guest(uint64_t address, const 
     if (unlikely(!guest_address_ok(address) || !guest_address_ok(address + 8 * count - 1))) {
         return -XEN_EFAULT;
     }
+#ifdef PARAVANE_CORE
+    uint64_t left = count;
+
     guest_access_begin();
-#pragma GCC unroll 8
-    for (unsigned int i = 0; i < count; i++) {
-        guest_write_word(address + 8 * i, words[i], fault);
-    }
+    __asm__ volatile("1: rep movsq\n"
+                     "2:\n\t" EXTABLE("1b", "2b")
+                     : "+D"(address), "+S"(words), "+c"(left)
+                     :
+                     : "memory");
     guest_access_end();
-    return 0;
-fault:
-    guest_access_end();
-    return -XEN_EFAULT;
+    return guest_fault(left);
+#else
+    return guest_fault(raw_copy_to_guest(guest_pointer(void, address), words, 8 * count));
+#endif
 }
 
 #endif
