@@ -20,7 +20,7 @@
 #include "hypervisor/lib/printf.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
+#include "hypervisor/mm/page.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/pv/io.h"

@@ -14,7 +14,6 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
 
 #define BITMAP_LIMIT      65536u /* bits of a bitmap that is filled */
 #define POLICY_ROOM       80u    /* leaves told */

@@ -13,8 +13,8 @@
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
 
 #define LOG_PIECE     256u
 #define KEYS_LIMIT    64u

@@ -17,7 +17,7 @@
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/fpu.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 static void begin(struct domain *domain)
 {

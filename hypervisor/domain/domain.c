@@ -446,46 +446,21 @@ const struct cpumask *domain_dirty_cpus(domid_t owner)
 
 /* --- frames of a domain --- */
 
-static void list_page(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
-{
-    uint32_t number = (uint32_t)page_frame(page).number;
-
-    page->prev = 0;
-    page->next = domain->page_list;
-    if (page->next != 0) {
-        page_of(mfn(page->next))->prev = number;
-    }
-    domain->page_list = number;
-}
-
 static void unlist_page(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
 {
-    if (page->prev != 0) {
-        page_of(mfn(page->prev))->next = page->next;
-    } else if (domain->page_list == page_frame(page).number) {
-        domain->page_list = page->next;
-    } else {
-        domain->dying_pages = page->next;
-    }
-    if (page->next != 0) {
-        page_of(mfn(page->next))->prev = page->prev;
-    }
+    bool dying = domain->dying_pages == page_frame(page).number;
+
+    page_list_remove(dying ? &domain->dying_pages : &domain->page_list, page);
 }
 
 struct page *domain_visit_dying_page(struct domain *domain)
 {
-    struct page *page = NULL;
+    struct page *page;
 
     spin_lock(&domain->page_lock);
-    if (domain->page_list != 0) {
-        page = page_of(mfn(domain->page_list));
-        unlist_page(domain, page);
-        page->prev = 0;
-        page->next = domain->dying_pages;
-        if (page->next != 0) {
-            page_of(mfn(page->next))->prev = (uint32_t)page_frame(page).number;
-        }
-        domain->dying_pages = (uint32_t)page_frame(page).number;
+    page = page_list_pop(&domain->page_list);
+    if (page != NULL) {
+        page_list_push(&domain->dying_pages, page);
     }
     spin_unlock(&domain->page_lock);
     return page;
@@ -493,7 +468,7 @@ struct page *domain_visit_dying_page(struct domain *domain)
 
 static void adopt(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
 {
-    list_page(domain, page);
+    page_list_push(&domain->page_list, page);
     if (domain->pages++ == 0) {
         domain_get(domain);
     }

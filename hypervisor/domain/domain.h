@@ -11,20 +11,15 @@
 #ifndef HYPERVISOR_DOMAIN_DOMAIN_H
 #define HYPERVISOR_DOMAIN_DOMAIN_H
 
-#include "guest-pv-headers/arch-x86.h"
 #include "guest-pv-headers/callback.h"
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/vcpu.h"
-#include "guest-pv-headers/xen.h"
 #include "hypervisor/domain/hypercall.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/list.h"
-#include "hypervisor/lib/lock.h"
 #include "hypervisor/mm/page.h"
 #include "hypervisor/time/timer.h"
 #include "hypervisor/x86/percpu.h"
-
-#include <stdatomic.h>
 
 #define DOMAIN_LIMIT 0x7ff0u /* ids 0 to this less one; DOMID_FIRST_RESERVED */
 #define VCPU_LIMIT   8192u   /* of one domain */

@@ -14,8 +14,8 @@
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/sched/sched.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
 
 #define CLOSE_BATCH 64u /* ports closed before a preemption is looked for */
 

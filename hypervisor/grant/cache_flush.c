@@ -4,7 +4,7 @@
  * does not snoop.  The page is the caller's own, or one granted and in use.
  */
 #include "hypervisor/grant/internal.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #define CACHE_LINE 64u /* of every CPU of this architecture */
 

@@ -8,7 +8,7 @@
  */
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #define COPIES_BETWEEN_PREEMPTION 8u
 

@@ -8,8 +8,8 @@
  * mapper's CPUs once, and only then let the granter see its pages unused.
  */
 #include "hypervisor/grant/internal.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/pte.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 #define MAPS_BETWEEN_PREEMPTION 8u

@@ -8,7 +8,7 @@
  */
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #define RESERVED GNTTAB_NR_RESERVED_ENTRIES
 #define MARKS    ((uint64_t)(GTF_reading | GTF_writing))

@@ -9,7 +9,6 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/entry.h"
-#include "hypervisor/x86/softirq.h"
 
 /* Where a continuation's arguments go while a multicall is under way on this CPU. */
 struct continuation {

@@ -84,11 +84,10 @@ static long fetch(struct xen_mc_fetch *request)
 
 long hypercall_mca(uint64_t argument)
 {
-    struct xen_mc __guest *guest_request = guest_pointer(struct xen_mc, argument);
     struct xen_mc request;
     long result;
 
-    if (copy_from_guest(&request, (const struct xen_mc __guest *)guest_request) != 0) {
+    if (get_argument(&request, argument) != 0) {
         return -XEN_EFAULT;
     }
     if (request.interface_version != XEN_MCA_INTERFACE_VERSION) {
@@ -109,5 +108,5 @@ long hypercall_mca(uint64_t argument)
     default:
         return -XEN_EINVAL;
     }
-    return result == 0 ? copy_to_guest(guest_request, &request) : result;
+    return result == 0 ? put_argument(argument, &request) : result;
 }

@@ -11,9 +11,7 @@
 #include "hypervisor/grant/grant.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/softirq.h"
 
 #define COMMAND_BITS  6
 #define COMMAND_MASK  ((1u << COMMAND_BITS) - 1)
@@ -128,7 +126,7 @@ static long domain_quantity(uint64_t command, uint64_t argument)
     struct domain *domain;
     domid_t id;
     long result;
-    int error = copy_from_guest(&id, guest_pointer(const domid_t, argument));
+    int error = get_argument(&id, argument);
 
     domain = error != 0 ? NULL : domain_reach(id, &error);
     if (domain == NULL) {
@@ -158,18 +156,16 @@ static long machphys_mapping(uint64_t argument)
         .max_mfn = frame_limit - 1,
     };
 
-    return copy_to_guest(guest_pointer(struct xen_machphys_mapping, argument), &mapping);
+    return put_argument(argument, &mapping);
 }
 
 /* The first frame of each 2 MiB of the machine-to-physical table. */
 static long machphys_mfn_list(uint64_t argument)
 {
-    struct xen_machphys_mfn_list __guest *place =
-        guest_pointer(struct xen_machphys_mfn_list, argument);
     struct xen_machphys_mfn_list request;
     uint64_t size = frame_limit * sizeof(uint64_t), step = 0x200000;
     uint32_t i = 0;
-    int error = copy_from_guest(&request, (const struct xen_machphys_mfn_list __guest *)place);
+    int error = get_argument(&request, argument);
 
     for (uint64_t offset = 0; error == 0 && offset < size && i < request.max_extents;
          offset += step, i++) {
@@ -178,16 +174,13 @@ static long machphys_mfn_list(uint64_t argument)
         error = copy_to_guest(request.extent_start + i, &number);
     }
     request.nr_extents = i;
-    return error != 0 ? error : copy_to_guest(place, &request);
+    return error != 0 ? error : put_argument(argument, &request);
 }
 
 static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
 {
-    struct xen_memory_map __guest *place = guest_pointer(struct xen_memory_map, argument);
     struct xen_memory_map request;
-    int error = map == NULL
-                    ? -XEN_ENOSYS
-                    : copy_from_guest(&request, (const struct xen_memory_map __guest *)place);
+    int error = map == NULL ? -XEN_ENOSYS : get_argument(&request, argument);
 
     if (error != 0) {
         return error;
@@ -195,7 +188,7 @@ static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
     request.nr_entries = MIN(request.nr_entries, map->count);
     error = guest_fault(raw_copy_to_guest(request.buffer, map->entries,
                                           request.nr_entries * sizeof(map->entries[0])));
-    return error != 0 ? error : copy_to_guest(place, &request);
+    return error != 0 ? error : put_argument(argument, &request);
 }
 
 static long set_memory_map(uint64_t argument)
@@ -203,8 +196,7 @@ static long set_memory_map(uint64_t argument)
     struct xen_foreign_memory_map request;
     struct xen_memory_map_copy *map, *old;
     struct domain *domain;
-    int error =
-        copy_from_guest(&request, guest_pointer(const struct xen_foreign_memory_map, argument));
+    int error = get_argument(&request, argument);
 
     if (error != 0) {
         return error;
@@ -235,8 +227,7 @@ static long claim_pages(uint64_t argument)
 {
     struct xen_memory_reservation request;
     struct domain *domain;
-    int error =
-        copy_from_guest(&request, guest_pointer(const struct xen_memory_reservation, argument));
+    int error = get_argument(&request, argument);
 
     if (error != 0) {
         return error;
@@ -282,12 +273,10 @@ static long acquire_grant_frames(struct domain *domain,
 
 static long acquire_resource(uint64_t argument)
 {
-    struct xen_mem_acquire_resource __guest *place =
-        guest_pointer(struct xen_mem_acquire_resource, argument);
     struct xen_mem_acquire_resource request;
     struct domain *domain;
     long result;
-    int error = copy_from_guest(&request, (const struct xen_mem_acquire_resource __guest *)place);
+    int error = get_argument(&request, argument);
 
     if (error != 0 || request.pad != 0) {
         return error != 0 ? error : -XEN_EINVAL;
@@ -300,7 +289,7 @@ static long acquire_resource(uint64_t argument)
         result = -XEN_EOPNOTSUPP;
     } else if (guest_address(request.frame_list) == 0) {
         request.nr_frames = 64; /* asked how many there could be */
-        result = copy_to_guest(place, &request);
+        result = put_argument(argument, &request);
     } else {
         result = acquire_grant_frames(domain, &request);
     }
@@ -318,20 +307,8 @@ static long acquire_resource(uint64_t argument)
 
 struct chunk {
     unsigned int order; /* of the whole */
-    struct page **old;  /* 1 << order, stolen */
-    struct page **new;  /* extents of out.extent_order */
-    uint32_t old_count, new_count;
+    uint32_t old, new;  /* lists: of frames that are stolen, of extents of out.extent_order */
 };
-
-static void give_back(struct domain *domain, struct chunk *chunk, unsigned int out_order)
-{
-    for (uint32_t i = 0; i < chunk->old_count; i++) {
-        domain_give_page(domain, chunk->old[i]);
-    }
-    for (uint32_t i = 0; i < chunk->new_count; i++) {
-        heap_free_frames(chunk->new[i], out_order);
-    }
-}
 
 static int steal_chunk(struct domain *domain, const struct xen_memory_exchange *request,
                        uint64_t index, struct chunk *chunk)
@@ -352,7 +329,7 @@ static int steal_chunk(struct domain *domain, const struct xen_memory_exchange *
             if (!frame_valid(frame) || !domain_steal_page(domain, page_of(frame))) {
                 return -XEN_EINVAL;
             }
-            chunk->old[chunk->old_count++] = page_of(frame);
+            page_list_push(&chunk->old, page_of(frame));
         }
     }
     return 0;
@@ -361,15 +338,14 @@ static int steal_chunk(struct domain *domain, const struct xen_memory_exchange *
 static int allocate_chunk(const struct xen_memory_exchange *request, struct chunk *chunk)
 {
     unsigned int order = request->out.extent_order;
-    unsigned int bits = XENMEMF_get_address_bits(request->out.mem_flags);
-    uint32_t extents = 1u << (chunk->order - order);
 
-    for (uint32_t i = 0; i < extents; i++) {
-        chunk->new[i] = heap_frames(order, bits == 0 ? HEAP_ANY_ADDRESS : bits);
-        if (chunk->new[i] == NULL) {
+    for (uint32_t i = 0; i < 1u << (chunk->order - order); i++) {
+        struct page *first = heap_frames(order, address_bits(request->out.mem_flags));
+
+        if (first == NULL) {
             return -XEN_ENOMEM;
         }
-        chunk->new_count++;
+        page_list_push(&chunk->new, first);
     }
     return 0;
 }
@@ -379,27 +355,28 @@ static int hand_over(struct domain *domain, const struct xen_memory_exchange *re
                      uint64_t index, struct chunk *chunk)
 {
     unsigned int order = request->out.extent_order;
+    xen_pfn_t __guest *place = request->out.extent_start + (index << (chunk->order - order));
+    struct page *page;
     int error = 0;
 
-    for (uint32_t i = 0; i < chunk->new_count; i++) {
-        xen_pfn_t __guest *place = request->out.extent_start + index * chunk->new_count + i;
+    for (; (page = page_list_pop(&chunk->new)) != NULL; place++) {
         xen_pfn_t number = 0;
 
         if (copy_from_guest(&number, (const xen_pfn_t __guest *)place) != 0) {
             error = -XEN_EFAULT;
         }
         for (uint64_t j = 0; j < UINT64_C(1) << order; j++) {
-            domain_give_page(domain, chunk->new[i] + j);
-            m2p_set(page_frame(chunk->new[i] + j), pfn(number + j));
+            domain_give_page(domain, page + j);
+            m2p_set(page_frame(page + j), pfn(number + j));
         }
-        number = page_frame(chunk->new[i]).number;
+        number = page_frame(page).number;
         if (copy_to_guest(place, &number) != 0) {
             error = -XEN_EFAULT;
         }
     }
-    for (uint32_t i = 0; i < chunk->old_count; i++) {
-        m2p_set(page_frame(chunk->old[i]), pfn(M2P_NONE));
-        heap_free_frames(chunk->old[i], 0);
+    while ((page = page_list_pop(&chunk->old)) != NULL) {
+        m2p_set(page_frame(page), pfn(M2P_NONE));
+        heap_free_frames(page, 0);
     }
     return error;
 }
@@ -407,30 +384,34 @@ static int hand_over(struct domain *domain, const struct xen_memory_exchange *re
 static int exchange_chunk(struct domain *domain, const struct xen_memory_exchange *request,
                           uint64_t index, struct chunk *chunk)
 {
-    int error;
+    struct page *page;
+    int error = steal_chunk(domain, request, index, chunk);
 
-    chunk->old_count = 0;
-    chunk->new_count = 0;
-    error = steal_chunk(domain, request, index, chunk);
     if (error == 0) {
         error = allocate_chunk(request, chunk);
     }
     if (error == 0 && domain_is_dying(domain)) {
         error = -XEN_EINVAL;
     }
-    if (error != 0) {
-        give_back(domain, chunk, request->out.extent_order);
-        return error;
+    if (error == 0) {
+        return hand_over(domain, request, index, chunk);
     }
-    return hand_over(domain, request, index, chunk);
+    while ((page = page_list_pop(&chunk->old)) != NULL) {
+        domain_give_page(domain, page);
+    }
+    while ((page = page_list_pop(&chunk->new)) != NULL) {
+        heap_free_frames(page, request->out.extent_order);
+    }
+    return error;
 }
 
-static int check(const struct xen_memory_exchange *request, bool privileged)
+static int check(const struct xen_memory_exchange *request, const struct domain *domain)
 {
-    unsigned int limit = privileged ? ORDER_LIMIT_CONTROL : ORDER_LIMIT_GUEST;
+    unsigned int limit = domain->privileged ? ORDER_LIMIT_CONTROL : ORDER_LIMIT_GUEST;
     const struct xen_memory_reservation *in = &request->in, *out = &request->out;
 
-    if (in->extent_order > limit || out->extent_order > limit) {
+    if (in->extent_order > limit || out->extent_order > limit ||
+        (in->domid != DOMID_SELF && in->domid != domain->id)) { /* nobody's memory but its own */
         return -XEN_EPERM;
     }
     if (in->nr_extents > UINT64_MAX >> (in->extent_order + 6) ||
@@ -443,25 +424,29 @@ static int check(const struct xen_memory_exchange *request, bool privileged)
 }
 
 static long exchange_all(struct domain *domain, struct xen_memory_exchange *request,
-                         uint64_t argument, struct chunk *chunk)
+                         uint64_t argument)
 {
-    struct xen_memory_exchange __guest *place = guest_pointer(struct xen_memory_exchange, argument);
-    unsigned int extents_shift = chunk->order - request->in.extent_order;
+    struct chunk chunk = { .order = MAX(request->in.extent_order, request->out.extent_order) };
+    unsigned int extents_shift = chunk.order - request->in.extent_order;
     uint64_t first = request->nr_exchanged >> extents_shift;
     uint64_t chunks = request->in.nr_extents >> extents_shift;
     int error = 0;
 
+    if (chunks << extents_shift != request->in.nr_extents) {
+        return -XEN_EINVAL;
+    }
     for (uint64_t i = first; i < chunks && error == 0; i++) {
         if (i > first && preempt_pending()) {
             error = -XEN_ERESTART;
             break;
         }
-        error = exchange_chunk(domain, request, i, chunk);
+        error = exchange_chunk(domain, request, i, &chunk);
         if (error == 0) {
             request->nr_exchanged = (i + 1) << extents_shift;
         }
     }
-    if (copy_to_guest((xen_ulong_t __guest *)&place->nr_exchanged, &request->nr_exchanged) != 0) {
+    if (put_argument(argument + offsetof(struct xen_memory_exchange, nr_exchanged),
+                     &request->nr_exchanged) != 0) {
         return -XEN_EFAULT;
     }
     if (error == -XEN_ERESTART) {
@@ -473,34 +458,12 @@ static long exchange_all(struct domain *domain, struct xen_memory_exchange *requ
 static long exchange(uint64_t argument)
 {
     struct xen_memory_exchange request;
-    struct domain *domain = current->domain;
-    struct chunk chunk;
-    long result =
-        copy_from_guest(&request, guest_pointer(const struct xen_memory_exchange, argument));
+    long result = get_argument(&request, argument);
 
     if (result == 0) {
-        result = check(&request, domain->privileged);
+        result = check(&request, current->domain);
     }
-    if (result != 0) {
-        return result;
-    }
-    if (request.in.domid != DOMID_SELF && request.in.domid != domain->id) {
-        return -XEN_EPERM; /* nobody exchanges another's memory */
-    }
-
-    chunk.order = MAX(request.in.extent_order, request.out.extent_order);
-    if ((request.in.nr_extents & ((UINT64_C(1) << (chunk.order - request.in.extent_order)) - 1)) !=
-        0) {
-        return -XEN_EINVAL;
-    }
-    chunk.old = heap_alloc(sizeof(struct page *) << chunk.order);
-    chunk.new = heap_alloc(sizeof(struct page *) << chunk.order);
-    result = chunk.old == NULL || chunk.new == NULL
-                 ? -XEN_ENOMEM
-                 : exchange_all(domain, &request, argument, &chunk);
-    heap_free(chunk.old);
-    heap_free(chunk.new);
-    return result;
+    return result != 0 ? result : exchange_all(current->domain, &request, argument);
 }
 
 long hypercall_memory_op(uint64_t command, uint64_t argument)
@@ -542,8 +505,7 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     case XENMEM_add_to_physmap_batch:
     case XENMEM_remove_from_physmap:
         /* A PV guest keeps its own physical map. */
-        return copy_from_guest(&id, guest_pointer(const domid_t, argument)) != 0 ? -XEN_EFAULT
-                                                                                 : -XEN_EACCES;
+        return get_argument(&id, argument) != 0 ? -XEN_EFAULT : -XEN_EACCES;
     case XENMEM_get_vnumainfo:
         return -XEN_EOPNOTSUPP;
     default:

@@ -9,7 +9,6 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/x86/panic_dump.h"
-#include "hypervisor/x86/softirq.h"
 
 #define ABI_VERSION ((4 << 16) | 17) /* docs/architecture.md, D1 */
 
@@ -33,7 +32,7 @@ static long compile_info(uint64_t argument)
         .compile_date = "reproducible build",
     };
 
-    return copy_to_guest(guest_pointer(struct xen_compile_info, argument), &info);
+    return put_argument(argument, &info);
 }
 
 static uint32_t features(const struct domain *domain)
@@ -53,9 +52,8 @@ static uint32_t features(const struct domain *domain)
 
 static long get_features(uint64_t argument)
 {
-    struct xen_feature_info __guest *place = guest_pointer(struct xen_feature_info, argument);
     struct xen_feature_info info;
-    int error = copy_from_guest(&info, (const struct xen_feature_info __guest *)place);
+    int error = get_argument(&info, argument);
 
     if (error != 0) {
         return error;
@@ -64,7 +62,7 @@ static long get_features(uint64_t argument)
         return -XEN_EINVAL;
     }
     info.submap = features(current->domain);
-    return copy_to_guest(place, &info);
+    return put_argument(argument, &info);
 }
 
 static long get_build_id(uint64_t argument)
@@ -81,7 +79,7 @@ static long get_build_id(uint64_t argument)
     if (argument == 0) {
         return (long)size;
     }
-    error = copy_from_guest(&room, guest_pointer(const uint32_t, argument));
+    error = get_argument(&room, argument);
     if (error != 0) {
         return error;
     }
@@ -111,7 +109,7 @@ long hypercall_xen_version(uint64_t command, uint64_t argument)
     case XENVER_changeset:
         return give_text(argument, "unavailable", XEN_CHANGESET_INFO_LEN);
     case XENVER_platform_parameters:
-        return copy_to_guest(guest_pointer(struct xen_platform_parameters, argument), &parameters);
+        return put_argument(argument, &parameters);
     case XENVER_get_features:
         return get_features(argument);
     case XENVER_pagesize:
@@ -154,7 +152,7 @@ long hypercall_vm_assist(uint64_t command, uint64_t type)
 long hypercall_physdev_op_compat(uint64_t argument)
 {
     uint32_t command;
-    int error = copy_from_guest(&command, guest_pointer(const uint32_t, argument));
+    int error = get_argument(&command, argument);
 
     if (error != 0) {
         return error;

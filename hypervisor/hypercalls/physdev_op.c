@@ -10,7 +10,6 @@
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/mm/guest_access.h"
-#include "hypervisor/pv/io.h"
 #include "hypervisor/pv/pirq.h"
 
 #define VERSION_REGISTER 0x01u /* of an I/O APIC */

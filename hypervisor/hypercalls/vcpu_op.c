@@ -30,7 +30,7 @@ static long initialise(struct vcpu *vcpu, uint64_t argument)
     if (context == NULL) {
         return -XEN_ENOMEM;
     }
-    error = copy_from_guest(context, guest_pointer(const struct vcpu_guest_context, argument));
+    error = get_argument(context, argument);
     if (error == 0) {
         error = pv_vcpu_initialise(vcpu, context);
     }
@@ -88,8 +88,7 @@ static long down(struct vcpu *vcpu)
 static long register_runstate(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_runstate_memory_area area;
-    long error = copy_from_guest(
-        &area, guest_pointer(const struct vcpu_register_runstate_memory_area, argument));
+    long error = get_argument(&area, argument);
 
     return error != 0 ? error : vcpu_time_register_runstate(vcpu, area.addr.p);
 }
@@ -97,8 +96,7 @@ static long register_runstate(struct vcpu *vcpu, uint64_t argument)
 static long set_periodic(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_set_periodic_timer set;
-    long error =
-        copy_from_guest(&set, guest_pointer(const struct vcpu_set_periodic_timer, argument));
+    long error = get_argument(&set, argument);
 
     return error != 0 ? error : vcpu_time_set_periodic(vcpu, set.period_ns);
 }
@@ -106,8 +104,7 @@ static long set_periodic(struct vcpu *vcpu, uint64_t argument)
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_set_singleshot_timer set;
-    long error =
-        copy_from_guest(&set, guest_pointer(const struct vcpu_set_singleshot_timer, argument));
+    long error = get_argument(&set, argument);
 
     return error != 0 ? error : vcpu_time_set_singleshot(vcpu, set.timeout_abs_ns, set.flags);
 }
@@ -115,8 +112,7 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 static long register_info(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_vcpu_info place;
-    long error =
-        copy_from_guest(&place, guest_pointer(const struct vcpu_register_vcpu_info, argument));
+    long error = get_argument(&place, argument);
 
     if (error == 0) {
         error = vcpu_info_register(vcpu, place.mfn, place.offset);
@@ -147,14 +143,13 @@ static long get_physid(struct vcpu *vcpu, uint64_t argument)
         return -XEN_EINVAL;
     }
     id.phys_id = cpus[cpu].apic_id | ((uint64_t)cpus[cpu].acpi_id << 32);
-    return copy_to_guest(guest_pointer(struct vcpu_get_physid, argument), &id);
+    return put_argument(argument, &id);
 }
 
 static long register_clock(struct vcpu *vcpu, uint64_t argument)
 {
     struct vcpu_register_time_memory_area area;
-    long error = copy_from_guest(
-        &area, guest_pointer(const struct vcpu_register_time_memory_area, argument));
+    long error = get_argument(&area, argument);
 
     return error != 0 ? error : vcpu_time_register_clock(vcpu, area.addr.p);
 }

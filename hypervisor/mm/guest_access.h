@@ -69,6 +69,12 @@ static inline int must_check guest_fault(size_t left)
 /* A hypercall argument as a guest pointer to a type. */
 #define guest_pointer(type, argument) ((type __guest *)(uintptr_t)(argument))
 
+/* What lies at the address a hypercall has as argument, of the type of *to or *from: as above. */
+#define get_argument(to, argument) \
+    guest_fault(raw_copy_from_guest((to), guest_pointer(const void, (argument)), sizeof(*(to))))
+#define put_argument(argument, from) \
+    guest_fault(raw_copy_to_guest(guest_pointer(void, (argument)), (from), sizeof(*(from))))
+
 #ifdef PARAVANE_CORE
 /* The operand of a single access, for the assembler to form the address. */
 #define guest_word(address) (*(volatile uint64_t *)(uintptr_t)(address))

@@ -43,29 +43,6 @@ static uint64_t number_of(const struct page *page)
     return page_frame(page).number;
 }
 
-/* The heap's lists are linked through struct page; the head is a frame number. */
-static void list_push(uint32_t *head, struct page *page)
-{
-    page->prev = NO_FRAME;
-    page->next = *head;
-    if (*head != NO_FRAME) {
-        page_at(*head)->prev = (uint32_t)number_of(page);
-    }
-    *head = (uint32_t)number_of(page);
-}
-
-static void list_take(uint32_t *head, const struct page *page)
-{
-    if (page->prev != NO_FRAME) {
-        page_at(page->prev)->next = page->next;
-    } else {
-        *head = page->next;
-    }
-    if (page->next != NO_FRAME) {
-        page_at(page->next)->prev = page->prev;
-    }
-}
-
 static uint64_t free_mark(bool clean)
 {
     return PAGE_REF_FREE | (clean ? PAGE_REF_CLEAN : 0) | page_ref_owner_bits(OWNER_NONE);
@@ -76,13 +53,13 @@ static void block_insert(struct page *block, unsigned int order, bool clean)
     dirty_blocks += clean ? 0 : 1;
     atomic_store_explicit(&block->refs, free_mark(clean), memory_order_relaxed);
     atomic_store_explicit(&block->use, order, memory_order_relaxed);
-    list_push(&free_blocks[zone_of(number_of(block))][clean][order], block);
+    page_list_push(&free_blocks[zone_of(number_of(block))][clean][order], block);
 }
 
 static void block_remove(struct page *block, unsigned int order, bool clean)
 {
     dirty_blocks -= clean ? 0 : 1;
-    list_take(&free_blocks[zone_of(number_of(block))][clean][order], block);
+    page_list_remove(&free_blocks[zone_of(number_of(block))][clean][order], block);
     atomic_store_explicit(&block->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
 }
 
@@ -270,8 +247,6 @@ static struct page *allocate(unsigned int order, unsigned int address_bits, bool
             page_clear(page_address(page));
         }
         atomic_store_explicit(&page->use, 0, memory_order_relaxed);
-        page->next = NO_FRAME;
-        page->prev = NO_FRAME;
         atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_CORE) | 1,
                               memory_order_relaxed);
     }
@@ -423,7 +398,7 @@ static void *object_alloc(unsigned int class)
             spin_unlock(&object_lock);
             return NULL;
         }
-        list_push(&partial_slabs[class], slab);
+        page_list_push(&partial_slabs[class], slab);
     }
     slab = page_at(partial_slabs[class]);
     object = (uint8_t *)page_address(slab) + slab->tlb_stamp - 1;
@@ -431,7 +406,7 @@ static void *object_alloc(unsigned int class)
     slab->tlb_stamp = next;
     slab->use++;
     if (next == NO_OBJECT) {
-        list_take(&partial_slabs[class], slab);
+        page_list_remove(&partial_slabs[class], slab);
     }
     spin_unlock(&object_lock);
     memset(object, 0, size);
@@ -449,13 +424,13 @@ static void object_free(struct page *slab, uint8_t *object)
     next = slab->tlb_stamp;
     memcpy(object, &next, sizeof(next));
     if (next == NO_OBJECT) {
-        list_push(&partial_slabs[class], slab);
+        page_list_push(&partial_slabs[class], slab);
     }
     slab->tlb_stamp = offset + 1;
     slab->use--;
     empty = (slab->use & IN_USE_MASK) == 0;
     if (empty) {
-        list_take(&partial_slabs[class], slab);
+        page_list_remove(&partial_slabs[class], slab);
     }
     spin_unlock(&object_lock);
     if (empty) {

@@ -6,7 +6,6 @@
 
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page_type.h"
 
 uint64_t frame_limit;

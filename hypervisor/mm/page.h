@@ -13,11 +13,9 @@
 #define HYPERVISOR_MM_PAGE_H
 
 #include "guest-pv-headers/xen.h"
-#include "hypervisor/lib/frame.h"
+#include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/x86/address_space.h"
-
-#include <stdatomic.h>
 
 /* 32 bytes, so that index and pointer turn into each other by a shift. */
 struct page {
@@ -86,6 +84,28 @@ static inline void *page_address(const struct page *page)
 }
 
 /*
+ * The machine-to-physical table: for each frame, the number its owner knows it by.
+ * Guests read it directly (read-only) at its ABI address.
+ */
+#define M2P_NONE UINT64_MAX /* the frame has no number: free, or the core's */
+
+#ifdef PARAVANE_CORE
+#define m2p_table ((uint64_t *)M2P_START)
+#else
+extern uint64_t *m2p_table;      /* tests/fake */
+#endif
+
+static inline void m2p_set(mfn_t frame, pfn_t number)
+{
+    write_once(m2p_table[frame.number], number.number);
+}
+
+static inline pfn_t m2p_get(mfn_t frame)
+{
+    return pfn(read_once(m2p_table[frame.number]));
+}
+
+/*
  * A reference to a frame that belongs to `owner`; false if it does not, or has
  * no reference now, or has too many.
  */
@@ -131,6 +151,41 @@ static inline void page_put(struct page *page)
 
 /* Drop the owner's own reference (once); false if that was done before. */
 bool page_disown(struct page *page);
+
+/* Lists linked through struct page; the head is the number of the first frame, 0 of an empty one.
+ */
+static inline void page_list_push(uint32_t *head, struct page *page)
+{
+    page->prev = 0;
+    page->next = *head;
+    *head = (uint32_t)page_frame(page).number;
+    if (page->next != 0) {
+        page_of(mfn(page->next))->prev = *head;
+    }
+}
+
+static inline void page_list_remove(uint32_t *head, const struct page *page)
+{
+    if (page->prev != 0) {
+        page_of(mfn(page->prev))->next = page->next;
+    } else {
+        *head = page->next;
+    }
+    if (page->next != 0) {
+        page_of(mfn(page->next))->prev = page->prev;
+    }
+}
+
+/* The first, taken out; NULL of an empty list. */
+static inline struct page *page_list_pop(uint32_t *head)
+{
+    struct page *page = *head == 0 ? NULL : page_of(mfn(*head));
+
+    if (page != NULL) {
+        page_list_remove(head, page);
+    }
+    return page;
+}
 
 /*
  * Lend a frame of the core (an allocated frame, say of a shared info page) to a

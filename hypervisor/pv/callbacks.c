@@ -4,8 +4,7 @@
  */
 #include "guest-pv-headers/nmi.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/mm/guest_access.h"
-#include "hypervisor/pv/emulate_privileged.h"
+#include "hypervisor/pv/emulate.h"
 
 long hypercall_set_trap_table(uint64_t traps)
 {
@@ -70,19 +69,16 @@ long hypercall_callback_op(uint64_t operation, uint64_t argument)
 {
     struct callback_register wanted;
     struct callback_unregister unwanted;
-    int error;
 
     switch (operation) {
     case CALLBACKOP_register:
-        error = copy_from_guest(&wanted, guest_pointer(const struct callback_register, argument));
-        return error != 0 ? error
-                          : set_callback(wanted.type, wanted.address,
-                                         (wanted.flags & CALLBACKF_mask_events) != 0);
+        return get_argument(&wanted, argument) != 0
+                   ? -XEN_EFAULT
+                   : set_callback(wanted.type, wanted.address,
+                                  (wanted.flags & CALLBACKF_mask_events) != 0);
     case CALLBACKOP_unregister:
-        error =
-            copy_from_guest(&unwanted, guest_pointer(const struct callback_unregister, argument));
-        if (error != 0) {
-            return error;
+        if (get_argument(&unwanted, argument) != 0) {
+            return -XEN_EFAULT;
         }
         if (unwanted.type == CALLBACKTYPE_event || unwanted.type == CALLBACKTYPE_failsafe ||
             unwanted.type == CALLBACKTYPE_syscall) {
@@ -112,12 +108,12 @@ long hypercall_fpu_taskswitch(uint64_t set)
 long hypercall_nmi_op(uint64_t operation, uint64_t argument)
 {
     struct xennmi_callback callback;
-    int error;
 
     switch (operation) {
     case XENNMI_register_callback:
-        error = copy_from_guest(&callback, guest_pointer(const struct xennmi_callback, argument));
-        return error != 0 ? error : set_callback(CALLBACKTYPE_nmi, callback.handler_address, false);
+        return get_argument(&callback, argument) != 0
+                   ? -XEN_EFAULT
+                   : set_callback(CALLBACKTYPE_nmi, callback.handler_address, false);
     case XENNMI_unregister_callback:
         return set_callback(CALLBACKTYPE_nmi, 0, false);
     default:

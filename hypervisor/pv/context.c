@@ -10,15 +10,13 @@
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/debug_registers.h"
-#include "hypervisor/pv/emulate_privileged.h"
+#include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
-#include "hypervisor/x86/extable.h"
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 /* load_xs() is false, and the selector null, if the guest's tables have no such segment. */

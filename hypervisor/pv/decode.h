@@ -9,7 +9,6 @@
 #ifndef HYPERVISOR_PV_DECODE_H
 #define HYPERVISOR_PV_DECODE_H
 
-#include "hypervisor/lib/types.h"
 #include "hypervisor/x86/regs.h"
 
 #define INSTRUCTION_LIMIT 15u /* bytes; a longer one is #GP on the CPU, too */

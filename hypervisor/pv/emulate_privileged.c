@@ -7,14 +7,12 @@
  * faulted: another vCPU may have changed it since, so every right is checked
  * here again.
  */
-#include "hypervisor/pv/emulate_privileged.h"
 
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/debug_registers.h"
-#include "hypervisor/pv/guest_code.h"
+#include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/mmu.h"
-#include "hypervisor/pv/msr.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/x86/features.h"

@@ -6,13 +6,11 @@
  * The entry may change while we compute, by the CPU (accessed, dirty) or by
  * another vCPU; so it is exchanged only if it is still what we computed from.
  */
-#include "hypervisor/pv/emulate_pt_write.h"
 
 #include "hypervisor/lib/log.h"
+#include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/entry_apply.h"
-#include "hypervisor/pv/guest_code.h"
 #include "hypervisor/pv/page_tables.h"
-#include "hypervisor/x86/cpu.h"
 
 #define FLAG_ZERO UINT64_C(0x040)
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every emulated instruction starts and ends with: see guest_code.h.
+ * What every emulated instruction starts and ends with: see emulate.h.
  */
-#include "hypervisor/pv/guest_code.h"
+#include "hypervisor/pv/emulate.h"
 
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
-#include "hypervisor/x86/cpu.h"
 
 #define DR6_SINGLE_STEP UINT64_C(0x4000)
 

@@ -5,10 +5,8 @@
 #ifndef HYPERVISOR_PV_MMU_H
 #define HYPERVISOR_PV_MMU_H
 
-#include "guest-pv-headers/errno.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/page_tables.h"
-#include "hypervisor/x86/percpu.h"
 
 /* In the count of a call that is continued: it was preempted (the core's own convention). */
 #define MMU_UPDATE_PREEMPTED UINT64_C(0x80000000)
@@ -26,9 +24,8 @@ static inline int must_check mmu_batch_begin(struct mmu_batch *batch, uint32_t *
 
     batch->count = (uint32_t)batch->count & ~MMU_UPDATE_PREEMPTED;
     *done = 0;
-    return likely(!continued) || batch->done_address == 0
-               ? 0
-               : copy_from_guest(done, guest_pointer(const uint32_t, batch->done_address));
+    return likely(!continued) || batch->done_address == 0 ? 0
+                                                          : get_argument(done, batch->done_address);
 }
 
 /* Must request i wait?  What an earlier call left unfinished comes first; so will what this did. */
@@ -41,8 +38,7 @@ static inline bool mmu_batch_held_up(uint64_t i)
 static inline long mmu_batch_end(const struct mmu_batch *batch, int error, uint64_t i, size_t size,
                                  uint32_t done)
 {
-    if (batch->done_address != 0 &&
-        copy_to_guest(guest_pointer(uint32_t, batch->done_address), &done) != 0) {
+    if (batch->done_address != 0 && put_argument(batch->done_address, &done) != 0) {
         error = -XEN_EFAULT;
     }
     if (unlikely(error == -XEN_ERESTART)) {

@@ -4,9 +4,7 @@
  */
 #include "hypervisor/pv/mmu.h"
 
-#include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page_type.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 #define PREEMPT_INTERVAL 16u /* updates between two looks at pending work */

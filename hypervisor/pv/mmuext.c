@@ -7,7 +7,6 @@
 #include "hypervisor/pv/mmu.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 int mmu_flush_vcpus(const struct domain *domain, const uint64_t __guest *bitmap,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which model-specific registers a PV guest's kernel may touch: see msr.h.
+ * Which model-specific registers a PV guest's kernel may touch, and what it
+ * then sees.  What is not in the table is #GP.  The bases of fs and gs are the
+ * hardware's while a vCPU is loaded; emulate_privileged.c reads the hot one itself.
  *
  * Numbers: Intel SDM volume 4; AMD BKDG and APM volume 2, appendix A.
  */
-#include "hypervisor/pv/msr.h"
+#include "hypervisor/pv/emulate.h"
 
 #include "hypervisor/pv/hypercall_page.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 
 enum reading {

@@ -14,7 +14,6 @@
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
-#include "hypervisor/x86/softirq.h"
 
 /* Allow-lists: a bit nobody thought of is refused. */
 #define FLAGS_ANY                                                                           \

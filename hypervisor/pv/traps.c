@@ -8,13 +8,10 @@
 #include "hypervisor/pv/traps.h"
 
 #include "hypervisor/lib/string.h"
-#include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/context.h"
-#include "hypervisor/pv/emulate_privileged.h"
-#include "hypervisor/pv/emulate_pt_write.h"
+#include "hypervisor/pv/emulate.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/selectors.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 
 #define HAS_ERROR_CODE                                                               \

@@ -6,7 +6,6 @@
 #define HYPERVISOR_PV_TRAPS_H
 
 #include "hypervisor/domain/domain.h"
-#include "hypervisor/x86/regs.h"
 
 /*
  * Make the guest handle an exception when it is returned to; an error code is

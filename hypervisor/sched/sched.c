@@ -23,8 +23,8 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/entry.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
 
 #define SLICE_NS       UINT64_C(5000000) /* how long one runs while others wait */
 #define AHEAD_NS       UINT64_C(1000000) /* who is that much ahead gives way to a waking vCPU */

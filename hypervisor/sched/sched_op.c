@@ -9,7 +9,7 @@
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/sched/vcpu_sched.h"
 #include "hypervisor/time/clock.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #define POLL_PORTS_LIMIT 128u
 

@@ -14,7 +14,7 @@
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #define NOT_PROGRAMMED 0
 

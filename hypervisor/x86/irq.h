@@ -11,7 +11,6 @@
 #define HYPERVISOR_X86_IRQ_H
 
 #include "hypervisor/lib/lock.h"
-#include "hypervisor/lib/types.h"
 
 #define IRQ_LINE_LIMIT 1024u
 #define IRQ_GSI_LIMIT  512u

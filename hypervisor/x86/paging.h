@@ -5,7 +5,6 @@
 #ifndef HYPERVISOR_X86_PAGING_H
 #define HYPERVISOR_X86_PAGING_H
 
-#include "hypervisor/lib/frame.h"
 #include "hypervisor/x86/pte.h"
 
 #define CORE_RO     (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL | PTE_NO_EXECUTE)

@@ -15,13 +15,14 @@
 #ifndef HYPERVISOR_X86_PERCPU_H
 #define HYPERVISOR_X86_PERCPU_H
 
-#include "hypervisor/lib/types.h"
 #include "hypervisor/x86/address_space.h"
 #include "hypervisor/x86/regs.h"
 
+#include <stdatomic.h>
+
 struct vcpu;
 
-/* Work to be done before this CPU returns to a guest (x86/softirq.h). */
+/* Work to be done before this CPU returns to a guest or idles. */
 enum softirq {
     SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
     SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run      */
@@ -63,5 +64,36 @@ static inline unsigned int cpu_id(void)
 
 /* The cpu_info of any CPU that was started. */
 struct cpu_info *cpu_info_of(unsigned int cpu);
+
+/* --- soft interrupts (x86/softirq.c) --- */
+
+/* Ask this CPU. */
+static inline void softirq_raise(enum softirq which)
+{
+    atomic_fetch_or_explicit(&this_cpu()->softirq_pending, 1u << which, memory_order_relaxed);
+}
+
+/* Ask any CPU; it is interrupted if it is another one. */
+void softirq_raise_on(unsigned int cpu, enum softirq which);
+
+static inline bool softirq_pending(void)
+{
+    return atomic_load_explicit(&this_cpu()->softirq_pending, memory_order_relaxed) != 0;
+}
+
+/* Say who does the work; once for each kind, at boot. */
+void softirq_register(enum softirq which, void (*handler)(void));
+
+/* Do what is pending.  May switch `current`: call it with nothing in hand. */
+void softirq_run(void);
+
+/* Nothing to do: wait in HLT for an interrupt, or until something is pending. */
+void softirq_wait(void);
+
+/*
+ * For long operations: let interrupts in and tell whether the operation should
+ * stop and be continued later.  Call it with no lock held.
+ */
+bool preempt_pending(void);
 
 #endif

@@ -5,7 +5,7 @@
  * Whoever leaves the core (to a guest, to HLT) looks with interrupts off, so a
  * bit raised before, or by an interrupt after that, is never overlooked.
  */
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/cpu.h"

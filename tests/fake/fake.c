@@ -15,7 +15,6 @@
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
 #include "hypervisor/mm/page.h"
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/sched/sched.h"
@@ -24,7 +23,7 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 

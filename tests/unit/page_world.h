@@ -21,7 +21,6 @@
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/percpu.h"
-#include "hypervisor/x86/softirq.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"

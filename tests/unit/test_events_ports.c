@@ -3,7 +3,7 @@
  * hypervisor/event/event.c: how ports come, what they are, and how they go.
  * Error numbers are those Debian's Xen 4.17 gives.
  */
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 #include "tests/unit/events_world.h"
 
 START_TEST(ports_are_given_out_from_1_and_the_lowest_first)

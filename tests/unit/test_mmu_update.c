@@ -4,7 +4,7 @@
  * one of many fails or the call is preempted, and what is flushed.
  */
 #include "guest-pv-headers/xen.h"
-#include "hypervisor/mm/m2p.h"
+#include "hypervisor/mm/page.h"
 #include "hypervisor/pv/mmu.h"
 #include "tests/unit/page_world.h"
 

@@ -7,7 +7,7 @@
 #include <sched.h>
 
 #include "hypervisor/mm/heap.h"
-#include "hypervisor/mm/m2p.h"
+#include "hypervisor/mm/page.h"
 #include "hypervisor/mm/page_type.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"

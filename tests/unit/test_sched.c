@@ -25,7 +25,7 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 #include "tests/fake/fake.h"
 
 #define CPUS      4u

@@ -10,7 +10,7 @@
 #include "hypervisor/time/timer.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 #include "tests/fake/fake.h"
 
 #define TIMERS 64u

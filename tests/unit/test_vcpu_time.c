@@ -19,7 +19,7 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/smp.h"
-#include "hypervisor/x86/softirq.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 
