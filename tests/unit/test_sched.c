@@ -24,8 +24,8 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/entry.h"
-#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
 #include "tests/fake/fake.h"
 
 #define CPUS      4u
