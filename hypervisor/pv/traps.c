@@ -22,14 +22,15 @@
 #define SELECTOR_RPL     UINT64_C(3)
 #define FLAGS_CLEARED    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
-void pv_to_kernel(struct vcpu *vcpu)
+/* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
+static void to_kernel(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = true;
     swap_gs();
     tlb_load_cr3(vcpu->pv.kernel_cr3);
 }
 
-void pv_to_user(struct vcpu *vcpu)
+static void to_user(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = false;
     swap_gs();
@@ -70,7 +71,7 @@ static always_inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, ui
         sp = regs->rsp & ~UINT64_C(15);
         cs &= ~SELECTOR_RPL;
     } else {
-        pv_to_kernel(vcpu);
+        to_kernel(vcpu);
         sp = vcpu->pv.kernel_sp & ~UINT64_C(15);
     }
     frame = sp - (kind == FRAME_ERROR_CODE ? 64 : kind == FRAME_FAILSAFE ? 88 : 56);
@@ -389,7 +390,7 @@ void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
                          vcpu->id);
             return;
         }
-        pv_to_user(vcpu);
+        to_user(vcpu);
     }
     rflags = frame[IRET_RFLAGS];
     regs->rax = frame[IRET_RAX];

@@ -27,8 +27,4 @@ void pv_selectors_failed(struct vcpu *vcpu);
 /* Boot: register the soft interrupt that delivers both. */
 void pv_traps_setup(void);
 
-/* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
-void pv_to_kernel(struct vcpu *vcpu);
-void pv_to_user(struct vcpu *vcpu);
-
 #endif

@@ -20,6 +20,4 @@ struct extable_entry {
     int32_t from, to; /* relative to their own addresses */
 };
 
-/* Where to go on after a fault at `rip`; 0 if it was not foreseen. */
-uint64_t extable_find(uint64_t rip);
 #endif

@@ -131,6 +131,7 @@ bool panic_in_progress(void)
 void panic_stop_here(const struct cpu_regs *regs)
 {
     describe_cpu(regs);
+    cpumask_remove(&cpus_online, cpu_id()); /* so that whoever resets the machine does not wait */
     cpu_halt_forever();
     __builtin_unreachable();
 }

@@ -27,58 +27,43 @@ void smp_cpu_main(void);
 
 static _Atomic unsigned int started; /* the CPU that has come up, + 1 */
 
-static struct {
-    void (*function)(void *argument);
-    void *argument;
-    struct cpumask waiting;
-} call;
-static struct spinlock call_lock = SPINLOCK_INIT(RANK_DEVICE);
+#define PATIENCE 10000000u /* with CPUs that are to stop, in looks: about a second */
+
+static _Atomic uint32_t stopper; /* the CPU that stops the machine, + 1; 0: none does */
 
 void cpu_send(unsigned int cpu, uint8_t vector)
 {
     apic_send(cpus[cpu].apic_id, vector);
 }
 
-void smp_call_interrupt(void)
+void smp_stop_if_told(void)
 {
-    if (cpumask_has(&call.waiting, cpu_id())) {
-        call.function(call.argument);
-        cpumask_remove(&call.waiting, cpu_id());
-    }
-}
+    uint32_t by = atomic_load_explicit(&stopper, memory_order_relaxed);
 
-void cpu_call_others(void (*function)(void *argument), void *argument)
-{
-    unsigned int cpu;
-
-    spin_lock(&call_lock);
-    call.function = function;
-    call.argument = argument;
-    memory_barrier();
-    FOR_EACH_CPU(cpu, &cpus_online)
-    {
-        if (cpu != cpu_id()) {
-            cpumask_add(&call.waiting, cpu);
-            cpu_send(cpu, VECTOR_CALL);
-        }
+    if (unlikely(by != 0 && by != cpu_id() + 1)) {
+        cpumask_remove(&cpus_online, cpu_id());
+        cpu_halt_forever();
     }
-    while (!cpumask_empty(&call.waiting)) {
-        spin_wait();
-    }
-    spin_unlock(&call_lock);
-}
-
-static void stop_here(void *argument)
-{
-    (void)argument;
-    cpumask_remove(&cpus_online, cpu_id());
-    cpumask_remove(&call.waiting, cpu_id());
-    cpu_halt_forever();
 }
 
 void smp_stop_others(void)
 {
-    cpu_call_others(stop_here, NULL);
+    unsigned int self = cpu_id(), cpu;
+    uint32_t nobody = 0;
+
+    (void)atomic_compare_exchange_strong(&stopper, &nobody, self + 1);
+    smp_stop_if_told(); /* another one was first */
+    FOR_EACH_CPU(cpu, &cpus_online)
+    {
+        if (cpu != self) {
+            cpu_send(cpu, VECTOR_STOP);
+        }
+    }
+    for (unsigned int i = 0; i < PATIENCE && (cpumask_next(&cpus_online, 0) != self ||
+                                              cpumask_next(&cpus_online, self + 1) < CPU_LIMIT);
+         i++) {
+        spin_wait();
+    }
 }
 
 /* A started CPU's first C: on its own stack and the core's tables already. */

@@ -13,7 +13,7 @@
 #define VECTOR_APIC_TIMER   0xf0
 #define VECTOR_WAKE         0xf1 /* look at your soft interrupts and your vCPU's events */
 #define VECTOR_TLB_FLUSH    0xf2
-#define VECTOR_CALL         0xf3
+#define VECTOR_STOP         0xf3
 #define VECTOR_APIC_ERROR   0xfe
 #define VECTOR_SPURIOUS     0xff
 
@@ -29,14 +29,11 @@ extern struct cpumask cpus_online;
 /* A frame below 1 MiB for the start-up code; 0 if there is none (boot/memory.c). */
 extern uint64_t smp_trampoline_frame;
 
-/* The handler of VECTOR_CALL. */
-void smp_call_interrupt(void);
+/* The handler of VECTOR_STOP: does not return if another CPU stops the machine. */
+void smp_stop_if_told(void);
 
 /* Interrupt one CPU.  To oneself it works as well. */
 void cpu_send(unsigned int cpu, uint8_t vector);
-
-/* Run `function(argument)` on every other CPU and wait until all have. */
-void cpu_call_others(void (*function)(void *argument), void *argument);
 
 /* Start all CPUs of the MADT, at most `limit`; the boot CPU is running already. */
 void smp_start(unsigned int limit);

@@ -71,7 +71,7 @@ void tlb_serve(void)
 void spin_wait(void)
 {
     tlb_serve();
-    smp_call_interrupt();
+    smp_stop_if_told();
     cpu_pause();
 }
 
@@ -100,7 +100,7 @@ void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
         cpu_send(cpu, VECTOR_TLB_FLUSH);
     }
     while (!cpumask_empty(&request.waiting)) {
-        cpu_pause();
+        spin_wait();
     }
     atomic_store_explicit(&request.taken, 0, memory_order_release);
 }

@@ -17,8 +17,9 @@
 
 extern const struct extable_entry _extable_start[], _extable_end[];
 
-/* A hundred entries, looked at only after a fault: no index. */
-uint64_t extable_find(uint64_t rip)
+/* Where to go on after a fault at `rip`; 0 if it was not foreseen.  A hundred entries, looked at
+ * only after a fault: no index. */
+static uint64_t extable_find(uint64_t rip)
 {
     for (const struct extable_entry *entry = _extable_start; entry < _extable_end; entry++) {
         if ((uint64_t)&entry->from + (uint64_t)entry->from == rip) {
@@ -48,8 +49,8 @@ static void interrupt(uint32_t vector)
     case VECTOR_TLB_FLUSH:
         tlb_serve();
         break;
-    case VECTOR_CALL:
-        smp_call_interrupt();
+    case VECTOR_STOP:
+        smp_stop_if_told();
         break;
     case VECTOR_APIC_ERROR:
         apic_error_interrupt();

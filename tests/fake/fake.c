@@ -146,12 +146,6 @@ void weak cpu_send(unsigned int cpu, uint8_t vector)
     fake.last_ipi_vector = vector;
 }
 
-void weak cpu_call_others(void (*call)(void *argument), void *argument)
-{
-    (void)call;
-    (void)argument;
-}
-
 void weak tlb_flush_mask(const struct cpumask *mask, uint64_t address_or_all)
 {
     fake.tlb_flushes++;

@@ -67,7 +67,7 @@ void cpu_send(unsigned int cpu, uint8_t vector)
 
 static unsigned int calls_served;
 
-void smp_call_interrupt(void)
+void smp_stop_if_told(void)
 {
     calls_served++;
 }
