@@ -104,4 +104,6 @@ CASES = [
     guests("guest-refused"),
     guests("guest-cycles"),
     guests("guest-restarts"),
+    guests("xl"),
+    guests("xl-xenstored"),
 ]

@@ -67,26 +67,28 @@ start_daemons()
 
 # --- what every guest task begins and ends with -----------------------------------
 
-# Everything a guest can leave behind, counted: pages, store nodes, ports, loop devices, interfaces.
+# Everything a guest can leave behind, counted.
 account()
 {
-    printf 'free %s store %s loops %s interfaces %s files %s names %s\n' \
-        "$(vmctl info --json | sed -n 's/.*"free_\(memory\|bytes\|kib\)": *\([0-9]*\).*/\2/p' | head -n 1)" \
-        "$(store_nodes)" \
-        "$(ls -d /sys/block/loop*/loop 2>/dev/null | wc -l)" \
-        "$(ls /sys/class/net | wc -l)" \
-        "$(ls /run/paravane/guests | wc -l)" \
-        "$(vmctl list --names | wc -l)"
+    echo "free $(vmctl info --json | sed -n 's/.*"memory_free_kib": *\([0-9]*\).*/\1/p')" \
+        "store $(xenstore-ls | wc -l)" \
+        "ports $(/usr/lib/xen-4.17/bin/lsevtchn 0 | wc -l)" \
+        "loops $(find /sys/block/loop*/loop -maxdepth 0 2>/dev/null | wc -l)" \
+        "interfaces $(ls /sys/class/net | wc -l)" \
+        "files $(find /run/paravane/guests -type f 2>/dev/null | wc -l)" \
+        "guests $(vmctl list --names | wc -l)"
 }
 
-store_nodes()
-{
-    vmctl info --json | sed -n 's/.*"store_nodes": *\([0-9]*\).*/\1/p'
-}
-
+# The first guest leaves folders in the store and warm pools; what counts is after it.
 remember_account()
 {
+    guest_memory=64 guest_xml first facts
+    create --paused /tmp/first.xml && vmctl destroy first || fail "the first guest"
+    sleep 1
     account_before=$(account)
+    case $account_before in
+    *"free  "* | *"store 0"* | *"ports 0"*) fail "the accounts cannot be read: $account_before" ;;
+    esac
 }
 
 # Pages go back when the last mapping is dropped, a moment after the guest is gone.
@@ -302,6 +304,78 @@ task_guest_restarts()
 is_back()
 {
     now=$(pidof "paravane-$1") && [ "$now" != "$2" ]
+}
+
+# --- Debian's own toolstack -------------------------------------------------------
+
+xl_config()
+{
+    cat >"/tmp/$1.cfg" <<END
+name = '$1'
+type = 'pv'
+memory = 192
+vcpus = 1
+kernel = '/guest/vmlinuz'
+ramdisk = '/guest/initramfs'
+extra = 'console=hvc0 panic=-1 paravane.task=facts'
+on_poweroff = 'destroy'
+on_crash = 'destroy'
+END
+}
+
+xl_says()
+{
+    words=$1
+    shift
+    said=$("$@" 2>&1) || fail "$*: $said"
+    echo "$said" | grep -q "$words" || fail "'$*' does not say $words: $said"
+}
+
+# On the daemons that run, ours or Debian's.
+xl_life()
+{
+    mkdir -p /var/lib/xen /var/log/xen /run/xen
+    xl_says 'xen_version  *: 4.17' xl info
+    xl_says Domain-0 xl list
+    xl_config debian
+    xl_says 'Parsing config' xl create -p /tmp/debian.cfg
+    xl_says 'debian .* --p---' xl list
+    xl unpause debian || fail "xl unpause"
+    (sleep 30) | xl console debian >/tmp/xl.console 2>&1 &
+    within 60 grep -q 'GUEST: ready' /tmp/xl.console || fail "xl console does not show the guest coming up"
+    xl_says 'debian .* 0 ' xl vcpu-list debian
+    xl pause debian && xl unpause debian || fail "xl pause, unpause"
+    xl_says '(XEN)\|(core)' xl dmesg
+    xl shutdown debian || fail "xl shutdown"
+    within 30 xl_gone debian || fail "debian is still there: $(xl list)"
+    xl_says 'Parsing config' xl create /tmp/debian.cfg
+    xl destroy debian || fail "xl destroy"
+    within 10 xl_gone debian || fail "debian is still there after xl destroy: $(xl list)"
+}
+
+xl_gone()
+{
+    ! xl list | grep -qw "$1"
+}
+
+task_xl()
+{
+    start_daemons
+    remember_account
+    xl_life
+    same_account
+}
+
+# All of Debian's, none of ours.
+task_xl_xenstored()
+{
+    mkdir -p /run/xenstored /run/xen /var/lib/xen /var/log/xen/console /var/lock
+    PATH=$PATH:/usr/lib/xen-4.17/bin
+    xenstored --pid-file /run/xenstored.pid || fail "xenstored"
+    within 10 xenstore-exists / || fail "xenstored does not answer"
+    xen-init-dom0 || fail "xen-init-dom0"
+    xenconsoled --pid-file=/run/xenconsoled.pid --log=guest --log-dir=/var/log/xen/console || fail xenconsoled
+    xl_life
 }
 
 # --- to be looked at --------------------------------------------------------------
