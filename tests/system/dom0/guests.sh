@@ -82,7 +82,7 @@ account()
 # The first guest leaves folders in the store and warm pools; what counts is after it.
 remember_account()
 {
-    guest_memory=64 guest_xml first facts
+    guest_memory=128 guest_xml first facts
     create --paused /tmp/first.xml && vmctl destroy first || fail "the first guest"
     sleep 1
     account_before=$(account)
@@ -256,7 +256,7 @@ task_guest_refused()
 task_guest_cycles()
 {
     start_daemons
-    guest_memory=64 guest_xml cycle facts
+    guest_memory=128 guest_xml cycle facts
     create --paused /tmp/cycle.xml
     vmctl destroy cycle || fail "vmctl destroy"
     remember_account
@@ -267,7 +267,7 @@ task_guest_cycles()
     done
     # In parallel.
     for name in p1 p2 p3 p4; do
-        guest_memory=64 guest_xml $name facts
+        guest_memory=128 guest_xml $name facts
         vmctl create --paused /tmp/$name.xml &
     done
     wait
@@ -335,14 +335,15 @@ xl_says()
 xl_life()
 {
     mkdir -p /var/lib/xen /var/log/xen /run/xen
+    [ -e /var/run ] || ln -s /run /var/run
     xl_says 'xen_version  *: 4.17' xl info
     xl_says Domain-0 xl list
     xl_config debian
     xl_says 'Parsing config' xl create -p /tmp/debian.cfg
     xl_says 'debian .* --p---' xl list
     xl unpause debian || fail "xl unpause"
-    (sleep 30) | xl console debian >/tmp/xl.console 2>&1 &
-    within 60 grep -q 'GUEST: ready' /tmp/xl.console || fail "xl console does not show the guest coming up"
+    sleep 90 | xl console debian >/tmp/xl.console 2>&1 &
+    within 80 grep -q 'GUEST: ready' /tmp/xl.console || fail "xl console does not show the guest coming up"
     xl_says 'debian .* 0 ' xl vcpu-list debian
     xl pause debian && xl unpause debian || fail "xl pause, unpause"
     xl_says '(XEN)\|(core)' xl dmesg
