@@ -22,8 +22,8 @@
 #include "hypervisor/time/timer.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/percpu.h"
+#include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 

@@ -5,8 +5,8 @@
  * same registers and the same flags.
  */
 #include "guest-pv-headers/errno.h"
-#include "hypervisor/pv/entry_apply.h"
 #include "hypervisor/pv/emulate.h"
+#include "hypervisor/pv/entry_apply.h"
 #include "hypervisor/pv/page_tables.h"
 #include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
