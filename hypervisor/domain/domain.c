@@ -344,7 +344,7 @@ static bool begin_shutdown(struct domain *domain, uint32_t reason)
     if (atomic_exchange(&domain->shutting_down, true)) {
         return false;
     }
-    domain->shutdown_code = reason;
+    (void)domain_latch_code(domain, reason);
     atomic_fetch_add(&domain->pause_count, 1);
     stop_vcpus(domain);
     event_send_global_virq(VIRQ_DOM_EXC);
@@ -398,6 +398,7 @@ static void guest_back_trace(const struct cpu_regs *regs)
 
 void domain_shutdown(struct domain *domain, uint32_t reason)
 {
+    reason = domain_latch_code(domain, reason);
     if (domain == dom0) {
         if (reason == SHUTDOWN_crash) {
             domain_crash(domain, "its kernel says so (SHUTDOWN_crash)");

@@ -262,6 +262,14 @@ bool must_check domain_steal_page(struct domain *domain, struct page *page);
 /* Hand a frame the core allocated to a domain: on its list, counted, owner's reference. */
 void domain_give_page(struct domain *domain, struct page *page);
 
+/* The shutdown code that counts: what the guest latched before, else `reason` from now on. */
+static inline uint32_t domain_latch_code(struct domain *domain, uint32_t reason)
+{
+    uint32_t latched = SHUTDOWN_CODE_NONE;
+
+    return atomic_compare_swap(&domain->shutdown_code, &latched, reason) ? reason : latched;
+}
+
 static inline bool domain_is_dying(const struct domain *domain)
 {
     return atomic_load_explicit(&domain->state, memory_order_relaxed) != DOMAIN_ALIVE;

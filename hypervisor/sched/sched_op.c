@@ -80,13 +80,9 @@ static long shut_down(const struct sched_shutdown __guest *argument, bool now)
     }
     if (now) {
         domain_shutdown(domain, op.reason & 0xff);
-        return 0;
+    } else {
+        (void)domain_latch_code(domain, op.reason & 0xff);
     }
-    spin_lock(&domain->lock);
-    if (domain->shutdown_code == SHUTDOWN_CODE_NONE) {
-        domain->shutdown_code = op.reason & 0xff;
-    }
-    spin_unlock(&domain->lock);
     return 0;
 }
 
