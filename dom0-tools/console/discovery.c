@@ -202,6 +202,8 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
     return known;
 }
 
+static void take_events(struct discovery *discovery);
+
 /* --- looking at a guest ------------------------------------------------------------- */
 
 static char *read_node(struct discovery *discovery, uint32_t domid, const char *node)
@@ -406,6 +408,7 @@ static void look(struct timer *timer)
     } else if (discovery->store != NULL) {
         discovery->settled = true;
     }
+    take_events(discovery);
 }
 
 /* --- what is there ------------------------------------------------------------------ */
@@ -455,6 +458,7 @@ static void sweep(struct timer *timer)
             forget(discovery, known);
         }
     }
+    take_events(discovery);
 }
 
 /* At the latest. */
@@ -476,6 +480,7 @@ static void introduced(struct timer *timer)
         sweep_in(discovery, CHECK_MS);
     }
     discovery->had_ours = false;
+    take_events(discovery);
 }
 
 /* --- what the store says ------------------------------------------------------------- */
@@ -580,6 +585,14 @@ static void store_ready(struct source *source, uint32_t events)
             changed(discovery, copy, kind);
         }
         free(copy);
+    }
+}
+
+/* What came together with an answer makes the socket readable no more. */
+static void take_events(struct discovery *discovery)
+{
+    if (discovery->store != NULL) {
+        store_ready(&discovery->source, 0);
     }
 }
 

@@ -97,8 +97,8 @@ CASES = [
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
     # Guests, made by vmctl in dom0.
-    guests("guest-life"),
-    guests("guest-ends"),
+    guests("guest-life", ("quick", "full")),
+    guests("guest-ends", ("full",)),
     guests("guest-devices"),
     guests("guest-hotplug"),
     guests("guest-refused"),

@@ -45,7 +45,7 @@ within()
 
 console_of()
 {
-    cat "/var/log/paravane/console/$1.log" 2>/dev/null
+    cat "/var/log/paravane/console/$1.log" "/var/log/xen/console/guest-$1.log" 2>/dev/null
 }
 
 console_says()
@@ -56,6 +56,13 @@ console_says()
 gone()
 {
     ! vmctl list | grep -qw "$1"
+}
+
+# What a person would look at when a task has failed.
+show_logs()
+{
+    paravane-daemons status
+    tail -n 20 /var/log/paravane/*.log
 }
 
 start_daemons()
@@ -82,7 +89,8 @@ account()
 # The first guest leaves folders in the store and warm pools; what counts is after it.
 remember_account()
 {
-    guest_memory=128 guest_xml first facts
+    dd if=/dev/zero of=/tmp/first.img bs=1M count=1 2>/dev/null
+    guest_memory=128 guest_xml first facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>${1:-}"
     create --paused /tmp/first.xml && vmctl destroy first || fail "the first guest"
     sleep 1
     account_before=$(account)
@@ -186,7 +194,7 @@ task_guest_devices()
 {
     start_daemons
     start_bridge
-    remember_account
+    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
     dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
     disk="<disk type='file' device='disk'><driver name='file' type='raw'/><source file='/tmp/disk.img'/><target dev='xvda' bus='xen'/></disk>"
     card="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:01'/></interface>"
@@ -199,6 +207,7 @@ task_guest_devices()
     console_says one 'GUEST: mac 00:16:3e:00:00:01' || fail "one has another address"
     create /tmp/two.xml
     within 60 console_says two 'GUEST: net ok' || fail "two does not reach one"
+    guest_xml shares facts "$disk"
     wrong 'disk.img' vmctl create /tmp/shares.xml
     vmctl destroy two || fail "vmctl destroy two"
     vmctl shutdown --wait one || fail "vmctl shutdown one"
@@ -217,17 +226,17 @@ task_guest_hotplug()
 {
     start_daemons
     start_bridge
-    guest_xml plug facts
+    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
+    guest_xml plug fronts
     create /tmp/plug.xml
     within 60 console_says plug 'GUEST: ready' || fail "plug did not come up"
-    remember_account
     dd if=/dev/zero of=/tmp/plug.img bs=1M count=4 2>/dev/null
     vmctl attach-disk plug /tmp/plug.img xvdb || fail "attach-disk"
     vmctl detach-disk plug xvdb || fail "detach-disk"
     vmctl attach-network plug br0 --mac=00:16:3e:00:00:05 || fail "attach-network"
     vmctl detach-network plug 00:16:3e:00:00:05 || fail "detach-network"
-    same_account
     vmctl destroy plug || fail "vmctl destroy plug"
+    same_account
 }
 
 task_guest_refused()
@@ -239,7 +248,7 @@ task_guest_refused()
     wrong '/guest/missing' vmctl create /tmp/bad1.xml
     sed "s,<memory unit='MiB'>192,<memory unit='GiB'>900," /tmp/bad.xml >/tmp/bad2.xml
     wrong 'memory' vmctl create /tmp/bad2.xml
-    sed 's,<vcpu>1</vcpu>,<vcpus>1</vcpus>,' /tmp/bad.xml >/tmp/bad3.xml
+    sed 's,<vcpu>1</vcpu>,<vcpu>many</vcpu>,' /tmp/bad.xml >/tmp/bad3.xml
     wrong 'bad3.xml:4' vmctl create /tmp/bad3.xml
     guest_xml bad facts "<disk type='file'><source file='/tmp/nowhere.img'/><target dev='xvda'/></disk>"
     wrong '/tmp/nowhere.img' vmctl create /tmp/bad.xml
@@ -342,8 +351,7 @@ xl_life()
     xl_says 'Parsing config' xl create -p /tmp/debian.cfg
     xl_says 'debian .* --p---' xl list
     xl unpause debian || fail "xl unpause"
-    sleep 90 | xl console debian >/tmp/xl.console 2>&1 &
-    within 80 grep -q 'GUEST: ready' /tmp/xl.console || fail "xl console does not show the guest coming up"
+    within 80 console_says debian 'GUEST: ready' || fail "debian did not come up"
     xl_says 'debian .* 0 ' xl vcpu-list debian
     xl pause debian && xl unpause debian || fail "xl pause, unpause"
     xl_says '(XEN)\|(core)' xl dmesg
@@ -362,6 +370,8 @@ xl_gone()
 task_xl()
 {
     start_daemons
+    xl_config warm
+    xl create -p /tmp/warm.cfg && xl destroy warm || fail "the first guest by xl"
     remember_account
     xl_life
     same_account
