@@ -103,7 +103,7 @@ CASES = [
     guests("guest-hotplug"),
     guests("guest-refused"),
     guests("guest-cycles"),
-    guests("guest-restarts"),
+    guests("guest-restarts", ("full",)),
     guests("xl"),
     guests("xl-xenstored"),
 ]

@@ -102,7 +102,9 @@ remember_account()
 # Pages go back when the last mapping is dropped, a moment after the guest is gone.
 same_account()
 {
-    within 20 account_is_back || fail "left behind: $account_before, now $(account)"
+    within 20 account_is_back && return
+    fail "left behind: $account_before, now $(account)"
+    xenstore-ls -f | cut -c 1-120
 }
 
 account_is_back()
@@ -194,8 +196,12 @@ task_guest_devices()
 {
     start_daemons
     start_bridge
-    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
     dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
+    guest_xml warm fronts "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
+    create /tmp/warm.xml
+    within 60 console_says warm 'GUEST: ready' || fail "warm did not come up"
+    vmctl destroy warm || fail "vmctl destroy warm"
+    remember_account
     disk="<disk type='file' device='disk'><driver name='file' type='raw'/><source file='/tmp/disk.img'/><target dev='xvda' bus='xen'/></disk>"
     card="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:01'/></interface>"
     other="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:02'/></interface>"
@@ -343,8 +349,6 @@ xl_says()
 # On the daemons that run, ours or Debian's.
 xl_life()
 {
-    mkdir -p /var/lib/xen /var/log/xen /run/xen
-    [ -e /var/run ] || ln -s /run /var/run
     xl_says 'xen_version  *: 4.17' xl info
     xl_says Domain-0 xl list
     xl_config debian
@@ -367,8 +371,15 @@ xl_gone()
     ! xl list | grep -qw "$1"
 }
 
+xl_folders()
+{
+    mkdir -p /var/lib/xen /var/log/xen/console /run/xen /run/xenstored /var/lock
+    [ -e /var/run ] || ln -s /run /var/run
+}
+
 task_xl()
 {
+    xl_folders
     start_daemons
     xl_config warm
     xl create -p /tmp/warm.cfg && xl destroy warm || fail "the first guest by xl"
@@ -380,7 +391,7 @@ task_xl()
 # All of Debian's, none of ours.
 task_xl_xenstored()
 {
-    mkdir -p /run/xenstored /run/xen /var/lib/xen /var/log/xen/console /var/lock
+    xl_folders
     PATH=$PATH:/usr/lib/xen-4.17/bin
     xenstored --pid-file /run/xenstored.pid || fail "xenstored"
     within 10 xenstore-exists / || fail "xenstored does not answer"
