@@ -125,11 +125,7 @@ int vmctl_attach_disk(struct vmctl *handle, uint32_t domid, const struct vmctl_d
                       struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = {
-        .handle = handle,
-        .domid = domid,
-        .error = error != NULL ? error : &words,
-    };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
 
     return end(&change, attach_disk(&change, disk), "attach disk");
 }
@@ -179,11 +175,7 @@ int vmctl_attach_network(struct vmctl *handle, uint32_t domid, const struct vmct
                          struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = {
-        .handle = handle,
-        .domid = domid,
-        .error = error != NULL ? error : &words,
-    };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
 
     return end(&change, attach_network(&change, network), "attach network device");
 }
@@ -242,32 +234,35 @@ int vmctl_detach_disk(struct vmctl *handle, uint32_t domid, const char *target,
                       struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = {
-        .handle = handle,
-        .domid = domid,
-        .error = error != NULL ? error : &words,
-    };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
 
     return end(&change, detach_disk(&change, target), "detach disk");
+}
+
+/* The MAC address of the network device with this number, if there is one. */
+static bool read_mac(struct change *change, uint32_t number, uint8_t mac[6])
+{
+    const struct device device = { .class = DEVICE_VIF, .domid = change->domid, .number = number };
+    char path[DEVICE_PATH_SIZE + 8];
+    char backend[DEVICE_PATH_SIZE];
+    char *text = NULL;
+    bool found;
+
+    device_backend_path(&device, backend);
+    (void)snprintf(path, sizeof(path), "%s/mac", backend);
+    found = store_read(change->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) == 0 &&
+            guest_mac_parse(text, mac, NULL) == 0;
+    free(text);
+    return found;
 }
 
 /* The number of the network device with this MAC address. */
 static bool number_of_mac(struct change *change, const uint8_t mac[6], uint32_t *number)
 {
     for (*number = 0; *number < GUEST_NICS_MAX; (*number)++) {
-        struct device device = { .class = DEVICE_VIF, .domid = change->domid, .number = *number };
-        char path[DEVICE_PATH_SIZE + 8];
-        char backend[DEVICE_PATH_SIZE];
-        uint8_t have[6] = { 0 };
-        char *text = NULL;
-        bool found;
+        uint8_t have[6];
 
-        device_backend_path(&device, backend);
-        (void)snprintf(path, sizeof(path), "%s/mac", backend);
-        found = store_read(change->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) == 0 &&
-                guest_mac_parse(text, have, NULL) == 0 && memcmp(have, mac, sizeof(have)) == 0;
-        free(text);
-        if (found) {
+        if (read_mac(change, *number, have) && memcmp(have, mac, sizeof(have)) == 0) {
             return true;
         }
     }
@@ -277,26 +272,11 @@ static bool number_of_mac(struct change *change, const uint8_t mac[6], uint32_t 
 /* The MAC address that `which` means: itself, or that of the device with this number. */
 static bool mac_of(struct change *change, const char *which, uint8_t mac[6])
 {
-    const struct device device = {
-        .class = DEVICE_VIF,
-        .domid = change->domid,
-        .number = (uint32_t)strtoul(which, NULL, 10),
-    };
-    char path[DEVICE_PATH_SIZE + 8];
-    char backend[DEVICE_PATH_SIZE];
-    char *text = NULL;
-    bool found;
-
     if (strchr(which, ':') != NULL) {
         return guest_mac_parse(which, mac, NULL) == 0;
     }
-    device_backend_path(&device, backend);
-    (void)snprintf(path, sizeof(path), "%s/mac", backend);
-    found = which[0] >= '0' && which[0] <= '9' &&
-            store_read(change->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) == 0 &&
-            guest_mac_parse(text, mac, NULL) == 0;
-    free(text);
-    return found;
+    return which[0] >= '0' && which[0] <= '9' &&
+           read_mac(change, (uint32_t)strtoul(which, NULL, 10), mac);
 }
 
 static int detach_network(struct change *change, const char *which)
@@ -324,11 +304,7 @@ int vmctl_detach_network(struct vmctl *handle, uint32_t domid, const char *which
                          struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = {
-        .handle = handle,
-        .domid = domid,
-        .error = error != NULL ? error : &words,
-    };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
 
     return end(&change, detach_network(&change, which), "detach network device");
 }

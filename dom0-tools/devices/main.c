@@ -6,24 +6,18 @@
  * what it knows follows from the store and from the kernel.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "dom0-tools/daemons/frame.h"
 #include "dom0-tools/devices/devices.h"
 
-#define RUN_DIRECTORY "/run/paravane"
-#define LOCK_FILE     RUN_DIRECTORY "/devd.lock"
-#define PATIENCE_MS   10000
+#define PATIENCE_MS 10000
 
 static const char program[] = "paravane-devd";
 
@@ -40,24 +34,6 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Two of us would answer each request twice.  The kernel unlocks when we die. */
-static bool lock(void)
-{
-    int fd;
-
-    if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST) {
-        (void)fprintf(stderr, "%s: %s: %s\n", program, RUN_DIRECTORY, strerror(errno));
-        return false;
-    }
-    fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        return true;
-    }
-    (void)fprintf(stderr, "%s: %s: %s\n", program, LOCK_FILE,
-                  errno == EWOULDBLOCK ? "another paravane-devd is running" : strerror(errno));
-    return false;
-}
-
 /* Each disk is a descriptor held open. */
 static void raise_limit(void)
 {
@@ -67,19 +43,6 @@ static void raise_limit(void)
         limit.rlim_cur = limit.rlim_max = limit.rlim_max > 65536 ? limit.rlim_max : 65536;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-static int open_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    /* Somebody may open an image while disk_image_check_writers() has a lease on it. */
-    (void)signal(SIGIO, SIG_IGN);
-    return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* All events there are; they point into the client, so each is copied first. */
@@ -142,13 +105,15 @@ static int run(void)
     struct vmctl_error error = { .code = 0 };
     struct store_client *store = NULL;
     struct devices *devices = NULL;
-    int signals = open_signals();
+    int signals = frame_open_signals();
     int status = 1;
 
     if (signals < 0) {
         say(strerror(errno));
         return 1;
     }
+    /* Somebody may open an image while disk_image_check_writers() has a lease on it. */
+    (void)signal(SIGIO, SIG_IGN);
     raise_limit();
     if (store_open(NULL, &store, &error) < 0 ||
         devices_open(store, &settings, &devices, &error) < 0) {
@@ -164,15 +129,12 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: %s\nSet up the back ends of guests' disks and network cards, in the "
-               "foreground, until SIGTERM.\n",
-               program);
-        return 0;
-    }
-    if (argc != 1) {
-        (void)fprintf(stderr, "usage: %s\n", program);
-        return 2;
-    }
-    return lock() ? run() : 1;
+    static const struct frame frame = {
+        .program = program,
+        .purpose = "Set up the back ends of guests' disks and network cards",
+        .lock_file = RUN_DIRECTORY "/devd.lock",
+        .run = run,
+    };
+
+    return frame_main(&frame, argc, argv);
 }

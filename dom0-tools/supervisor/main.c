@@ -6,18 +6,14 @@
  * the hypervisor's list of domains, the store, the files of keep.c.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "dom0-tools/daemons/frame.h"
 #include "dom0-tools/supervisor/actions.h"
 #include "dom0-tools/supervisor/held.h"
 #include "dom0-tools/supervisor/keep.h"
@@ -27,11 +23,9 @@
 #include "libvmctl/guest_store.h"
 #include "libvmctl/handle.h"
 
-#define RUN_DIRECTORY "/run/paravane"
-#define LOCK_FILE     RUN_DIRECTORY "/supervisor.lock"
-#define KEEP          RUN_DIRECTORY "/restarts"
-#define THREADS       2u
-#define BATCH         256u /* domains asked for at a time */
+#define KEEP    RUN_DIRECTORY "/restarts"
+#define THREADS 2u
+#define BATCH   256u /* domains asked for at a time */
 
 struct supervisor {
     struct vmctl *handle;
@@ -282,36 +276,6 @@ static int recover(struct supervisor *supervisor, struct vmctl_error *error)
 
 /* --- the program ------------------------------------------------------------------------- */
 
-/* Two of us would start each guest twice.  The kernel unlocks when we die. */
-static bool lock(void)
-{
-    int fd;
-
-    if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST) {
-        (void)fprintf(stderr, "%s: %s: %s\n", program, RUN_DIRECTORY, strerror(errno));
-        return false;
-    }
-    fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        return true;
-    }
-    (void)fprintf(stderr, "%s: %s: %s\n", program, LOCK_FILE,
-                  errno == EWOULDBLOCK ? "another paravane-supervisor is running"
-                                       : strerror(errno));
-    return false;
-}
-
-static int open_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* True: a guest has ended, been destroyed, or the store was restarted. */
 static int take_events(struct supervisor *supervisor, bool *any)
 {
@@ -408,7 +372,7 @@ static int run(void)
 {
     struct supervisor supervisor = { .handle = NULL };
     struct vmctl_error error = { .code = 0 };
-    int signals = open_signals();
+    int signals = frame_open_signals();
     int status = 1;
 
     if (signals < 0) {
@@ -430,15 +394,12 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        printf("usage: %s\nDo with guests that end what their descriptions say, in the "
-               "foreground, until SIGTERM.\n",
-               program);
-        return 0;
-    }
-    if (argc != 1) {
-        (void)fprintf(stderr, "usage: %s\n", program);
-        return 2;
-    }
-    return lock() ? run() : 1;
+    static const struct frame frame = {
+        .program = program,
+        .purpose = "Do with guests that end what their descriptions say",
+        .lock_file = RUN_DIRECTORY "/supervisor.lock",
+        .run = run,
+    };
+
+    return frame_main(&frame, argc, argv);
 }
