@@ -11,7 +11,7 @@ from count_lines import code_lines, main  # noqa: E402
 
 # The ceiling of the finished core is 20,000 (`make size` holds it), and the core is above it.
 # Until it is below, this number is where it stands; it is only ever lowered.
-CEILING = 20333
+CEILING = 20090
 
 CASES = [
     (".c", "int a; /* b */\n\n// c\n/* d\n e */ int f;\n/* g */\n", 2),

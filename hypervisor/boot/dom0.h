@@ -2,10 +2,7 @@
 /*
  * Building the control domain from the boot loader's modules.
  */
-#ifndef HYPERVISOR_BOOT_DOM0_H
-#define HYPERVISOR_BOOT_DOM0_H
+#pragma once
 
 /* Build it, paused; panics, naming the cause, if it cannot be. */
 void dom0_build(void);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * A PV kernel as an ELF file: its segments, and what its Xen notes ask for.
  */
-#ifndef HYPERVISOR_BOOT_ELF_H
-#define HYPERVISOR_BOOT_ELF_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -27,5 +26,3 @@ struct elf_kernel {
 
 /* NULL, or why the image cannot be started. `bytes` may be anything at all. */
 const char *elf_kernel_parse(const void *bytes, size_t size, struct elf_kernel *kernel);
-
-#endif

@@ -3,8 +3,7 @@
  * What the boot loader left: command line, modules, memory map, firmware tables.
  * Copied out of multiboot 1 or 2 information, so that its memory can be reused.
  */
-#ifndef HYPERVISOR_BOOT_LOADER_H
-#define HYPERVISOR_BOOT_LOADER_H
+#pragma once
 
 #include "hypervisor/lib/frame.h"
 
@@ -39,5 +38,3 @@ extern struct boot_info boot_info;
 
 /* False if `magic` is neither loader's. */
 bool must_check loader_parse(uint32_t magic, uint32_t information);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * From the firmware's memory map to the heap.
  */
-#ifndef HYPERVISOR_BOOT_MEMORY_H
-#define HYPERVISOR_BOOT_MEMORY_H
+#pragma once
 
 #include "hypervisor/lib/frame.h"
 
@@ -15,5 +14,3 @@ void memory_setup(void);
 
 /* The modules are copied: their memory joins the heap. */
 void memory_free_modules(void);
-
-#endif

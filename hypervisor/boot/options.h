@@ -3,8 +3,7 @@
  * The core's command line.  The table in options.c makes the parser, the text of
  * the debug key 'o' and docs/user/options.md.
  */
-#ifndef HYPERVISOR_BOOT_OPTIONS_H
-#define HYPERVISOR_BOOT_OPTIONS_H
+#pragma once
 
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/types.h"
@@ -25,5 +24,3 @@ extern struct options options;
  * `complain` (with a reason) and otherwise ignored.
  */
 void options_parse(const char *text, void (*complain)(const char *option, const char *reason));
-
-#endif

@@ -3,8 +3,7 @@
  * domctl and sysctl: what the toolstack asks of domains and of the machine.
  * docs/hypervisor/control.md.
  */
-#ifndef HYPERVISOR_CONTROL_CONTROL_H
-#define HYPERVISOR_CONTROL_CONTROL_H
+#pragma once
 
 #include "guest-pv-headers/domctl.h"
 #include "hypervisor/domain/domain.h"
@@ -35,5 +34,3 @@ typedef long domctl_function(struct domain *domain, struct xen_domctl *op);
 domctl_function domctl_max_vcpus, domctl_set_context, domctl_get_context, domctl_vcpu_info,
     domctl_set_affinity, domctl_get_affinity, domctl_scheduler, domctl_send_trigger,
     domctl_get_policy, domctl_set_policy, domctl_get_tsc, domctl_set_tsc;
-
-#endif

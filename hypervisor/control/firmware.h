@@ -2,8 +2,7 @@
 /*
  * What dom0 may ask about the firmware: XENPF_firmware_info.
  */
-#ifndef HYPERVISOR_CONTROL_FIRMWARE_H
-#define HYPERVISOR_CONTROL_FIRMWARE_H
+#pragma once
 
 #include "guest-pv-headers/platform.h"
 
@@ -17,5 +16,3 @@ void firmware_setup_efi(uint64_t system_table);
 
 /* Answers into op->u.firmware_info; -XEN_ENOSYS, -XEN_ESRCH, -XEN_EINVAL, -XEN_EFAULT. */
 long firmware_info(struct xen_platform_op *op);
-
-#endif

@@ -18,7 +18,6 @@
 
 #define LOG_PIECE     256u
 #define KEYS_LIMIT    64u
-#define INFO_BATCH    16u
 #define LEAF_TOPOLOGY 0xbu
 #define ONLY_POOL     0u
 #define FEATURE_WORDS 19u

@@ -24,9 +24,7 @@ static void begin(struct domain *domain)
     atomic_store(&domain->state, DOMAIN_DYING);
     domain_pause(domain);
     sched_watchdogs_stop(domain);
-    if (domain->pirqs != NULL) {
-        pirqs_destroy(domain);
-    }
+    pirqs_destroy(domain);
 }
 
 static int release_vcpus(struct domain *domain)
@@ -106,16 +104,10 @@ int domain_kill(struct domain *domain)
 
 void vcpu_free(struct vcpu *vcpu)
 {
-    if (vcpu->sched != NULL) {
-        sched_vcpu_destroy(vcpu);
-    }
-    if (vcpu->time != NULL) {
-        vcpu_time_destroy(vcpu);
-    }
+    sched_vcpu_destroy(vcpu);
+    vcpu_time_destroy(vcpu);
     events_vcpu_destroy(vcpu);
-    if (vcpu->fpu != NULL) {
-        fpu_destroy(vcpu->fpu);
-    }
+    heap_free(vcpu->fpu);
     if (vcpu->id >= LEGACY_VCPUS) {
         heap_free(vcpu->first_info);
     }
@@ -134,18 +126,10 @@ void domain_free(struct domain *domain)
         }
         heap_free(domain->vcpu);
     }
-    if (domain->events != NULL) {
-        events_destroy(domain);
-    }
-    if (domain->grants != NULL) {
-        grant_table_destroy(domain);
-    }
-    if (domain->cpu_policy != NULL) {
-        cpu_policy_destroy(domain);
-    }
-    if (domain->io != NULL) {
-        io_permissions_destroy(domain);
-    }
+    events_destroy(domain);
+    grant_table_destroy(domain);
+    heap_free(domain->cpu_policy);
+    io_permissions_destroy(domain);
     if (domain->shared_info != NULL &&
         page_unlend(page_of(direct_map_frame(domain->shared_info)))) {
         heap_free_frames(page_of(direct_map_frame(domain->shared_info)), 0);

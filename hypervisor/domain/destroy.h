@@ -2,8 +2,7 @@
 /*
  * The parts of a domain's end that domain.c and destroy.c share.
  */
-#ifndef HYPERVISOR_DOMAIN_DESTROY_H
-#define HYPERVISOR_DOMAIN_DESTROY_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -16,5 +15,3 @@ void domain_unlist(struct domain *domain);
 
 /* Move the next frame to the list of those visited, and return it; NULL when all were. */
 struct page *domain_visit_dying_page(struct domain *domain);
-
-#endif

@@ -8,8 +8,7 @@
  * Life: domain_create -> vcpu_create -> domain_unpause -> ... ->
  * domain_kill (preemptible) -> last domain_put().
  */
-#ifndef HYPERVISOR_DOMAIN_DOMAIN_H
-#define HYPERVISOR_DOMAIN_DOMAIN_H
+#pragma once
 
 #include "guest-pv-headers/callback.h"
 #include "guest-pv-headers/errno.h"
@@ -305,5 +304,3 @@ static inline bool vcpu_runnable(const struct vcpu *vcpu)
 #define FOR_EACH_VCPU(domain_, vcpu_)                                  \
     for (uint32_t index_ = 0; index_ < (domain_)->max_vcpus; index_++) \
         if (((vcpu_) = (domain_)->vcpu[index_]) != NULL)
-
-#endif

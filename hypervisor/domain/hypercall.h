@@ -7,8 +7,7 @@
  * The arguments then come back through the guest: a handler trusts a cursor in
  * them as little as any other argument.
  */
-#ifndef HYPERVISOR_DOMAIN_HYPERCALL_H
-#define HYPERVISOR_DOMAIN_HYPERCALL_H
+#pragma once
 
 #include "hypervisor/domain/hypercall_list.h"
 #include "hypervisor/lib/types.h"
@@ -27,5 +26,3 @@ HYPERCALL_LIST(X)
  */
 long hypercall_continue(unsigned int number, unsigned int count, uint64_t a, uint64_t b, uint64_t c,
                         uint64_t d);
-
-#endif

@@ -9,8 +9,7 @@
  * checked by the dispatcher before the handler runs.  iret (23) is not here:
  * entry.S calls hypercall_iret().
  */
-#ifndef HYPERVISOR_DOMAIN_HYPERCALL_LIST_H
-#define HYPERVISOR_DOMAIN_HYPERCALL_LIST_H
+#pragma once
 
 /* clang-format off */
 #define HYPERCALL_LIST(X)                                                                        \
@@ -49,5 +48,3 @@
     X(40, xenpmu_op,                    hypercall_xenpmu_op,                    2, ANY)          \
     X(48, mca,                          hypercall_mca,                          1, CONTROL)
 /* clang-format on */
-
-#endif

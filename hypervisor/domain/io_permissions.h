@@ -7,8 +7,7 @@
  * from anywhere.  Ports are a bitmap of atomic words, made when the first port
  * is given.  Frames and lines are range sets, replaced as a whole under `lock`.
  */
-#ifndef HYPERVISOR_DOMAIN_IO_PERMISSIONS_H
-#define HYPERVISOR_DOMAIN_IO_PERMISSIONS_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -73,5 +72,3 @@ static inline bool io_port_allowed(const struct io_permissions *io, unsigned int
            (unsigned int)__atomic_load_n(&map[last / 8], __ATOMIC_RELAXED) << 8;
     return (~bits >> port % 8 & ((1u << size) - 1)) == 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Memory maps in E820 form: the machine's, and what the toolstack gave a guest.
  */
-#ifndef HYPERVISOR_DOMAIN_MEMORY_MAP_H
-#define HYPERVISOR_DOMAIN_MEMORY_MAP_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -27,5 +26,3 @@ extern struct xen_memory_map_copy machine_memory_map;
 /* In order of address; what overlaps an entry that is there already is left out. */
 void memory_map_add(struct xen_memory_map_copy *map, uint64_t address, uint64_t size,
                     uint32_t type);
-
-#endif

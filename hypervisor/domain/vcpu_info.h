@@ -2,8 +2,7 @@
 /*
  * Where a vCPU's vcpu_info is: in the shared info page, or where the guest put it.
  */
-#ifndef HYPERVISOR_DOMAIN_VCPU_INFO_H
-#define HYPERVISOR_DOMAIN_VCPU_INFO_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -18,5 +17,3 @@ int must_check vcpu_info_register(struct vcpu *vcpu, uint64_t mfn, uint32_t offs
 
 /* Its domain dies, nobody sends events to it any more: drop the guest's frame. */
 void vcpu_info_release(struct vcpu *vcpu);
-
-#endif

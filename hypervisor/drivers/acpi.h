@@ -6,8 +6,7 @@
  *
  * The parsers look at (buffer, size) and nothing else, and survive any content.
  */
-#ifndef HYPERVISOR_DRIVERS_ACPI_H
-#define HYPERVISOR_DRIVERS_ACPI_H
+#pragma once
 
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/types.h"
@@ -81,5 +80,3 @@ unsigned int acpi_parse_root(const void *table, size_t size, unsigned int entry_
 
 /* Take what matters out of one table into *info; tables that do not matter are ignored. */
 void acpi_parse_table(const void *table, size_t size, struct acpi_info *info);
-
-#endif

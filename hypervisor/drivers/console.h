@@ -4,8 +4,7 @@
  * on a serial port and, the former, in a ring that dom0 can read.
  * docs/hypervisor/console.md.
  */
-#ifndef HYPERVISOR_DRIVERS_CONSOLE_H
-#define HYPERVISOR_DRIVERS_CONSOLE_H
+#pragma once
 
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/types.h"
@@ -54,5 +53,3 @@ void debug_key(char key);
 
 /* Provided by hypercalls/misc.c: there is input for dom0. */
 void console_input_ready(void);
-
-#endif

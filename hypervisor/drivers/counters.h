@@ -2,8 +2,7 @@
 /*
  * The counters of a PC that run at a known rate, to measure the TSC by.
  */
-#ifndef HYPERVISOR_DRIVERS_COUNTERS_H
-#define HYPERVISOR_DRIVERS_COUNTERS_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -18,5 +17,3 @@ struct counter {
 bool hpet_counter(struct counter *counter);
 bool pmtimer_counter(struct counter *counter);
 bool pit_counter(struct counter *counter);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * I/O APICs: the pins behind the GSIs.  See also x86/irq.h.
  */
-#ifndef HYPERVISOR_DRIVERS_IOAPIC_H
-#define HYPERVISOR_DRIVERS_IOAPIC_H
+#pragma once
 
 #include "hypervisor/x86/irq.h"
 
@@ -25,5 +24,3 @@ uint32_t ioapic_gsi_of_register(uint64_t address, uint32_t reg);
 /* The physical pages of all I/O APICs, for the control domain to be kept away from. */
 unsigned int ioapic_count(void);
 uint64_t ioapic_address(unsigned int index);
-
-#endif

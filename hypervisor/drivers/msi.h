@@ -6,8 +6,7 @@
  * lock it is programmed and masked.  Attaching and detaching is one caller's at a
  * time: only dom0 does it, under its domain lock.
  */
-#ifndef HYPERVISOR_DRIVERS_MSI_H
-#define HYPERVISOR_DRIVERS_MSI_H
+#pragma once
 
 #include "hypervisor/drivers/pci.h"
 #include "hypervisor/x86/irq.h"
@@ -34,5 +33,3 @@ void msi_mask(const struct irq_line *line, bool masked);
 
 /* Program everything attached to a device again, after it was reset. */
 void msi_restore(struct pci_function function);
-
-#endif

@@ -3,8 +3,7 @@
  * PCI configuration space: by ports 0xcf8 and 0xcfc, and by the windows of the
  * MCFG table for what those do not reach.
  */
-#ifndef HYPERVISOR_DRIVERS_PCI_H
-#define HYPERVISOR_DRIVERS_PCI_H
+#pragma once
 
 #include "hypervisor/lib/lock.h"
 #include "hypervisor/lib/types.h"
@@ -57,5 +56,3 @@ bool must_check pci_window_reserved(uint64_t address, uint16_t segment, uint8_t 
  */
 void pci_found(struct pci_function function);
 bool must_check pci_forget(struct pci_function function);
-
-#endif

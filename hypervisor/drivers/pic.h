@@ -2,13 +2,10 @@
 /*
  * The PC's old interrupt controllers and timer, put to rest.
  */
-#ifndef HYPERVISOR_DRIVERS_PIC_H
-#define HYPERVISOR_DRIVERS_PIC_H
+#pragma once
 
 /* Both 8259s: away from the exception vectors, every line masked. */
 void pic_disable(void);
 
 /* PIT channel 0: no more periodic interrupts. */
 void pit_stop(void);
-
-#endif

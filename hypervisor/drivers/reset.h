@@ -2,8 +2,7 @@
 /*
  * The end: reboot, power off, halt.  None of them returns.
  */
-#ifndef HYPERVISOR_DRIVERS_RESET_H
-#define HYPERVISOR_DRIVERS_RESET_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -20,5 +19,3 @@ void never_returns machine_halt(void);
 
 /* The option noreboot: machine_reboot() halts instead, so that the console can be read. */
 void machine_set_noreboot(bool noreboot);
-
-#endif

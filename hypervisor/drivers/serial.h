@@ -4,8 +4,7 @@
  *
  * No lock of its own: the caller holds the console's (drivers/console.c).
  */
-#ifndef HYPERVISOR_DRIVERS_SERIAL_H
-#define HYPERVISOR_DRIVERS_SERIAL_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -34,5 +33,3 @@ void serial_interrupt(void);
 
 /* Panic: no more interrupts; what waits is sent now. */
 void serial_interrupts_off(void);
-
-#endif

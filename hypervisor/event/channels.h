@@ -4,8 +4,7 @@
  * of senders that lets a send go without a lock (docs/hypervisor/events.md,
  * "Locks").
  */
-#ifndef HYPERVISOR_EVENT_CHANNELS_H
-#define HYPERVISOR_EVENT_CHANNELS_H
+#pragma once
 
 #include "hypervisor/event/event.h"
 #include "hypervisor/x86/percpu.h"
@@ -291,5 +290,3 @@ static inline void port_raise(struct domain *domain, uint32_t port)
         fifo_raise(domain, fifo, port);
     }
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Event channels: one bit per port, set by one domain and seen by another.
  */
-#ifndef HYPERVISOR_EVENT_EVENT_H
-#define HYPERVISOR_EVENT_EVENT_H
+#pragma once
 
 #include "guest-pv-headers/event_channel.h"
 #include "hypervisor/domain/domain.h"
@@ -94,5 +93,3 @@ static inline bool vcpu_poll_end(struct vcpu *vcpu)
 void vcpu_unblock(struct vcpu *vcpu);
 
 void events_dump(const struct domain *domain); /* debug key */
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Grant tables: a domain lets another one map or copy single frames of its memory.
  */
-#ifndef HYPERVISOR_GRANT_GRANT_H
-#define HYPERVISOR_GRANT_GRANT_H
+#pragma once
 
 #include "guest-pv-headers/grant_table.h"
 #include "hypervisor/domain/domain.h"
@@ -64,5 +63,3 @@ int must_check pv_grant_map(uint64_t host_addr, uint32_t flags, uint64_t entry);
  */
 int must_check pv_grant_unmap(uint64_t host_addr, uint32_t flags, mfn_t frame,
                               uint64_t new_host_addr);
-
-#endif

@@ -8,8 +8,7 @@
  * handles, each a `struct grant_track`.  A grant is used in pairs of
  * grant_pin() and grant_unpin(), of frame_hold() and frame_let_go().
  */
-#ifndef HYPERVISOR_GRANT_INTERNAL_H
-#define HYPERVISOR_GRANT_INTERNAL_H
+#pragma once
 
 #include "hypervisor/grant/grant.h"
 #include "hypervisor/lib/atomic.h"
@@ -273,7 +272,6 @@ long grant_map(uint64_t argument, uint32_t count);
 long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation); /* and _and_replace */
 long grant_copy(uint64_t argument, uint32_t count);
 long grant_cache_flush(uint64_t argument, uint32_t count);
-long grant_swap(uint64_t argument, uint32_t count);
 long grant_setup_table(uint64_t argument);
 long grant_status_frames(uint64_t argument);
 long grant_query_size(uint64_t argument);
@@ -283,5 +281,3 @@ long grant_get_version(uint64_t argument);
 /* The status frames that version 2 needs beside so many shared ones. */
 int must_check grant_add_status(struct grant_table *table, domid_t owner, uint32_t frames)
     REQUIRES(table->lock);
-
-#endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of a whole table: its version, and two entries exchanged.
+ * The version of a table.
  *
- * The version changes while other domains may try to use entries.  It is 0
- * meanwhile: who has locked an entry and then reads 0 lets go and waits, so
- * once each entry was seen unlocked, nobody is in the table.
+ * It changes while other domains may try to use entries, and is 0 meanwhile: who
+ * has locked an entry and then reads 0 lets go and waits, so once each entry was
+ * seen unlocked, nobody is in the table.
  */
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/lib/string.h"
@@ -178,70 +178,4 @@ long grant_get_version(uint64_t argument)
     spin_unlock(&domain->grants->lock);
     domain_put(domain);
     return copy_to_guest(&guest->version, &op.version);
-}
-
-static void exchange_entries(const struct grant_table *table, uint32_t version, grant_ref_t a,
-                             grant_ref_t b)
-{
-    if (version == 1) {
-        uint64_t word = read_once(*grant_v1_word(table, a));
-
-        write_once(*grant_v1_word(table, a), read_once(*grant_v1_word(table, b)));
-        write_once(*grant_v1_word(table, b), word);
-    } else {
-        union grant_entry_v2 entry = *grant_v2_entry(table, a);
-
-        *grant_v2_entry(table, a) = *grant_v2_entry(table, b);
-        *grant_v2_entry(table, b) = entry;
-    }
-}
-
-/* Both must be unused, and stay so meanwhile: both locked, the lower one first. */
-static int swap_one(struct grant_table *table, grant_ref_t a, grant_ref_t b)
-{
-    uint32_t frames = atomic_load(&table->frames);
-    struct grant_active *first, *second;
-    uint32_t use, use_second, version;
-    int status = 0;
-
-    if (!grant_ref_known(table, &a) || !grant_ref_known(table, &b)) {
-        return GNTST_bad_gntref;
-    }
-    first = grant_active_of(table, a < b ? a : b);
-    second = grant_active_of(table, a < b ? b : a);
-    use = grant_lock(table, first, &version);
-    if (a >= grant_entries(frames, version) || b >= grant_entries(frames, version)) {
-        status = GNTST_bad_gntref;
-    } else if (first != second) {
-        use_second = grant_lock(table, second, &version);
-        if (((use | use_second) & GRANT_USERS) != 0) {
-            status = GNTST_eagain;
-        } else {
-            exchange_entries(table, version, a, b);
-        }
-        grant_unlock(second, use_second);
-    }
-    grant_unlock(first, use);
-    return status;
-}
-
-long grant_swap(uint64_t argument, uint32_t count)
-{
-    struct gnttab_swap_grant_ref __guest *ops =
-        guest_pointer(struct gnttab_swap_grant_ref, argument);
-    struct gnttab_swap_grant_ref op;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (i != 0 && preempt_pending()) {
-            return grant_continue(GNTTABOP_swap_grant_ref, guest_address(&ops[i]), count - i);
-        }
-        if (copy_from_guest(&op, &ops[i]) != 0) {
-            return -XEN_EFAULT;
-        }
-        op.status = (int16_t)swap_one(current->domain->grants, op.ref_a, op.ref_b);
-        if (copy_to_guest(&ops[i].status, &op.status) != 0) {
-            return -XEN_EFAULT;
-        }
-    }
-    return 0;
 }

@@ -4,8 +4,7 @@
  * guest, and page tables.  What the core has for itself is _Atomic and uses
  * <stdatomic.h>.
  */
-#ifndef HYPERVISOR_LIB_ATOMIC_H
-#define HYPERVISOR_LIB_ATOMIC_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -47,5 +46,3 @@ static inline bool bit_test(const uint64_t *map, unsigned int bit)
 {
     return ((__atomic_load_n(&map[bit / 64], __ATOMIC_RELAXED) >> (bit % 64)) & 1) != 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * A set of CPUs.
  */
-#ifndef HYPERVISOR_LIB_CPUMASK_H
-#define HYPERVISOR_LIB_CPUMASK_H
+#pragma once
 
 #include "hypervisor/lib/atomic.h"
 #include "hypervisor/lib/types.h"
@@ -64,5 +63,3 @@ static inline bool cpumask_empty(const struct cpumask *mask)
 #define FOR_EACH_CPU(cpu, mask)                              \
     for ((cpu) = cpumask_next((mask), 0); (cpu) < CPU_LIMIT; \
          (cpu) = cpumask_next((mask), (cpu) + 1))
-
-#endif

@@ -10,8 +10,7 @@
  * so the wrapper costs nothing.  Only the machine-to-physical table turns an
  * mfn into a pfn.  Guest virtual addresses are `__guest` pointers or uint64_t.
  */
-#ifndef HYPERVISOR_LIB_FRAME_H
-#define HYPERVISOR_LIB_FRAME_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -66,5 +65,3 @@ static inline bool mfn_equal(mfn_t a, mfn_t b)
 {
     return a.number == b.number;
 }
-
-#endif

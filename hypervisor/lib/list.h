@@ -2,8 +2,7 @@
 /*
  * A doubly linked ring with the head as one of its links.
  */
-#ifndef HYPERVISOR_LIB_LIST_H
-#define HYPERVISOR_LIB_LIST_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -43,5 +42,3 @@ static inline void list_remove(struct list *link)
 
 #define FOR_EACH_LINK(link, head) \
     for ((link) = (head)->next; (link) != (head); (link) = (link)->next)
-
-#endif

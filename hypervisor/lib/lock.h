@@ -10,8 +10,7 @@
  * spin_lock_both() is the exception, lower address first.  Nothing checks this at
  * run time yet.  docs/hypervisor/locking.md says what each protects.
  */
-#ifndef HYPERVISOR_LIB_LOCK_H
-#define HYPERVISOR_LIB_LOCK_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -106,5 +105,3 @@ static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b) NO_L
         spin_unlock(b);
     }
 }
-
-#endif

@@ -6,8 +6,7 @@
  * which drops lines (and counts them) beyond a rate; errors a guest gets as a
  * return value are not logged at all.
  */
-#ifndef HYPERVISOR_LIB_LOG_H
-#define HYPERVISOR_LIB_LOG_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -20,5 +19,3 @@ void log_guest_print(enum log_level level, const char *format, ...) printf_like(
 #define log_warning(...) log_print(LOG_WARNING, __VA_ARGS__)
 #define log_info(...)    log_print(LOG_INFO, __VA_ARGS__)
 #define log_guest(...)   log_guest_print(LOG_WARNING, __VA_ARGS__)
-
-#endif

@@ -8,8 +8,7 @@
  *
  * Nothing a guest does may reach the third.
  */
-#ifndef HYPERVISOR_LIB_PANIC_H
-#define HYPERVISOR_LIB_PANIC_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -25,6 +24,4 @@ void never_returns panic(const char *format, ...) printf_like(1, 2);
     } while (0)
 #else
 #define ASSERT(condition) ((void)sizeof(condition))
-#endif
-
 #endif

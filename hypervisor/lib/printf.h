@@ -4,8 +4,7 @@
  * precision), %c and %%; "-" or "0", and a width.  Returns what C's functions
  * return: the length the text would have.
  */
-#ifndef HYPERVISOR_LIB_PRINTF_H
-#define HYPERVISOR_LIB_PRINTF_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -13,5 +12,3 @@
 
 int snprintf(char *buffer, size_t size, const char *format, ...) printf_like(3, 4);
 int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) printf_like(3, 0);
-
-#endif

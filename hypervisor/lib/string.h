@@ -2,8 +2,7 @@
 /*
  * The part of C's string functions that the core needs; same contracts.
  */
-#ifndef HYPERVISOR_LIB_STRING_H
-#define HYPERVISOR_LIB_STRING_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -30,5 +29,3 @@ uint64_t parse_size(const char *text, const char **end);
 /* Whole 4 KiB pages; both pointers page aligned. */
 void page_copy(void *to, const void *from);
 void page_clear(void *page);
-
-#endif

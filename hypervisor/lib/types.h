@@ -2,8 +2,7 @@
 /*
  * The words every file of the core uses.
  */
-#ifndef HYPERVISOR_LIB_TYPES_H
-#define HYPERVISOR_LIB_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,5 +45,3 @@ static always_inline bool index_below(uint32_t *index, uint32_t limit)
 }
 
 #define NANOSECONDS UINT64_C(1000000000) /* in a second */
-
-#endif

@@ -9,8 +9,7 @@
  * Fetch once: copy a request into a local, check the local, use the local.
  * Another vCPU of the guest can change the original at any time.
  */
-#ifndef HYPERVISOR_MM_GUEST_ACCESS_H
-#define HYPERVISOR_MM_GUEST_ACCESS_H
+#pragma once
 
 #include "guest-pv-headers/errno.h"
 #include "guest-pv-headers/guest_ptr.h"
@@ -198,5 +197,3 @@ static always_inline int must_check copy_words_to_guest(uint64_t address, const 
     return guest_fault(raw_copy_to_guest(guest_pointer(void, address), words, 8 * count));
 #endif
 }
-
-#endif

@@ -6,8 +6,7 @@
  * flush, and only then is it zeroed: in this order, or its last owner could still
  * write to it.  Idle CPUs do both beforehand, as far as they get.
  */
-#ifndef HYPERVISOR_MM_HEAP_H
-#define HYPERVISOR_MM_HEAP_H
+#pragma once
 
 #include "hypervisor/lib/frame.h"
 
@@ -40,5 +39,3 @@ void heap_add(mfn_t first, uint64_t count);
 
 uint64_t heap_free_count(void);  /* frames */
 uint64_t heap_total_count(void); /* frames ever added */
-
-#endif

@@ -9,8 +9,7 @@
  *
  * Both words change only by compare-and-exchange, from any CPU, without a lock.
  */
-#ifndef HYPERVISOR_MM_PAGE_H
-#define HYPERVISOR_MM_PAGE_H
+#pragma once
 
 #include "guest-pv-headers/xen.h"
 #include "hypervisor/lib/atomic.h"
@@ -98,11 +97,6 @@ extern uint64_t *m2p_table;      /* tests/fake */
 static inline void m2p_set(mfn_t frame, pfn_t number)
 {
     write_once(m2p_table[frame.number], number.number);
-}
-
-static inline pfn_t m2p_get(mfn_t frame)
-{
-    return pfn(read_once(m2p_table[frame.number]));
 }
 
 /*
@@ -220,5 +214,3 @@ static inline void page_table_unlock(struct page *page)
 {
     atomic_store_explicit(&page->lock, 0, memory_order_release);
 }
-
-#endif

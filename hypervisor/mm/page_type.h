@@ -30,8 +30,7 @@
  * page_use_get() and page_use_put() are that table: no side effects, so that
  * tests/unit/test_page_type.c can try every state with every event.
  */
-#ifndef HYPERVISOR_MM_PAGE_TYPE_H
-#define HYPERVISOR_MM_PAGE_TYPE_H
+#pragma once
 
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/mm/page.h"
@@ -213,5 +212,3 @@ int must_check page_entries_release(struct page *page, enum page_type type, unsi
 
 /* Made by domain/domain.c: the CPUs that may hold translations of a domain's frames. */
 const struct cpumask *domain_dirty_cpus(domid_t owner);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * A vCPU's context: built, loaded, saved, dropped.
  */
-#ifndef HYPERVISOR_PV_CONTEXT_H
-#define HYPERVISOR_PV_CONTEXT_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/x86/cpu.h"
@@ -28,5 +27,3 @@ static inline void pv_save_selectors(struct pv_vcpu *pv)
     pv->fs = read_fs();
     pv->gs = read_gs();
 }
-
-#endif

@@ -299,12 +299,6 @@ int cpu_policy_create(struct domain *domain)
     return 0;
 }
 
-void cpu_policy_destroy(struct domain *domain)
-{
-    heap_free(domain->cpu_policy);
-    domain->cpu_policy = NULL;
-}
-
 /*
  * One register of a leaf.  Where all bits pass it is a number or a text and may
  * be anything; where some pass they are features, and the host must have them.

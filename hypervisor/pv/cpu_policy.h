@@ -6,8 +6,7 @@
  * What depends on the vCPU or its state (APIC id, OSXSAVE, sizes by XCR0) and
  * the hypervisor's own leaves are made when they are asked for.
  */
-#ifndef HYPERVISOR_PV_CPU_POLICY_H
-#define HYPERVISOR_PV_CPU_POLICY_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/x86/cpu.h"
@@ -31,9 +30,8 @@ void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf
 const struct cpu_policy *cpu_policy_host(void);
 void cpu_policy_features(uint32_t *words, unsigned int count);
 
-/* domain->cpu_policy as a new domain gets it: all of the above.  -XEN_ENOMEM. */
+/* domain->cpu_policy as a new domain gets it: all of the above (heap_alloc).  -XEN_ENOMEM. */
 int must_check cpu_policy_create(struct domain *domain);
-void cpu_policy_destroy(struct domain *domain);
 
 /*
  * Take leaves of a toolstack's into a policy: values of known leaves, which may
@@ -52,5 +50,3 @@ bool pv_xcr0_valid(const struct vcpu *vcpu, uint64_t xcr0);
 
 /* Bits of CR4 the guest may set, by what its CPUID tells it. */
 uint64_t pv_cr4_allowed(const struct vcpu *vcpu);
-
-#endif

@@ -6,8 +6,7 @@
  * enabled in DR7.  No breakpoint can be put on the core's addresses, but one on
  * the guest's own can fire while the core copies to or from it.
  */
-#ifndef HYPERVISOR_PV_DEBUG_REGISTERS_H
-#define HYPERVISOR_PV_DEBUG_REGISTERS_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/x86/cpu.h"
@@ -34,5 +33,3 @@ static inline void pv_debug_registers_switch(const struct vcpu *from, const stru
         pv_debug_registers_load(to);
     }
 }
-
-#endif

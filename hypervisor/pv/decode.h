@@ -6,8 +6,7 @@
  * touched.  What is not in the tables of decode.c is refused, and so are 16-bit
  * addresses.  Intel SDM volume 2A, chapter 2.
  */
-#ifndef HYPERVISOR_PV_DECODE_H
-#define HYPERVISOR_PV_DECODE_H
+#pragma once
 
 #include "hypervisor/x86/regs.h"
 
@@ -72,5 +71,3 @@ static always_inline uint64_t register_read(const struct cpu_regs *regs, unsigne
 
 void register_write(struct cpu_regs *regs, unsigned int number, unsigned int size, bool rex,
                     uint64_t value);
-
-#endif

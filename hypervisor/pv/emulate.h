@@ -3,8 +3,7 @@
  * Instructions the core carries out for a guest's kernel that does not run in
  * ring 0: docs/hypervisor/emulation.md.  All are for the vCPU loaded on this CPU.
  */
-#ifndef HYPERVISOR_PV_EMULATE_H
-#define HYPERVISOR_PV_EMULATE_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/mm/guest_access.h"
@@ -70,5 +69,3 @@ void pv_retire(struct cpu_regs *regs, unsigned int length);
 /* For the vCPU loaded on this CPU.  False: #GP, and nothing changed. */
 bool must_check pv_msr_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool must_check pv_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
-
-#endif

@@ -4,8 +4,7 @@
  * lies in: entry, registers, flags.  Pure, so that tests can compare it with
  * the CPU.
  */
-#ifndef HYPERVISOR_PV_ENTRY_APPLY_H
-#define HYPERVISOR_PV_ENTRY_APPLY_H
+#pragma once
 
 #include "hypervisor/pv/decode.h"
 
@@ -25,5 +24,3 @@ struct entry_change {
  */
 bool must_check entry_apply(const struct instruction *insn, unsigned int offset,
                             const struct cpu_regs *regs, struct entry_change *change);
-
-#endif

@@ -3,8 +3,7 @@
  * The page through which a guest's kernel makes hypercalls: one stub of 32 bytes
  * for each number.
  */
-#ifndef HYPERVISOR_PV_HYPERCALL_PAGE_H
-#define HYPERVISOR_PV_HYPERCALL_PAGE_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -17,5 +16,3 @@ void hypercall_page_fill(void *page);
  * a hypercall page; the low bits choose one of several, of which there is one.
  */
 int must_check hypercall_page_write(struct domain *domain, uint64_t value);
-
-#endif

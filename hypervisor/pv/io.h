@@ -7,8 +7,7 @@
  * a domain was not given reads as all ones and swallows writes, like an empty
  * bus; docs/hypervisor/emulation.md lists those that are something in between.
  */
-#ifndef HYPERVISOR_PV_IO_H
-#define HYPERVISOR_PV_IO_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -35,5 +34,3 @@ void pv_port_write(struct domain *domain, unsigned int port, unsigned int size, 
  * the ports and frames of devices it found (console, APICs) with io_permit().
  */
 int must_check pv_io_setup_control_domain(struct domain *domain);
-
-#endif

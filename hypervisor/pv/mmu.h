@@ -2,8 +2,7 @@
 /*
  * The hypercalls on page tables: mmu_update, mmuext_op, update_va_mapping.
  */
-#ifndef HYPERVISOR_PV_MMU_H
-#define HYPERVISOR_PV_MMU_H
+#pragma once
 
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/pv/page_tables.h"
@@ -55,5 +54,3 @@ int must_check mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame);
 /* Flush on the CPUs on which the vCPUs of a guest's bitmap run now: 0 or -XEN_EFAULT. */
 int must_check mmu_flush_vcpus(const struct domain *domain, const uint64_t __guest *bitmap,
                                uint64_t address_or_all);
-
-#endif

@@ -5,8 +5,7 @@
  * An entry in a table in use holds a reference to what it maps, and a use as
  * writable frame or as table of the level below.  docs/hypervisor/page-types.md.
  */
-#ifndef HYPERVISOR_PV_PAGE_TABLES_H
-#define HYPERVISOR_PV_PAGE_TABLES_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/x86/pte.h"
@@ -72,5 +71,3 @@ int must_check pt_finish(struct vcpu *vcpu);
 /* Give a use of a table back, and the reference; what takes too long is left in
  * vcpu->pv.unfinished. */
 void pt_table_put(struct vcpu *vcpu, struct page *table);
-
-#endif

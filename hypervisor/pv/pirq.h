@@ -5,8 +5,7 @@
  * A pirq is mapped to a line, then bound to an event port; event/event.h has the
  * binding half.  docs/hypervisor/interrupts.md.
  */
-#ifndef HYPERVISOR_PV_PIRQ_H
-#define HYPERVISOR_PV_PIRQ_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/msi.h"
@@ -47,5 +46,3 @@ int must_check pirq_set_eoi_page(struct domain *domain, mfn_t frame, bool eoi_un
 
 /* The domain is dying, its ports are closed: everything is given back. */
 void pirqs_destroy(struct domain *domain);
-
-#endif

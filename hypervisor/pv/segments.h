@@ -2,8 +2,7 @@
 /*
  * A guest's descriptor tables: GDT, LDT, single descriptors, segment bases.
  */
-#ifndef HYPERVISOR_PV_SEGMENTS_H
-#define HYPERVISOR_PV_SEGMENTS_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -31,5 +30,3 @@ uint64_t segment_fs_base(void);
 uint64_t segment_gs_base(void);
 void segment_set_fs_base(uint64_t base);
 void segment_set_gs_base(uint64_t base);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Handing exceptions, events and system calls to a guest's kernel.
  */
-#ifndef HYPERVISOR_PV_TRAPS_H
-#define HYPERVISOR_PV_TRAPS_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -26,5 +25,3 @@ void pv_selectors_failed(struct vcpu *vcpu);
 
 /* Boot: register the soft interrupt that delivers both. */
 void pv_traps_setup(void);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Which vCPU runs where: weighted fair, work conserving, one run queue a CPU.
  */
-#ifndef HYPERVISOR_SCHED_SCHED_H
-#define HYPERVISOR_SCHED_SCHED_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 
@@ -72,5 +71,3 @@ void sched_dump(void);
  * segments, FPU, CR3).  Either may be an idle vCPU.  Returns on the same stack.
  */
 void context_switch(struct vcpu *from, struct vcpu *to);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * What the scheduler keeps for each vCPU; for sched/ only.
  */
-#ifndef HYPERVISOR_SCHED_VCPU_SCHED_H
-#define HYPERVISOR_SCHED_VCPU_SCHED_H
+#pragma once
 
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/lib/list.h"
@@ -20,5 +19,3 @@ struct vcpu_sched {
 
     struct timer poll_timer; /* SCHEDOP_poll's timeout; the vCPU's own CPU arms it */
 };
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * System time: nanoseconds since the core booted, from the TSC.
  */
-#ifndef HYPERVISOR_TIME_CLOCK_H
-#define HYPERVISOR_TIME_CLOCK_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -45,5 +44,3 @@ void clock_wall_set(uint64_t seconds, uint32_t nanoseconds, uint64_t system_ns);
 
 /* Spin: for hardware set-up only. */
 void clock_delay_us(uint64_t microseconds);
-
-#endif

@@ -6,8 +6,7 @@
  * may arm the timer again.  Whoever arms or stops a timer holds no lock that
  * its handler takes: both may wait for the handler to return on another CPU.
  */
-#ifndef HYPERVISOR_TIME_TIMER_H
-#define HYPERVISOR_TIME_TIMER_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -38,5 +37,3 @@ void timer_setup_cpu(void);
 
 /* The handler of VECTOR_APIC_TIMER. */
 void timer_interrupt(void);
-
-#endif

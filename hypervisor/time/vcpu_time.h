@@ -3,8 +3,7 @@
  * A guest's time: pvclock pages, the wall clock in the shared info page, its
  * timers, and the account of how its vCPUs spent their time (runstate).
  */
-#ifndef HYPERVISOR_TIME_VCPU_TIME_H
-#define HYPERVISOR_TIME_VCPU_TIME_H
+#pragma once
 
 #include "guest-pv-headers/vcpu.h"
 #include "hypervisor/lib/types.h"
@@ -51,5 +50,3 @@ long vcpu_time_set_periodic(struct vcpu *vcpu, uint64_t period_ns);
 long vcpu_time_stop_periodic(struct vcpu *vcpu);
 long vcpu_time_register_runstate(struct vcpu *vcpu, uint64_t guest_address);
 long vcpu_time_register_clock(struct vcpu *vcpu, uint64_t guest_address);
-
-#endif

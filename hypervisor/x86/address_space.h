@@ -12,8 +12,7 @@
  *
  * All of it is the same in every address space.  All else is the guest's.
  */
-#ifndef HYPERVISOR_X86_ADDRESS_SPACE_H
-#define HYPERVISOR_X86_ADDRESS_SPACE_H
+#pragma once
 
 #define CORE_START      0xffff800000000000
 #define CORE_END        0xffff880000000000
@@ -76,6 +75,4 @@ static inline bool address_canonical(uint64_t address)
 {
     return (uint64_t)(((int64_t)(address << 16)) >> 16) == address;
 }
-#endif
-
 #endif

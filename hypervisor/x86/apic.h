@@ -2,8 +2,7 @@
 /*
  * The local APIC, in x2APIC mode where the CPU has it.  SDM volume 3A, chapter 10.
  */
-#ifndef HYPERVISOR_X86_APIC_H
-#define HYPERVISOR_X86_APIC_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -28,5 +27,3 @@ void apic_timer_set(uint64_t tsc_deadline);
 
 /* Measure the APIC timer against the TSC; after time/ has calibrated the TSC. */
 void apic_timer_calibrate(uint64_t tsc_hz);
-
-#endif

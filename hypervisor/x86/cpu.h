@@ -2,8 +2,7 @@
 /*
  * Instructions C has no words for.  Intel SDM volumes 2 and 3A, chapter 2.
  */
-#ifndef HYPERVISOR_X86_CPU_H
-#define HYPERVISOR_X86_CPU_H
+#pragma once
 
 #define CR0_PE 0x00000001
 #define CR0_MP 0x00000002
@@ -229,6 +228,4 @@ static inline void cpu_halt_forever(void)
 DEFINE_PORT_ACCESS(8, "b")
 DEFINE_PORT_ACCESS(16, "w")
 DEFINE_PORT_ACCESS(32, "l")
-#endif
-
 #endif

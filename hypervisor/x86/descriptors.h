@@ -6,8 +6,7 @@
  * vCPU's frames, the fifteenth the core's own entries; the upper sixteen pages
  * show its LDT.  A switch of vCPUs changes what the window shows.
  */
-#ifndef HYPERVISOR_X86_DESCRIPTORS_H
-#define HYPERVISOR_X86_DESCRIPTORS_H
+#pragma once
 
 #include "hypervisor/lib/frame.h"
 
@@ -33,5 +32,3 @@ const uint64_t *window_descriptors(unsigned int page);
 
 /* Load the LDT register with `entries` of the window; 0: no LDT. */
 void ldt_load(unsigned int entries);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Between entry.S and C.
  */
-#ifndef HYPERVISOR_X86_ENTRY_H
-#define HYPERVISOR_X86_ENTRY_H
+#pragma once
 
 #include "hypervisor/x86/percpu.h"
 
@@ -39,5 +38,3 @@ void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu);
 
 /* The guest's frame could not be loaded by iretq: give it to the guest or crash it. */
 void pv_iret_failed(struct cpu_regs *fault, struct vcpu *vcpu);
-
-#endif

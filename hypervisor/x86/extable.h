@@ -5,8 +5,7 @@
  * EXTABLE(from, to) in an asm text: a #PF or #GP at label `from` continues at
  * label `to`.
  */
-#ifndef HYPERVISOR_X86_EXTABLE_H
-#define HYPERVISOR_X86_EXTABLE_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -19,5 +18,3 @@
 struct extable_entry {
     int32_t from, to; /* relative to their own addresses */
 };
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * What the CPU can do, as far as the core makes use of it.
  */
-#ifndef HYPERVISOR_X86_FEATURES_H
-#define HYPERVISOR_X86_FEATURES_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -32,5 +31,3 @@ void features_detect(void);
 
 /* On each CPU: control registers to what was found. */
 void features_enable(void);
-
-#endif

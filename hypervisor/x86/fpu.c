@@ -66,11 +66,6 @@ struct fpu_state *fpu_create(void)
     return state;
 }
 
-void fpu_destroy(struct fpu_state *state)
-{
-    heap_free(state);
-}
-
 void fpu_from_fxsave(struct fpu_state *state, const void *fxsave)
 {
     uint32_t mxcsr;

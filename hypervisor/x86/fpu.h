@@ -3,16 +3,14 @@
  * Floating-point and vector state, switched eagerly with the vCPU: a lazily
  * switched register file leaks on CPUs (and emulators) that ignore CR0.TS.
  */
-#ifndef HYPERVISOR_X86_FPU_H
-#define HYPERVISOR_X86_FPU_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
 struct vcpu;
 
-/* A fresh area in the state a CPU has after reset, with MXCSR 0x1f80; NULL if out of memory. */
+/* A fresh area in the state a CPU has after reset, with MXCSR 0x1f80 (heap_alloc); or NULL. */
 struct fpu_state *fpu_create(void);
-void fpu_destroy(struct fpu_state *state);
 
 /* The part of an ABI context (512 bytes of FXSAVE). */
 void fpu_from_fxsave(struct fpu_state *state, const void *fxsave);
@@ -24,5 +22,3 @@ void fpu_load(const struct fpu_state *state);
 /* The XCR0 a guest chose (XSETBV); part of the state. */
 void fpu_set_xcr0(struct fpu_state *state, uint64_t xcr0);
 uint64_t fpu_xcr0(const struct fpu_state *state);
-
-#endif

@@ -7,8 +7,7 @@
  * time, and at most one user: the core itself or one domain's pirq.
  * docs/hypervisor/interrupts.md.
  */
-#ifndef HYPERVISOR_X86_IRQ_H
-#define HYPERVISOR_X86_IRQ_H
+#pragma once
 
 #include "hypervisor/lib/lock.h"
 
@@ -82,5 +81,3 @@ uint32_t ioapic_gsi_of_isa(unsigned int isa_irq);
 
 /* Provided by pv/pirq.c: the line fired and is bound to a domain. */
 void pirq_interrupt(struct irq_line *line) REQUIRES(line->lock);
-
-#endif

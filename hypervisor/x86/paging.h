@@ -2,8 +2,7 @@
 /*
  * The core's own page tables: one set, shared by every address space.
  */
-#ifndef HYPERVISOR_X86_PAGING_H
-#define HYPERVISOR_X86_PAGING_H
+#pragma once
 
 #include "hypervisor/x86/pte.h"
 
@@ -43,5 +42,3 @@ const void *map_firmware(maddr_t address, uint64_t size);
 
 /* Put the core's slots into a guest's top-level table. */
 void paging_install_core(pte_t *guest_l4);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The core's last words: registers, symbolised back-trace, every CPU.
  */
-#ifndef HYPERVISOR_X86_PANIC_DUMP_H
-#define HYPERVISOR_X86_PANIC_DUMP_H
+#pragma once
 
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/regs.h"
@@ -32,5 +31,3 @@ void registers_dump(const struct cpu_regs *regs);
 
 /* 20 bytes; NULL and 0 without one. */
 const uint8_t *build_id(size_t *size);
-
-#endif

@@ -12,8 +12,7 @@
  * Larger things a subsystem has per CPU are arrays in that subsystem, indexed
  * by cpu_id().
  */
-#ifndef HYPERVISOR_X86_PERCPU_H
-#define HYPERVISOR_X86_PERCPU_H
+#pragma once
 
 #include "hypervisor/x86/address_space.h"
 #include "hypervisor/x86/regs.h"
@@ -95,5 +94,3 @@ void softirq_wait(void);
  * stop and be continued later.  Call it with no lock held.
  */
 bool preempt_pending(void);
-
-#endif

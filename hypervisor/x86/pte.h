@@ -5,8 +5,7 @@
  * Masks and functions, not bit-fields: the layout is in the source, and an
  * entry is read from and written to memory in one piece.
  */
-#ifndef HYPERVISOR_X86_PTE_H
-#define HYPERVISOR_X86_PTE_H
+#pragma once
 
 #define PTE_PRESENT  0x001
 #define PTE_WRITABLE 0x002
@@ -46,6 +45,4 @@ static inline unsigned int pte_index(uint64_t address, unsigned int level)
 {
     return (unsigned int)(address >> (PAGE_SHIFT + 9 * (level - 1))) % PTE_ENTRIES;
 }
-#endif
-
 #endif

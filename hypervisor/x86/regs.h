@@ -3,8 +3,7 @@
  * The registers of an interrupted program, as the entry code leaves them on
  * the stack; the order is the ABI's struct cpu_user_regs up to `ss`.
  */
-#ifndef HYPERVISOR_X86_REGS_H
-#define HYPERVISOR_X86_REGS_H
+#pragma once
 
 #include "hypervisor/lib/types.h"
 
@@ -21,5 +20,3 @@ static inline bool regs_from_guest(const struct cpu_regs *regs)
 {
     return (regs->cs & 3) != 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The CPUs of the machine and how they talk to each other.
  */
-#ifndef HYPERVISOR_X86_SMP_H
-#define HYPERVISOR_X86_SMP_H
+#pragma once
 
 #include "hypervisor/lib/cpumask.h"
 
@@ -40,5 +39,3 @@ void smp_start(unsigned int limit);
 
 /* Stop all other CPUs for good: before reboot, power-off and in panic(). */
 void smp_stop_others(void);
-
-#endif

@@ -6,8 +6,7 @@
  * frame when it stops being writable or is freed (struct page.tlb_stamp).  A
  * CPU needs a flush for a frame only if its last flush is not newer.
  */
-#ifndef HYPERVISOR_X86_TLB_H
-#define HYPERVISOR_X86_TLB_H
+#pragma once
 
 #include "hypervisor/lib/cpumask.h"
 
@@ -30,5 +29,3 @@ void tlb_flush_older(const struct cpumask *mask, uint32_t stamp);
 
 /* Serve requests other CPUs have for this one; called from spin_wait() too. */
 void tlb_serve(void);
-
-#endif

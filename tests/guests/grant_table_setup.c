@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The grant table itself: size, growth to the limit, frames that can be mapped, versions 1 and 2
- * and the way between them, status frames, swapping entries.
+ * and the way between them, status frames.
  *
  * Source: public grant_table.h; statuses watched on Debian's Xen.
  */
@@ -79,22 +79,11 @@ static void check_versions(void)
 {
     struct gnttab_get_status_frames status = { .dom = DOMID_SELF, .nr_frames = 1 };
     unsigned long status_frame = 0;
-    struct gnttab_swap_grant_ref swap = { .ref_a = 20, .ref_b = 21 };
     struct grant_entry_v1 *table = spare_va();
 
     expect_eq(setup(1, frames, DOMID_SELF), GNTST_okay, "setup");
     expect_eq(update_va(table, pte(frames[0], PTE_READ_WRITE), UVMF_INVLPG), 0, "map it");
     expect_eq(version(), 1, "version 1 at first");
-    table[20].frame = 0x1234;
-    table[21].frame = 0x4321;
-    expect_eq(call(GNTTABOP_swap_grant_ref, &swap, 1), 0, "swap");
-    expect_eq(swap.status, GNTST_okay, "its status");
-    expect_eq(table[20].frame, 0x4321, "swapped");
-    expect_eq(table[21].frame, 0x1234, "swapped");
-    swap.ref_b = 0xffffffff;
-    expect_eq(call(GNTTABOP_swap_grant_ref, &swap, 1), 0, "swap");
-    expect_eq(swap.status, GNTST_bad_gntref, "no such entry");
-
     expect_eq(set_version(3), -XEN_EINVAL, "no version 3");
     expect_eq(set_version(0), -XEN_EINVAL, "no version 0");
     expect_eq(update_va(table, 0, UVMF_INVLPG), 0, "unmap");

@@ -108,9 +108,7 @@ static struct vcpu *vcpu;
 
 static void use(struct cpuid_regs (*read)(uint32_t, uint32_t))
 {
-    if (domain->cpu_policy != NULL) {
-        cpu_policy_destroy(domain);
-    }
+    heap_free(domain->cpu_policy);
     cpu_policy_detect(read);
     ck_assert_int_eq(cpu_policy_create(domain), 0);
 }
@@ -134,7 +132,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    cpu_policy_destroy(domain);
+    heap_free(domain->cpu_policy);
     fake_domain_free(domain);
 }
 
@@ -415,7 +413,8 @@ END_TEST
 
 START_TEST(no_memory_is_an_error)
 {
-    cpu_policy_destroy(domain);
+    heap_free(domain->cpu_policy);
+    domain->cpu_policy = NULL;
     fake_answers.fail_allocation = 1;
     ck_assert_int_eq(cpu_policy_create(domain), -XEN_ENOMEM);
     ck_assert_ptr_null(domain->cpu_policy);

@@ -158,8 +158,8 @@ static void tear_down(void)
 {
     io_permissions_destroy(control);
     io_permissions_destroy(guest);
-    cpu_policy_destroy(control);
-    cpu_policy_destroy(guest);
+    heap_free(control->cpu_policy);
+    heap_free(guest->cpu_policy);
     fake_domain_free(control);
     fake_domain_free(guest);
 }

@@ -143,7 +143,7 @@ START_TEST(the_last_reference_gives_the_frame_back)
     ck_assert(page_get(page, 5));
     page_put(page);
     ck_assert_uint_eq(freed, 0);
-    ck_assert_uint_ne(m2p_get(page_frame(page)).number, M2P_NONE);
+    ck_assert_uint_ne(m2p_table[page_frame(page).number], M2P_NONE);
     page->use = page_use_make(PAGE_WRITABLE, PAGE_FREE, 0, 0);
     page_put(page);
     ck_assert_uint_eq(freed, 1);
@@ -151,7 +151,7 @@ START_TEST(the_last_reference_gives_the_frame_back)
     ck_assert_uint_eq(gone, 1);
     ck_assert_ptr_eq(last_gone, page);
     ck_assert_uint_eq(gone_from, 5);
-    ck_assert_uint_eq(m2p_get(page_frame(page)).number, M2P_NONE);
+    ck_assert_uint_eq(m2p_table[page_frame(page).number], M2P_NONE);
     ck_assert(!page_get(page, 5));
 }
 END_TEST

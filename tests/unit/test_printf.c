@@ -11,7 +11,6 @@
 /* The core's functions under names of their own, beside the library's. */
 #define snprintf  core_snprintf
 #define vsnprintf core_vsnprintf
-#define HYPERVISOR_LIB_STRING_H
 #include "hypervisor/lib/printf.c"
 #undef snprintf
 #undef vsnprintf

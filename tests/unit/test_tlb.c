@@ -6,8 +6,16 @@
  */
 #include <check.h>
 
-#define HYPERVISOR_X86_CPU_H /* not the real instructions */
-#include "hypervisor/lib/types.h"
+/* The real instructions under names of their own, out of the way. */
+#define write_cr3 real_write_cr3
+#define read_cr3  real_read_cr3
+#define invlpg    real_invlpg
+#define cpu_pause real_cpu_pause
+#include "hypervisor/x86/cpu.h"
+#undef write_cr3
+#undef read_cr3
+#undef invlpg
+#undef cpu_pause
 
 static unsigned int full_flushes, single_flushes;
 static uint64_t single_address, loaded_cr3;
