@@ -28,11 +28,12 @@ GRUB_MENU = """\
 set timeout=0
 serial --unit=0 --speed=115200
 terminal_output serial
-menuentry "Paravane" {{
-    multiboot2 /boot/core.elf {core}
-    module2 /boot/vmlinux {kernel}
-    module2 /boot/initramfs
-}}
+"""
+
+# What dom0-tools/grub/20_paravane takes from GRUB's own library, for a CD.
+GRUB_LIBRARY = """\
+prepare_grub_to_access_device() { :; }
+make_system_path_relative_to_its_root() { echo "${1#"$CD"}"; }
 """
 
 
@@ -42,15 +43,27 @@ def accelerator(icount=False):
     return ["-accel", "tcg,thread=multi"]
 
 
+def grub_entries(folder, core_options, kernel_options):
+    """The menu entries that update-grub would write for what is in folder/iso/boot."""
+    (folder / "grub-mkconfig_lib").write_text(GRUB_LIBRARY, encoding="ascii")
+    script = pathlib.Path(__file__).resolve().parents[2] / "dom0-tools/grub/20_paravane"
+    return subprocess.run(
+        ["sh", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
+        env={"PATH": os.environ["PATH"], "pkgdatadir": str(folder), "CD": str(folder / "iso"),
+             "PARAVANE_BOOT": str(folder / "iso/boot"), "PARAVANE_OPTIONS": core_options,
+             "PARAVANE_DOM0_CMDLINE": kernel_options}).stdout
+
+
 def make_iso(folder, images, core_options, kernel_options):
     """A CD that GRUB boots from, by BIOS and by UEFI."""
     boot = folder / "iso/boot"
     (boot / "grub").mkdir(parents=True)
-    shutil.copy(images.core, boot / "core.elf")
-    shutil.copy(images.kernel, boot / "vmlinux")
-    shutil.copy(images.initramfs, boot / "initramfs")
+    (boot / "paravane").mkdir()
+    shutil.copy(images.core, boot / "paravane/paravane.elf")
+    shutil.copy(images.kernel, boot / "paravane/vmlinux-test")
+    shutil.copy(images.initramfs, boot / "initrd.img-test")
     (boot / "grub/grub.cfg").write_text(
-        GRUB_MENU.format(core=core_options, kernel=kernel_options), encoding="ascii")
+        GRUB_MENU + grub_entries(folder, core_options, kernel_options), encoding="ascii")
     made = subprocess.run(["grub-mkrescue", "-o", folder / "boot.iso", folder / "iso"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if made.returncode != 0:

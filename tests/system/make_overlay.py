@@ -14,10 +14,10 @@ import shutil
 import subprocess
 import sys
 
-# What a dom0 does not run: headers, manuals, and the core itself.  paravane-check-schema
+# What a test's dom0 does not run: headers, manuals, how to boot, and the core itself.  paravane-check-schema
 # would bring 40 MB of libraries, only for `vmctl check` to ask the schema as well.
-LEFT_OUT = ("include/", "/pkgconfig/", "/man/", "/doc/", ".la", ".a", "paravane.elf",
-            "paravane-check-schema")
+LEFT_OUT = ("include/", "/pkgconfig/", "/man/", "/doc/", "/etc/", ".la", ".a", "paravane.elf",
+            "paravane-update-boot", "paravane-check-schema")
 
 
 def is_elf(file):

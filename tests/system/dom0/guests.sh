@@ -13,13 +13,12 @@ guest_xml()
     <type>linux</type>
     <kernel>/guest/vmlinuz</kernel>
     <initrd>/guest/initramfs</initrd>
-    <cmdline>console=hvc0 panic=-1 paravane.task=$2 ${guest_arguments:-}</cmdline>
+    <cmdline>console=hvc0 panic=-1 paravane.task=$2${guest_arguments:+ $guest_arguments}</cmdline>
   </os>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>${on_reboot:-restart}</on_reboot>
   <on_crash>${on_crash:-destroy}</on_crash>
-  <devices>
-    ${3:-}
+  <devices>${3:-}
     <console type='pty'/>
   </devices>
 </domain>
@@ -407,19 +406,28 @@ demo_guest()
     guest_memory=256 guest_xml demo "$1"
     echo 'dom0# paravane-daemons start'
     start_daemons
-    echo 'dom0# cat demo.xml'
-    cat /tmp/demo.xml
+    show cat /tmp/demo.xml
+}
+
+# The command, as it would be typed, and what it prints.
+show()
+{
+    echo "dom0# $*"
+    "$@" || fail "$*"
 }
 
 task_demo_guest()
 {
+    export TERM=dumb
     demo_guest facts
-    for command in 'vmctl version' 'vmctl create /tmp/demo.xml' 'vmctl list' \
-        "within 90 console_says demo 'GUEST: ready'; vmctl console --dump demo" \
-        'vmctl info demo' 'vmctl shutdown --wait demo' 'vmctl list'; do
-        echo "dom0# $command"
-        (eval "$command") || fail "$command"
-    done
+    show vmctl version
+    show vmctl create /tmp/demo.xml
+    show vmctl list
+    within 90 console_says demo 'GUEST: ready' || fail "the guest did not come up"
+    show vmctl console --dump demo
+    show vmctl info demo
+    show vmctl shutdown --wait demo
+    show vmctl list
     echo "dom0# poweroff"
 }
 
