@@ -407,7 +407,7 @@ static void take_rate(struct config_parse *parse, const char *value)
 {
     int64_t rate;
 
-    if (number_ok(parse, value, 1, INT32_MAX, &rate)) {
+    if (number_ok(parse, value, 1, GUEST_RATE_MAX, &rate)) {
         parse->nic.rate_kib = (uint64_t)rate;
     }
 }
@@ -416,7 +416,7 @@ static void take_burst(struct config_parse *parse, const char *value)
 {
     int64_t burst;
 
-    if (number_ok(parse, value, 1, 4 << 20, &burst)) {
+    if (number_ok(parse, value, 1, GUEST_BURST_MAX, &burst)) {
         parse->nic.burst_kib = (uint64_t)burst;
     }
 }

@@ -12,7 +12,8 @@
 #include "guest-pv-headers/io/xenbus.h"
 
 #define SET_UP_TIMEOUT 20000 /* ms */
-#define CREDIT_PERIOD  50000 /* us in which a limited device gets its next bytes */
+#define CREDIT_PERIOD  50    /* ms in which a limited device gets its next bytes, at least */
+#define CREDIT_LONGEST 3600000
 #define WATCH_TOKEN    "set-up"
 
 static const char *class_name(enum device_class class)
@@ -80,14 +81,23 @@ void device_add_disk(struct node_list *list, uint32_t domid, const struct guest_
     add_state(list, backend);
 }
 
-/* As netback wants it: bytes for each period, and the period. */
+/* As netback wants it: bytes for each period, and the period in us.  A burst is one period's. */
 static void add_rate(struct node_list *list, const char *backend, const struct guest_nic *nic)
 {
-    unsigned long long bytes = nic->rate_kib * 1024 * CREDIT_PERIOD / 1000000;
+    uint64_t period = CREDIT_PERIOD;
+    uint64_t bytes;
 
-    if (nic->rate_kib != 0) {
-        node_list_write(list, backend, "rate", "%llu,%u", bytes != 0 ? bytes : 1, CREDIT_PERIOD);
+    if (nic->rate_kib == 0) {
+        return;
     }
+    if (nic->burst_kib * 1000 / nic->rate_kib > period) {
+        period = nic->burst_kib * 1000 / nic->rate_kib;
+    }
+    period = period < CREDIT_LONGEST ? period : CREDIT_LONGEST;
+    bytes = nic->rate_kib * 1024 * period / 1000;
+    bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX;
+    node_list_write(list, backend, "rate", "%llu,%llu", (unsigned long long)bytes,
+                    (unsigned long long)period * 1000);
 }
 
 void device_add_nic(struct node_list *list, uint32_t domid, uint32_t number,

@@ -163,6 +163,10 @@ int guest_config_add_nic(struct guest_config *config, const struct guest_nic *ni
     if (r == 0 && nic->target != NULL) {
         r = value_interface(nic->target, error);
     }
+    if (r == 0 && (nic->rate_kib > GUEST_RATE_MAX || nic->burst_kib > GUEST_BURST_MAX)) {
+        r = vmctl_fail(error, -ERANGE, "a card's limit is at most %u KiB/s, in bursts of %u KiB",
+                       GUEST_RATE_MAX, GUEST_BURST_MAX);
+    }
     if (r == 0 && memcmp(made.mac, none, sizeof(none)) == 0) {
         r = make_mac(made.mac, error);
     }

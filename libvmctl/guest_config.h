@@ -22,6 +22,8 @@
 #define GUEST_CPUS_MAX  1024 /* physical CPUs a cpuset can name */
 #define GUEST_DISKS_MAX 64
 #define GUEST_NICS_MAX  16
+#define GUEST_RATE_MAX  2147483647u  /* KiB/s */
+#define GUEST_BURST_MAX 4194304u     /* KiB */
 #define GUEST_TEXT_MAX  (256u << 10) /* bytes of a guest.xml */
 
 struct guest_cpuset {
@@ -66,7 +68,7 @@ struct guest_nic {
     const char *target; /* name wanted for the host's end, or NULL */
     uint32_t mtu;       /* 0: the bridge's */
     uint64_t rate_kib;  /* KiB/s the guest may send, 0: no limit */
-    uint64_t burst_kib; /* KiB that may go at once; 0: as `rate_kib` */
+    uint64_t burst_kib; /* KiB that may go at once; 0: what comes of `rate_kib` */
 };
 
 enum guest_console_type {

@@ -324,7 +324,9 @@ int vmctl_create(struct vmctl *handle, const struct guest_config *config, unsign
         .kernel_fd = -1,
         .initrd_fd = -1,
     };
-    int r = create(&creation, flags);
+    int r = (flags & ~(unsigned int)VMCTL_CREATE_PAUSED) == 0
+                ? create(&creation, flags)
+                : vmctl_fail(creation.error, -EINVAL, "flags 0x%x are not known", flags);
 
     if (creation.kernel_fd >= 0) {
         (void)close(creation.kernel_fd);

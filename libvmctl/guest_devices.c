@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libvmctl/devices.h"
 #include "libvmctl/guest.h"
@@ -22,6 +23,7 @@ struct change {
     uint32_t domid;
     struct guest_config *config;
     struct vmctl_error *error;
+    int lock;
 };
 
 /* The guest and its description; only guests of ours have one. */
@@ -42,12 +44,16 @@ static int begin(struct change *change)
         r = vmctl_fail(change->error, -ESRCH, "there is no such guest of this toolstack");
         vmctl_error_object(change->error, "domain %u", change->domid);
     }
+    r = r < 0 ? r : state_file_lock(change->domid, &change->lock, change->error);
     return r < 0 ? r : state_file_read(change->domid, &change->config, change->error);
 }
 
 static int end(struct change *change, int r, const char *what)
 {
     guest_config_free(change->config);
+    if (change->lock >= 0) {
+        (void)close(change->lock);
+    }
     return r < 0 ? vmctl_context(change->error, r, "%s", what) : 0;
 }
 
@@ -61,6 +67,7 @@ static int attach(struct change *change, struct node_list *list, const struct de
     struct node_list undo = NODE_LIST_EMPTY;
     int r = node_list_commit(list, change->store, change->error);
 
+    handle_progress(change->handle, "setting up the device", -1);
     r = r < 0 ? r : device_wait_set_up(change->store, device, 1, change->error);
     r = r < 0 ? r : state_file_write(change->domid, change->config, change->error);
     if (r < 0) {
@@ -125,7 +132,7 @@ int vmctl_attach_disk(struct vmctl *handle, uint32_t domid, const struct vmctl_d
                       struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words, -1 };
 
     return end(&change, attach_disk(&change, disk), "attach disk");
 }
@@ -175,7 +182,7 @@ int vmctl_attach_network(struct vmctl *handle, uint32_t domid, const struct vmct
                          struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words, -1 };
 
     return end(&change, attach_network(&change, network), "attach network device");
 }
@@ -194,6 +201,7 @@ static int detach(struct change *change, const struct device *device)
     node_list_write(&list, backend, "online", "0");
     node_list_write(&list, backend, "state", "5");
     r = node_list_send(&list, change->store, STORE_NO_TRANSACTION, change->error);
+    handle_progress(change->handle, "waiting for the guest to let go", -1);
     r = r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
     if (r < 0) {
         return r;
@@ -234,7 +242,7 @@ int vmctl_detach_disk(struct vmctl *handle, uint32_t domid, const char *target,
                       struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words, -1 };
 
     return end(&change, detach_disk(&change, target), "detach disk");
 }
@@ -304,7 +312,7 @@ int vmctl_detach_network(struct vmctl *handle, uint32_t domid, const char *which
                          struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
-    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words };
+    struct change change = { handle, NULL, domid, NULL, error != NULL ? error : &words, -1 };
 
     return end(&change, detach_network(&change, which), "detach network device");
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "libvmctl/config_values.h"
 #include "libvmctl/devices.h"
@@ -143,6 +144,7 @@ static bool gone(struct vmctl *handle, uint32_t domid)
 
 static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
 {
+    handle_progress(handle, "waiting for back ends to let go", -1);
     for (int waited = 0; waited < LET_GO_MS; waited += POLL_MS) {
         if (gone(handle, domid)) {
             return 0;
@@ -413,6 +415,7 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     struct renaming renaming = { .handle = handle, .domid = domid, .name = name };
     struct xen_domctl_getdomaininfo info;
     char *old_name = NULL;
+    int lock = -1;
     int r = guest_name_check(name, error);
 
     r = r < 0 ? r : check_guest(handle, domid, &info, error);
@@ -423,7 +426,8 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     if (renaming.store == NULL) {
         return error->code;
     }
-    r = guest_name_of(renaming.store, domid, &old_name, error);
+    r = state_file_lock(domid, &lock, error);
+    r = r < 0 ? r : guest_name_of(renaming.store, domid, &old_name, error);
     if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
     } else if (r == 0 && strcmp(old_name, name) != 0) {
@@ -433,6 +437,9 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
         r = r < 0 ? r : rename_description(&renaming, error);
     }
     free(old_name);
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     return r;
 }
 

@@ -53,34 +53,75 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
+/* Beside `path`, and then in its place: nobody reads half of it. */
+static int replace(const char *path, const char *text, size_t length)
+{
+    char fresh[STATE_FILE_SIZE + 8];
+    int r;
+    int fd;
+
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+    fd = create(fresh);
+    if (fd < 0) {
+        return -errno;
+    }
+    r = write_all(fd, text, length);
+    if (close(fd) < 0 && r == 0) {
+        r = -errno;
+    }
+    if (r == 0 && rename(fresh, path) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        (void)unlink(fresh);
+    }
+    return r;
+}
+
 int state_file_write(uint32_t domid, const struct guest_config *config, struct vmctl_error *error)
 {
     char path[STATE_FILE_SIZE];
     char *text = NULL;
     size_t length = 0;
-    int fd;
     int r = guest_config_write(config, &text, &length, error);
 
     if (r < 0) {
         return r;
     }
     state_file_path(domid, path);
-    fd = create(path);
-    if (fd < 0) {
-        r = -errno;
-    } else {
-        r = write_all(fd, text, length);
-        if (close(fd) < 0 && r == 0) {
-            r = -errno;
-        }
-    }
+    r = replace(path, text, length);
     free(text);
     if (r < 0) {
-        (void)unlink(path);
         vmctl_fail(error, r, "writing the guest's description: %s", strerror(-r));
         vmctl_error_object(error, "%s", path);
     }
     return r;
+}
+
+int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error)
+{
+    struct flock byte = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = domid, .l_len = 1 };
+    char path[STATE_FILE_SIZE];
+    int fd;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "%s/changes.lock", root);
+    fd = create(path);
+    if (fd < 0) {
+        r = -errno;
+    } else {
+        do {
+            r = fcntl(fd, F_OFD_SETLKW, &byte) < 0 ? -errno : 0;
+        } while (r == -EINTR);
+    }
+    if (r < 0) {
+        (void)(fd < 0 ? 0 : close(fd));
+        vmctl_fail(error, r, "locking the guest's description: %s", strerror(-r));
+        vmctl_error_object(error, "%s", path);
+        return r;
+    }
+    *lock = fd;
+    return 0;
 }
 
 int state_file_read(uint32_t domid, struct guest_config **config, struct vmctl_error *error)

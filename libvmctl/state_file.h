@@ -8,9 +8,16 @@
 
 #include "libvmctl/guest_config.h"
 
+/* On failure the description that was there stays. */
 int state_file_write(uint32_t domid, const struct guest_config *config, struct vmctl_error *error);
 int state_file_read(uint32_t domid, struct guest_config **config, struct vmctl_error *error);
 void state_file_remove(uint32_t domid);
+
+/*
+ * Who reads a description in order to write it holds the lock meanwhile; it waits for
+ * others.  *lock is a file, to be closed.
+ */
+int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error);
 
 /* Where it is; for daemons. */
 #define STATE_FILE_SIZE 64

@@ -11,7 +11,7 @@
 /* Nothing to say but that it was done. */
 static int done(struct program *program, int r, const char *who, uint32_t domid)
 {
-    program_clear_progress(program);
+    progress_clear();
     if (r == 0 && program->json) {
         json_begin(&program->out, NULL, '{');
         json_text(&program->out, "guest", who);

@@ -45,9 +45,12 @@ static void report(void *context, unsigned int line, bool fatal, const char *wor
         json_end(out, '}');
         return;
     }
-    (void)fprintf(stderr, "%s:%u: %s%s%s: ", reading->path, line,
-                  colour_on(colours, fatal ? COLOUR_RED : COLOUR_YELLOW), fatal ? "error" : "note",
-                  colour_off(colours));
+    put_safely(stderr, reading->path);
+    if (line != 0) {
+        (void)fprintf(stderr, ":%u", line);
+    }
+    (void)fprintf(stderr, ": %s%s%s: ", colour_on(colours, fatal ? COLOUR_RED : COLOUR_YELLOW),
+                  fatal ? "error" : "note", colour_off(colours));
     put_safely(stderr, words);
     (void)fputc('\n', stderr);
 }
@@ -98,7 +101,7 @@ static int create(struct program *program, const struct guest_config *config, ui
         r = vmctl_create(program->handle, config, paused || console ? VMCTL_CREATE_PAUSED : 0,
                          domid, error);
     }
-    program_clear_progress(program);
+    progress_clear();
     return r;
 }
 

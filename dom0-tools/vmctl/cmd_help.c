@@ -4,10 +4,6 @@
 #include "dom0-tools/vmctl/help.h"
 #include "dom0-tools/vmctl/program.h"
 
-#include "libvmctl/error.h"
-
-#include <errno.h>
-
 static bool man;
 static bool completion;
 
@@ -24,7 +20,7 @@ static int run_help(struct program *program, char **operands, size_t count,
 
     (void)program;
     if (count > 0 && command == NULL) {
-        return vmctl_fail(error, -EINVAL, "there is no command '%.40s'", operands[0]);
+        return command_unknown(operands[0], error);
     }
     if (man) {
         help_man(stdout);

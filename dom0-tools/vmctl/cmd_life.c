@@ -6,6 +6,7 @@
 #include "libvmctl/error.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 typedef int act_fn(struct program *program, uint32_t domid, struct vmctl_error *error);
@@ -18,7 +19,7 @@ static int act_on(struct program *program, const char *who, act_fn *act, uint32_
     if (r == 0) {
         r = act(program, *domid, error);
     }
-    program_clear_progress(program);
+    progress_clear();
     return r;
 }
 
@@ -88,8 +89,6 @@ const struct command command_destroy = {
 
 /* --- shutdown, reboot --------------------------------------------------------------- */
 
-#define SLICE_MS 500
-
 static bool wait;
 static uint64_t timeout = 300;
 
@@ -105,25 +104,19 @@ static const struct option_spec wait_options[] = {
     { .name = NULL },
 };
 
-/* In slices, to show that time goes by. */
 static int wait_ended(struct program *program, uint32_t domid, struct vmctl_error *error)
 {
-    unsigned int begun = program_seconds(program);
+    int limit = timeout < INT_MAX / 1000 ? (int)timeout * 1000 : INT_MAX;
+    int r;
 
-    for (;;) {
-        int r = vmctl_wait_ended(program->handle, domid, SLICE_MS, error);
-
-        if (r != -ETIMEDOUT) {
-            return r;
-        }
-        if (program_seconds(program) - begun >= timeout) {
-            (void)vmctl_fail(error, -ETIMEDOUT, "it has not ended within %llu s",
-                             (unsigned long long)timeout);
-            vmctl_error_remedy(error, "'vmctl destroy' ends a guest without asking it");
-            return vmctl_context(error, -ETIMEDOUT, "shut down guest %u", domid);
-        }
-        program_progress(program, "waiting for the guest to end", -1);
+    progress_step(NULL, "waiting for the guest to end", -1);
+    r = vmctl_wait_ended(program->handle, domid, limit, error);
+    if (r != -ETIMEDOUT) {
+        return r;
     }
+    (void)vmctl_fail(error, r, "it has not ended within %d s", limit / 1000);
+    vmctl_error_remedy(error, "'vmctl destroy' ends a guest without asking it");
+    return vmctl_context(error, r, "shut down guest %u", domid);
 }
 
 static int act_shutdown(struct program *program, uint32_t domid, struct vmctl_error *error)

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +121,17 @@ static void show_json(struct json *out, const struct row *rows, size_t count)
     json_end(out, '}');
 }
 
+/* Those that use most stand first: the rest need not fit. */
+static size_t rows_that_fit(size_t count)
+{
+    struct winsize screen = { .ws_row = 0 };
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) < 0 || screen.ws_row < 3) {
+        return count;
+    }
+    return count < screen.ws_row - 2u ? count : screen.ws_row - 2u;
+}
+
 static void show_table(const struct program *program, const struct row *rows, size_t count,
                        bool whole_screen)
 {
@@ -127,6 +139,7 @@ static void show_table(const struct program *program, const struct row *rows, si
 
     if (whole_screen) {
         (void)fputs("\033[H\033[J", stdout);
+        count = rows_that_fit(count);
     }
     (void)printf("%s%5s  %7s %10s %5s  %-15s  %s%s\n", colour_on(program->colours, COLOUR_BOLD),
                  "ID", "CPU %", "MEMORY", "VCPUS", "STATE", "NAME", colour_off(program->colours));

@@ -31,7 +31,7 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-static int unknown_command(const char *name, struct vmctl_error *error)
+int command_unknown(const char *name, struct vmctl_error *error)
 {
     const char *words[WORDS_MAX];
     const char *meant;
@@ -72,18 +72,21 @@ static const struct option_spec *find_letter(const struct option_spec *table, ch
     return NULL;
 }
 
-static const struct option_spec *find_option(const struct command *command, const char *word,
+static const struct option_spec *find_option(const struct command *command, const char *name,
                                              size_t length)
 {
     const struct option_spec *own = command == NULL ? NULL : command->options;
-    const struct option_spec *found;
+    const struct option_spec *found = find_long(own, name, length);
 
-    if (word[1] != '-') {
-        found = length == 2 ? find_letter(own, word[1]) : NULL;
-        return found != NULL || length != 2 ? found : find_letter(global_options, word[1]);
-    }
-    found = find_long(own, word + 2, length - 2);
-    return found != NULL ? found : find_long(global_options, word + 2, length - 2);
+    return found != NULL ? found : find_long(global_options, name, length);
+}
+
+static const struct option_spec *find_short(const struct command *command, char letter)
+{
+    const struct option_spec *own = command == NULL ? NULL : command->options;
+    const struct option_spec *found = find_letter(own, letter);
+
+    return found != NULL ? found : find_letter(global_options, letter);
 }
 
 static int unknown_option(const struct command *command, const char *word, size_t length,
@@ -134,13 +137,25 @@ static int take_value(const struct command *command, const struct option_spec *o
     return 0;
 }
 
-/* The option at argv[*at]; *at moves on to its value if that is a word of its own. */
-static int take_option(int argc, char **argv, int *at, const struct command *command,
-                       struct vmctl_error *error)
+/* The value in the word behind. */
+static int take_next(int argc, char **argv, int *at, const struct command *command,
+                     const struct option_spec *option, struct vmctl_error *error)
+{
+    if (*at + 1 == argc) {
+        (void)vmctl_fail(error, -EINVAL, "--%s needs a value: %s", option->name, option->argument);
+        return misuse(error, command);
+    }
+    *at += 1;
+    return take_value(command, option, argv[*at], error);
+}
+
+/* "--name", "--name=value", "--name value"; *at moves on to a value that is a word of its own. */
+static int take_long(int argc, char **argv, int *at, const struct command *command,
+                     struct vmctl_error *error)
 {
     const char *word = argv[*at];
     size_t length = strcspn(word, "=");
-    const struct option_spec *option = find_option(command, word, length);
+    const struct option_spec *option = find_option(command, word + 2, length - 2);
 
     if (option == NULL) {
         return unknown_option(command, word, length, error);
@@ -156,12 +171,28 @@ static int take_option(int argc, char **argv, int *at, const struct command *com
     if (word[length] == '=') {
         return take_value(command, option, word + length + 1, error);
     }
-    if (*at + 1 == argc) {
-        (void)vmctl_fail(error, -EINVAL, "--%s needs a value: %s", option->name, option->argument);
-        return misuse(error, command);
+    return take_next(argc, argv, at, command, option, error);
+}
+
+/* "-a", "-ab", "-n5", "-n 5". */
+static int take_letters(int argc, char **argv, int *at, const struct command *command,
+                        struct vmctl_error *error)
+{
+    const char *letter;
+
+    for (letter = argv[*at] + 1; *letter != '\0'; letter++) {
+        const struct option_spec *option = find_short(command, *letter);
+
+        if (option == NULL) {
+            return unknown_option(command, (const char[]){ '-', *letter, '\0' }, 2, error);
+        }
+        if (option->argument != NULL) {
+            return letter[1] != '\0' ? take_value(command, option, letter + 1, error)
+                                     : take_next(argc, argv, at, command, option, error);
+        }
+        *option->flag = true;
     }
-    *at += 1;
-    return take_value(command, option, argv[*at], error);
+    return 0;
 }
 
 int operands_check(const struct parsed *parsed, struct vmctl_error *error)
@@ -194,10 +225,11 @@ int options_parse(int argc, char **argv, struct parsed *parsed, struct vmctl_err
         if (options && strcmp(argv[i], "--") == 0) {
             options = false;
         } else if (options && argv[i][0] == '-' && argv[i][1] != '\0') {
-            r = take_option(argc, argv, &i, parsed->command, error);
+            r = argv[i][1] == '-' ? take_long(argc, argv, &i, parsed->command, error)
+                                  : take_letters(argc, argv, &i, parsed->command, error);
         } else if (parsed->command == NULL) {
             parsed->command = command_find(argv[i]);
-            r = parsed->command == NULL ? unknown_command(argv[i], error) : 0;
+            r = parsed->command == NULL ? command_unknown(argv[i], error) : 0;
         } else {
             /* Always at or behind where it goes: argv[i] has been seen. */
             parsed->operands[parsed->count++] = argv[i];

@@ -58,6 +58,8 @@ struct parsed {
 };
 
 const struct command *command_find(const char *name);
+/* Says so, and which one may be meant; returns -EINVAL. */
+int command_unknown(const char *name, struct vmctl_error *error);
 
 /* Options go where their tables say.  `argv` is reordered. */
 int options_parse(int argc, char **argv, struct parsed *parsed, struct vmctl_error *error);

@@ -45,7 +45,7 @@ int program_open(struct program *program, struct vmctl_error *error)
     }
     r = vmctl_open(&program->handle, error);
     if (r == 0) {
-        vmctl_set_progress(program->handle, program_progress, program);
+        vmctl_set_progress(program->handle, progress_step, NULL);
     }
     return r;
 }
@@ -58,52 +58,15 @@ int program_find(struct program *program, const char *who, uint32_t *domid,
     return r < 0 ? r : vmctl_find(program->handle, who, domid, error);
 }
 
-unsigned int program_seconds(const struct program *program)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (unsigned int)(now.tv_sec - program->started.tv_sec -
-                          (now.tv_nsec < program->started.tv_nsec ? 1 : 0));
-}
-
-void program_progress(void *context, const char *step, int percent)
-{
-    struct program *program = context;
-    unsigned int seconds = program_seconds(program);
-
-    if (!program->shows_progress || seconds < 1) {
-        return;
-    }
-    (void)fputs("\r\033[K", stderr);
-    put_safely(stderr, step);
-    if (percent >= 0) {
-        (void)fprintf(stderr, ", %d %%", percent);
-    }
-    (void)fprintf(stderr, " (%u s)", seconds);
-    (void)fflush(stderr);
-    program->progress_shown = true;
-}
-
-void program_clear_progress(struct program *program)
-{
-    if (program->progress_shown) {
-        (void)fputs("\r\033[K", stderr);
-        (void)fflush(stderr);
-        program->progress_shown = false;
-    }
-}
-
 static int set_up(struct program *program, struct vmctl_error *error)
 {
     const char *terminal = getenv("TERM");
     const char *none = getenv("NO_COLOR");
     bool able = terminal != NULL && strcmp(terminal, "dumb") != 0;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &program->started);
+    progress_begin(able && isatty(STDERR_FILENO) == 1);
     program->json = json;
     program->out.file = stdout;
-    program->shows_progress = able && isatty(STDERR_FILENO) == 1;
     if (strcmp(colour_choice, "always") == 0) {
         program->colours = true;
     } else if (strcmp(colour_choice, "auto") == 0) {
@@ -146,7 +109,6 @@ static int run(int argc, char **argv, struct program *program, struct vmctl_erro
 /* A command that has begun its document reports its errors inside of it. */
 static void report(struct program *program, const struct vmctl_error *error)
 {
-    program_clear_progress(program);
     if (!program->json) {
         (void)fflush(stdout);
         put_error(stderr, error);
@@ -167,7 +129,7 @@ int main(int argc, char **argv)
     struct vmctl_error error = { .code = 0 };
     int r = run(argc, argv, &program, &error);
 
-    program_clear_progress(&program);
+    progress_clear();
     if (r < 0) {
         if (error.code == 0) {
             (void)vmctl_fail(&error, r, "%s", strerror(-r));

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libvmctl/console_client.h"
@@ -165,7 +166,11 @@ int vmctl_create(struct vmctl *handle, const struct guest_config *config, unsign
                  uint32_t *domid, struct vmctl_error *error)
 {
     if (getenv("FAKE_SLOW") != NULL) {
-        (void)sleep(1);
+        struct timespec left = { .tv_sec = 2 };
+
+        handle->progress(handle->context, "setting up devices", -1);
+        while (nanosleep(&left, &left) < 0) {
+        }
         handle->progress(handle->context, "unpacking the kernel", 40);
     }
     called("create %s %u", config->name, flags);

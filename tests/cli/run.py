@@ -93,6 +93,9 @@ def near_misses_are_found(cli):
           "mean '--paused'?\n       hint: see 'vmctl help create'\n")
     ended(cli.run("list", "-x"), 2, "",
           "vmctl: there is no option '-x'\n       hint: see 'vmctl help list'\n")
+    equal(json.loads(cli.run("list", "-jx").stdout)["error"]["cause"], "there is no option '-x'")
+    ended(cli.run("help", "crate"), 2, "", "vmctl: there is no command 'crate'; did you mean "
+          "'create'?\n       hint: see 'vmctl help'\n")
 
 
 def operands_are_counted(cli):
@@ -128,6 +131,9 @@ def options_stand_anywhere(cli):
     equal(cli.run("--json", "list").stdout, wanted)
     equal(cli.run("-j", "list").stdout, wanted)
     equal(cli.run("rename", "web", "--", "--json").calls, ["rename 1 --json"])
+    equal(cli.run("console", "-jw", "web").returncode, 2)
+    equal(cli.run("create", "-pc", str(SMALL)).calls, ["create small 1", "console 7 write"])
+    equal(cli.run("top", "-n2", "-d0").stdout.count("CPU %"), 2)
 
 
 def every_command_has_help(cli):
@@ -230,7 +236,7 @@ def check_shows_everything_of_every_file(cli):
     equal(done.returncode, 2)
     has(done.stdout, f"{SMALL}: valid: small, 1 vCPU, 64 MiB, 0 disks, 0 network cards\n")
     has(done.stderr, "bad.xml:1: error: <domain>: <memory> is missing\n")
-    has(done.stderr, "missing.xml:0: error: No such file or directory\n")
+    has(done.stderr, "missing.xml: error: No such file or directory\n")
     equal(done.calls, [])
     files = json.loads(cli.run("check", "-j", str(SMALL), "bad.xml").stdout)["files"]
     equal([one["valid"] for one in files], [True, False])
@@ -453,7 +459,8 @@ def colours_only_on_a_terminal(cli):
 def progress_is_shown_on_a_terminal(cli):
     code, text = cli.on_terminal("create", str(SMALL), FAKE_SLOW="1")
     equal(code, 0)
-    has(text, "\r\033[Kunpacking the kernel, 40 % (1 s)\r\033[Ksmall is domain 7")
+    has(text, "\r\033[Ksetting up devices (1 s)\r\033[K")
+    has(text, "\r\033[Kunpacking the kernel, 40 % (2 s)\r\033[Ksmall is domain 7")
     equal(cli.run("create", str(SMALL), FAKE_SLOW="1").stderr, "")
 
 

@@ -2,6 +2,7 @@
 /* Guests found, listed, paused, renamed, changed, on a host of fakes. */
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 
 #include "tests/unit/guest_world.h"
 
@@ -232,9 +233,14 @@ END_TEST
 
 START_TEST(a_network_card_comes_and_goes)
 {
-    struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:01" };
+    struct vmctl_network network = {
+        .bridge = "br0",
+        .mac = "00:16:3e:00:00:01",
+        .rate_kib = 1000,
+    };
 
     ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vif/1/0/rate", "51200,50000"));
     network.mac = "00:16:3e:00:00:02";
     ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
     ck_assert(node_is("/local/domain/0/backend/vif/1/1/mac", "00:16:3e:00:00:02"));
@@ -243,8 +249,73 @@ START_TEST(a_network_card_comes_and_goes)
     ck_assert_int_eq(vmctl_detach_network(handle, 1, "1", &error), 0);
     ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vif/1/1/mac"));
     ck_assert_int_eq(vmctl_detach_network(handle, 1, "0", &error), -ENOENT);
+    network.rate_kib = UINT64_C(1) << 40;
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), -ERANGE);
     network.mac = "nonsense";
     ck_assert_int_lt(vmctl_attach_network(handle, 1, &network, &error), 0);
+}
+END_TEST
+
+START_TEST(a_burst_is_what_one_period_allows)
+{
+    struct guest_config *config = world_config(
+        "burst", "<devices><interface type='bridge'><source bridge='br0'/><bandwidth>"
+                 "<outbound average='1000' burst='5120'/></bandwidth></interface></devices>");
+    uint32_t domid = 0;
+    char path[96];
+
+    ck_assert_int_eq(vmctl_create(handle, config, 0, &domid, &error), 0);
+    (void)snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/0/rate", domid);
+    ck_assert(node_is(path, "5242880,5120000"));
+    guest_config_free(config);
+    ck_assert_int_eq(vmctl_destroy(handle, domid, &error), 0);
+}
+END_TEST
+
+static void *attach_in_thread(void *unused)
+{
+    const struct vmctl_disk disk = { .source = "/srv/a.img" };
+
+    (void)unused;
+    (void)vmctl_attach_disk(handle, 1, &disk, &error);
+    return NULL;
+}
+
+START_TEST(changes_of_one_guest_wait_for_each_other)
+{
+    const char *node = "/local/domain/0/backend/vbd/1/51712/params";
+    pthread_t thread;
+    int other = -1;
+    int lock = -1;
+
+    ck_assert_int_eq(state_file_lock(1, &lock, &error), 0);
+    ck_assert_int_eq(state_file_lock(2, &other, &error), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, attach_in_thread, NULL), 0);
+    (void)usleep(50000);
+    ck_assert_ptr_null(fake_store_value(node));
+    (void)close(lock);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(node_is(node, "/srv/a.img"));
+    (void)close(other);
+}
+END_TEST
+
+START_TEST(a_description_that_cannot_be_written_stays_as_it_was)
+{
+    const struct vmctl_disk disk = { .source = "/srv/a.img" };
+    char path[STATE_FILE_SIZE];
+    char fresh[STATE_FILE_SIZE + 8];
+    char *xml = NULL;
+
+    state_file_path(1, path);
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+    ck_assert_int_eq(mkdir(fresh, 0700), 0);
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), -EISDIR);
+    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vbd/1/51712/params"));
+    ck_assert_int_eq(rmdir(fresh), 0);
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_null(strstr(xml, "/srv/a.img"));
+    free(xml);
 }
 END_TEST
 
@@ -280,6 +351,9 @@ int main(void)
     tcase_add_test(tcase, a_disk_comes_and_goes);
     tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
     tcase_add_test(tcase, a_network_card_comes_and_goes);
+    tcase_add_test(tcase, a_burst_is_what_one_period_allows);
+    tcase_add_test(tcase, changes_of_one_guest_wait_for_each_other);
+    tcase_add_test(tcase, a_description_that_cannot_be_written_stays_as_it_was);
     tcase_add_test(tcase, the_host_is_described);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
