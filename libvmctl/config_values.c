@@ -52,17 +52,19 @@ int value_number(const char *text, int64_t least, int64_t most, int64_t *number,
     const char *at = text;
     bool negative = least < 0 && *at == '-';
     uint64_t value = 0;
+    int64_t made;
 
     at += negative;
     if (!read_digits(&at, &value) || *at != '\0' || value > INT64_MAX) {
         return vmctl_fail(error, -EINVAL, "'%.60s' is not a whole number from %lld to %lld", text,
                           (long long)least, (long long)most);
     }
-    *number = negative ? -(int64_t)value : (int64_t)value;
-    if (*number < least || *number > most) {
+    made = negative ? -(int64_t)value : (int64_t)value;
+    if (made < least || made > most) {
         return vmctl_fail(error, -ERANGE, "%.40s is out of range: it may be %lld to %lld", text,
                           (long long)least, (long long)most);
     }
+    *number = made;
     return 0;
 }
 

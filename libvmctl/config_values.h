@@ -15,7 +15,7 @@
 #define GUEST_MEMORY_MIN  (UINT64_C(1) << 10)  /* KiB */
 #define GUEST_MEMORY_MAX  (UINT64_C(16) << 30) /* KiB: 16 TiB */
 
-/* A whole number within [least, most]. */
+/* A whole number within [least, most]; *number is set only if it is one. */
 int value_number(const char *text, int64_t least, int64_t most, int64_t *number,
                  struct vmctl_error *error);
 /* An absolute path without control characters. */

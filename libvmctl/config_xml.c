@@ -295,7 +295,7 @@ static size_t name_length(struct xml_reader *reader, const char *of)
     return length;
 }
 
-/* A quoted value; ends up behind the closing quote. */
+/* A quoted value without blanks at its ends; ends up behind the closing quote. */
 static const char *read_value(struct xml_reader *reader, const char *name)
 {
     char quote = *reader->at;
@@ -320,6 +320,12 @@ static const char *read_value(struct xml_reader *reader, const char *name)
         }
     }
     reader->at++;
+    while (value < to && is_blank(*value)) {
+        value++;
+    }
+    while (to > value && is_blank(to[-1])) {
+        to--;
+    }
     *to = '\0';
     return value;
 }

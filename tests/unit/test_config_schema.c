@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * guest.rng and the table of config_rules.c are one language: walks both, and
- * wants the same elements, attributes and choices at each place.
+ * wants the same elements, attributes and choices at each place; then changes
+ * full.xml in thousands of ways, and wants the same verdict of both.
  */
 #include <check.h>
 #include <libxml/parser.h>
+#include <libxml/relaxng.h>
 #include <libxml/tree.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -181,15 +183,23 @@ static unsigned int compare(const struct element_rule *rule, xmlNodePtr element)
     return compared;
 }
 
-START_TEST(schema_and_table_allow_the_same)
+static xmlDocPtr read_tree_file(const char *name)
 {
     const char *root = getenv("srcdir");
     char path[4096];
+    xmlDocPtr document;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", root == NULL ? "." : root, name);
+    document = xmlReadFile(path, NULL, XML_PARSE_NONET | XML_PARSE_NOBLANKS);
+    ck_assert_ptr_nonnull(document);
+    return document;
+}
+
+START_TEST(schema_and_table_allow_the_same)
+{
     struct found start = { .element_count = 0 };
 
-    (void)snprintf(path, sizeof(path), "%s/libvmctl/guest.rng", root == NULL ? "." : root);
-    schema = xmlReadFile(path, NULL, XML_PARSE_NONET | XML_PARSE_NOBLANKS);
-    ck_assert_ptr_nonnull(schema);
+    schema = read_tree_file("libvmctl/guest.rng");
     for (xmlNodePtr node = xmlDocGetRootElement(schema)->children; node; node = node->next) {
         if (is(node, "start")) {
             gather(node, &start, false, false);
@@ -199,6 +209,191 @@ START_TEST(schema_and_table_allow_the_same)
     ck_assert_str_eq(name_of(start.elements[0].node), config_root.name);
     ck_assert_uint_gt(compare(&config_root, start.elements[0].node), 40);
     xmlFreeDoc(schema);
+}
+END_TEST
+
+/* --- the same verdict ---------------------------------------------------------------- */
+
+static xmlRelaxNGPtr rules;
+static unsigned int taken;
+static unsigned int refused;
+
+/* What only the table can know: numbers that do not fit each other, the same thing twice. */
+static bool no_schema_can_say(const char *words)
+{
+    static const char *const reasons[] = {
+        "more than",     "less than",   "pinned twice",     "is pinned, but", "needs file=",
+        "needs dev=",    "two disks",   "is in use as",     "out of range",   "leaves no CPU",
+        "names CPU",     "set of CPUs", "it is all zero",   "same MAC",       "one console",
+        "only one file", "bytes long",  "interface's name",
+    };
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strstr(words, reasons[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ignore(void *context, xmlErrorPtr found)
+{
+    (void)context;
+    (void)found;
+}
+
+static bool schema_takes(xmlDocPtr document)
+{
+    xmlRelaxNGValidCtxtPtr context = xmlRelaxNGNewValidCtxt(rules);
+    int r;
+
+    ck_assert_ptr_nonnull(context);
+    xmlRelaxNGSetValidStructuredErrors(context, ignore, NULL);
+    r = xmlRelaxNGValidateDoc(context, document);
+    xmlRelaxNGFreeValidCtxt(context);
+    ck_assert_int_ge(r, 0);
+    return r == 0;
+}
+
+static void judge(xmlDocPtr document)
+{
+    struct guest_config *config = NULL;
+    struct vmctl_error error = { .message = "" };
+    xmlChar *text = NULL;
+    int length = 0;
+    bool by_schema = schema_takes(document);
+    bool by_table;
+
+    xmlDocDumpMemory(document, &text, &length);
+    by_table =
+        guest_config_parse((const char *)text, (size_t)length, NULL, NULL, &config, &error) == 0;
+    ck_assert_msg(!by_table || by_schema, "only the schema refuses:\n%s", (const char *)text);
+    ck_assert_msg(by_table || !by_schema || no_schema_can_say(error.cause),
+                  "only the table refuses, \"%s\":\n%s", error.message, (const char *)text);
+    taken += by_table;
+    refused += !by_table;
+    guest_config_free(config);
+    xmlFree(text);
+}
+
+/* The element that is number `*left` in the order of the document; NULL: there are not so many. */
+static xmlNodePtr element_number(xmlNodePtr node, unsigned int *left)
+{
+    for (; node != NULL; node = node->next) {
+        xmlNodePtr found;
+
+        if (node->type != XML_ELEMENT_NODE) {
+            continue;
+        }
+        if ((*left)-- == 0) {
+            return node;
+        }
+        found = element_number(node->children, left);
+        if (found != NULL) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static const char *const values[] = {
+    "",          "0",      "1",   "2",        "-1",
+    "+1",        " 1 ",    "007", "65536",    "18446744073709551616",
+    "/a",        " /a ",   "a",   "a b",      "xvda",
+    "xvdb1",     "hda",    "br0", "file",     "block",
+    "pty",       "raw",    "xen", "linux",    "utc",
+    "variable",  "reset",  "on",  "MiB",      "destroy",
+    "0-3,^2",    "vif1.0", "web", "Domain-0", "00:16:3e:00:00:01",
+    "localtime", "\t/a",
+};
+
+#define VALUE_COUNT (sizeof(values) / sizeof(values[0]))
+
+/* Change number `which` of an element; false: there are not so many. */
+static bool change_element(xmlNodePtr node, size_t which)
+{
+    const xmlChar *value = (const xmlChar *)values[which % VALUE_COUNT];
+    size_t kind = which / VALUE_COUNT;
+    struct _xmlAttr *attribute = node->properties;
+
+    if (kind == 0) {
+        xmlNodeSetContent(node, value);
+        return true;
+    }
+    if (kind == 1) {
+        xmlNodePtr parent = node->parent;
+
+        switch (which % VALUE_COUNT) {
+        case 0:
+            xmlUnlinkNode(node);
+            xmlFreeNode(node);
+            break;
+        case 1:
+            (void)xmlAddNextSibling(node, xmlCopyNode(node, 1));
+            break;
+        case 2:
+            (void)xmlNewChild(node, NULL, (const xmlChar *)"unknown", NULL);
+            break;
+        case 3:
+            (void)xmlNewProp(node, (const xmlChar *)"unknown", (const xmlChar *)"1");
+            break;
+        case 4:
+            xmlUnlinkNode(node);
+            (void)xmlAddChild(parent, node);
+            break;
+        default:
+            break;
+        }
+        return true;
+    }
+    for (kind -= 2; kind > 0 && attribute != NULL; kind--) {
+        attribute = attribute->next;
+    }
+    if (attribute == NULL) {
+        return false;
+    }
+    if (which % VALUE_COUNT == 0) {
+        (void)xmlRemoveProp(attribute);
+    } else {
+        (void)xmlSetProp(node, attribute->name, value);
+    }
+    return true;
+}
+
+START_TEST(both_say_the_same_of_every_change)
+{
+    xmlDocPtr full = read_tree_file("tests/unit/guest_xml/full.xml");
+    xmlRelaxNGParserCtxtPtr parser;
+    bool any = true;
+
+    schema = read_tree_file("libvmctl/guest.rng");
+    parser = xmlRelaxNGNewDocParserCtxt(schema);
+    rules = xmlRelaxNGParse(parser);
+    ck_assert_ptr_nonnull(rules);
+    judge(full);
+    ck_assert_uint_eq(taken, 1);
+    for (unsigned int element = 1; any; element++) {
+        bool more = true;
+
+        for (size_t which = 0; more; which++) {
+            xmlDocPtr changed = xmlCopyDoc(full, 1);
+            unsigned int left = element;
+            xmlNodePtr node = element_number(xmlDocGetRootElement(changed), &left);
+
+            any = node != NULL;
+            more = any && change_element(node, which);
+            if (more) {
+                judge(changed);
+            }
+            xmlFreeDoc(changed);
+        }
+    }
+    ck_assert_uint_gt(taken, 500);
+    ck_assert_uint_gt(refused, 2000);
+    xmlRelaxNGFree(rules);
+    xmlRelaxNGFreeParserCtxt(parser);
+    xmlFreeDoc(schema);
+    xmlFreeDoc(full);
 }
 END_TEST
 
@@ -231,6 +426,8 @@ int main(void)
 
     tcase_add_test(tests, schema_and_table_allow_the_same);
     tcase_add_test(tests, tables_fit_their_bits);
+    tcase_add_test(tests, both_say_the_same_of_every_change);
+    tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
