@@ -9,9 +9,8 @@ import tempfile
 sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests"))
 from count_lines import code_lines, main  # noqa: E402
 
-# The ceiling of the finished core is 20,000 (`make size` holds it), and the core is above it.
-# Until it is below, this number is where it stands; it is only ever lowered.
-CEILING = 20090
+# The promise is 20,000 (`make size`). This is where the core stands; it is only ever lowered.
+CEILING = 19946
 
 CASES = [
     (".c", "int a; /* b */\n\n// c\n/* d\n e */ int f;\n/* g */\n", 2),

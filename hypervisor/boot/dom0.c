@@ -14,7 +14,7 @@
 #include "hypervisor/boot/options.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/domain/memory_map.h"
-#include "hypervisor/drivers/ioapic.h"
+#include "hypervisor/drivers/acpi.h"
 #include "hypervisor/drivers/serial.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/printf.h"
@@ -354,8 +354,8 @@ static void allow_devices(struct domain *domain)
                 io_permit(domain, IO_FRAME, apic, apic, false) == 0 &&
                 io_permit(domain, IO_IRQ, 0, UINT32_MAX, true) == 0;
 
-    for (unsigned int i = 0; done && i < ioapic_count(); i++) {
-        uint64_t frame = ioapic_address(i) >> PAGE_SHIFT;
+    for (unsigned int i = 0; done && i < acpi.ioapic_count; i++) {
+        uint64_t frame = acpi.ioapics[i].address >> PAGE_SHIFT;
 
         done = io_permit(domain, IO_FRAME, frame, frame, false) == 0;
     }
@@ -373,8 +373,8 @@ static void describe_machine(void)
 
         memory_map_add(&machine_memory_map, region->start, region->size, region->type);
     }
-    for (unsigned int i = 0; i < ioapic_count(); i++) {
-        memory_map_add(&machine_memory_map, ioapic_address(i), PAGE_SIZE, REGION_RESERVED);
+    for (unsigned int i = 0; i < acpi.ioapic_count; i++) {
+        memory_map_add(&machine_memory_map, acpi.ioapics[i].address, PAGE_SIZE, REGION_RESERVED);
     }
     memory_map_add(&machine_memory_map, LOCAL_APIC, PAGE_SIZE, REGION_RESERVED);
 }

@@ -42,12 +42,6 @@ static void patch_smap(void)
     }
 }
 
-static void ignore_complaint(const char *option, const char *reason)
-{
-    (void)option;
-    (void)reason;
-}
-
 static void complain(const char *option, const char *reason)
 {
     log_warning("option %s: %s; ignored\n", option, reason);
@@ -56,13 +50,12 @@ static void complain(const char *option, const char *reason)
 /* The console first, so that the complaints about the rest can be seen. */
 static void read_options(void)
 {
-    options_parse(boot_info.command_line, ignore_complaint);
+    options_parse(boot_info.command_line, NULL);
     (void)console_setup(options.console);
     console_set_level(options.log_level);
     log_info("Paravane %s\n", PACKAGE_VERSION);
     options_parse(boot_info.command_line, complain);
-    panic_reboots = !options.noreboot;
-    machine_set_noreboot(options.noreboot);
+    machine_noreboot = options.noreboot;
 }
 
 static void find_acpi(void)

@@ -185,10 +185,7 @@ static uint64_t make_table(uint64_t address, uint64_t size, int fill)
 static void show_m2p(uint64_t size)
 {
     for (uint64_t offset = 0; offset < size; offset += LARGE) {
-        pte_t *l4 = &core_l4[pte_index(M2P_START, 4)];
-        pte_t *l3 = direct_map_mfn(pte_frame(*l4));
-        pte_t *l2 = direct_map_mfn(pte_frame(l3[pte_index(M2P_START + offset, 3)]));
-        mfn_t frame = pte_frame(l2[pte_index(M2P_START + offset, 2)]);
+        mfn_t frame = paging_frame_of(M2P_START + offset);
 
         map_or_die(M2P_GUEST_START + offset, maddr_of_mfn(frame).byte,
                    maddr_of_mfn(frame).byte + LARGE,

@@ -129,7 +129,7 @@ void options_parse(const char *text, void (*complain)(const char *option, const 
         strlcpy(word, text, MIN(length + 1, sizeof(word)));
         if (length > 0) {
             reason = length >= sizeof(word) ? "too long" : apply(word);
-            if (reason != NULL) {
+            if (reason != NULL && complain != NULL) {
                 complain(word, reason);
             }
         }

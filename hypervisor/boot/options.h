@@ -21,6 +21,6 @@ extern struct options options;
 
 /*
  * Read `text` into `options`.  An unknown or malformed option is passed to
- * `complain` (with a reason) and otherwise ignored.
+ * `complain`, if there is one, with a reason, and otherwise ignored.
  */
 void options_parse(const char *text, void (*complain)(const char *option, const char *reason));

@@ -32,5 +32,5 @@ typedef long domctl_function(struct domain *domain, struct xen_domctl *op);
 
 /* domctl_vcpu.c */
 domctl_function domctl_max_vcpus, domctl_set_context, domctl_get_context, domctl_vcpu_info,
-    domctl_set_affinity, domctl_get_affinity, domctl_scheduler, domctl_send_trigger,
-    domctl_get_policy, domctl_set_policy, domctl_get_tsc, domctl_set_tsc;
+    domctl_affinity, domctl_scheduler, domctl_send_trigger, domctl_get_policy, domctl_set_policy,
+    domctl_get_tsc, domctl_set_tsc;

@@ -18,29 +18,15 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
-static void for_each_domain(void (*show)(const struct domain *domain))
-{
-    struct domain *domain;
-
-    for (uint32_t id = 0; id < DOMAIN_LIMIT; id = domain->id + 1u) {
-        domain = domain_find_next((domid_t)id);
-        if (domain == NULL) {
-            break;
-        }
-        show(domain);
-        domain_put(domain);
-    }
-}
-
 static void show_vcpu(const struct vcpu *vcpu)
 {
     uint32_t blocked = atomic_load(&vcpu->blocked);
 
-    log_error("  v%u: cpu %u%s%s%s, paused %u, upcall pending %u mask %u%s\n", vcpu->id, vcpu->cpu,
+    log_error("  v%u: cpu %u%s%s%s, upcall pending %u mask %u%s\n", vcpu->id, vcpu->cpu,
               atomic_load(&vcpu->running) ? " running" : "",
               (blocked & VCPU_DOWN) != 0 ? " down" : "",
-              (blocked & VCPU_BLOCKED) != 0 ? " blocked" : "", atomic_load(&vcpu->pause_count),
-              vcpu->info->evtchn_upcall_pending, (unsigned int)vcpu->info->evtchn_upcall_mask,
+              (blocked & VCPU_BLOCKED) != 0 ? " blocked" : "", vcpu->info->evtchn_upcall_pending,
+              (unsigned int)vcpu->info->evtchn_upcall_mask,
               atomic_load(&vcpu->polling) ? ", polling" : "");
     if (!atomic_load(&vcpu->running)) {
         log_error("      rip %lx rsp %lx cr3 %lx %s\n", vcpu->regs.rip, vcpu->regs.rsp,
@@ -71,8 +57,7 @@ static uint64_t domain_pages;
 
 static void add_pages(const struct domain *domain)
 {
-    log_error("d%u: %lu pages, limit %lu, claimed %lu\n", domain->id, domain->pages,
-              domain->max_pages, domain->claimed);
+    log_error("d%u: %lu pages, limit %lu\n", domain->id, domain->pages, domain->max_pages);
     domain_pages += domain->pages;
 }
 
@@ -81,7 +66,7 @@ static void key_memory(void)
     uint64_t total = heap_total_count(), unused = heap_free_count();
 
     domain_pages = 0;
-    for_each_domain(add_pages);
+    domain_for_each(add_pages);
     log_error("%lu pages: %lu free, %lu of domains, %lu of the core\n", total, unused, domain_pages,
               total - unused - domain_pages);
 }
@@ -155,7 +140,7 @@ void debug_key(char key)
             if (keys[i].act != NULL) {
                 keys[i].act();
             } else {
-                for_each_domain(keys[i].show);
+                domain_for_each(keys[i].show);
             }
             return;
         }

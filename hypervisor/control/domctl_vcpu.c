@@ -144,9 +144,9 @@ long domctl_get_context(struct domain *domain, struct xen_domctl *op)
     if (context == NULL) {
         return -XEN_ENOMEM;
     }
-    vcpu_pause(vcpu);
+    domain_pause(domain);
     pv_vcpu_get_context(vcpu, context);
-    vcpu_unpause(vcpu);
+    domain_unpause(domain);
     error = copy_to_guest(wish->ctxt, context);
     heap_free(context);
     return error;
@@ -178,7 +178,31 @@ long domctl_vcpu_info(struct domain *domain, struct xen_domctl *op)
 
 /* --- where vCPUs run, and how long --- */
 
-long domctl_set_affinity(struct domain *domain, struct xen_domctl *op)
+static long change_affinity(struct vcpu *vcpu, const struct xen_domctl_vcpuaffinity *wish,
+                            struct cpumask *hard, struct cpumask *soft)
+{
+    long error = 0;
+
+    if ((wish->flags & XEN_VCPUAFFINITY_HARD) != 0) {
+        error = control_take_cpus(hard, &wish->cpumap_hard);
+    }
+    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
+        error = control_take_cpus(soft, &wish->cpumap_soft);
+    }
+    if (error == 0) {
+        error = sched_affinity_set(vcpu, hard, soft);
+    }
+    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_FORCE) != 0) {
+        error = sched_pin(vcpu, PINNED_NOWHERE);
+        error = error == -XEN_EINVAL ? 0 : error; /* it was not pinned */
+    }
+    /* What comes of it. */
+    *hard = cpumask_and(hard, &cpus_online);
+    *soft = cpumask_and(soft, hard);
+    return error;
+}
+
+long domctl_affinity(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpuaffinity *wish = &op->u.vcpuaffinity;
     struct cpumask hard, soft;
@@ -192,22 +216,7 @@ long domctl_set_affinity(struct domain *domain, struct xen_domctl *op)
         return -XEN_EINVAL;
     }
     sched_affinity_get(vcpu, &hard, &soft);
-    error = (wish->flags & XEN_VCPUAFFINITY_HARD) != 0
-                ? control_take_cpus(&hard, &wish->cpumap_hard)
-                : 0;
-    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
-        error = control_take_cpus(&soft, &wish->cpumap_soft);
-    }
-    if (error == 0) {
-        error = sched_affinity_set(vcpu, &hard, &soft);
-    }
-    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_FORCE) != 0) {
-        error = sched_pin(vcpu, PINNED_NOWHERE);
-        error = error == -XEN_EINVAL ? 0 : error; /* it was not pinned */
-    }
-    /* What comes of it. */
-    hard = cpumask_and(&hard, &cpus_online);
-    soft = cpumask_and(&soft, &hard);
+    error = op->cmd == XEN_DOMCTL_setvcpuaffinity ? change_affinity(vcpu, wish, &hard, &soft) : 0;
     if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_HARD) != 0) {
         error = control_give_cpus(&wish->cpumap_hard, &hard);
     }
@@ -217,53 +226,23 @@ long domctl_set_affinity(struct domain *domain, struct xen_domctl *op)
     return error;
 }
 
-long domctl_get_affinity(struct domain *domain, struct xen_domctl *op)
-{
-    const struct xen_domctl_vcpuaffinity *wish = &op->u.vcpuaffinity;
-    struct cpumask hard, soft;
-    long error;
-    struct vcpu *vcpu = find_vcpu(domain, wish->vcpu, &error);
-
-    if (vcpu == NULL) {
-        return error;
-    }
-    if ((wish->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
-        return -XEN_EINVAL;
-    }
-    sched_affinity_get(vcpu, &hard, &soft);
-    error = 0;
-    if ((wish->flags & XEN_VCPUAFFINITY_HARD) != 0) {
-        error = control_give_cpus(&wish->cpumap_hard, &hard);
-    }
-    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
-        error = control_give_cpus(&wish->cpumap_soft, &soft);
-    }
-    return error;
-}
-
-/* The scheduler answers to the number of the one whose weights it shares. */
 long domctl_scheduler(struct domain *domain, struct xen_domctl *op)
 {
     struct xen_domctl_sched_credit2 *wish = &op->u.scheduler_op.u.credit2;
-    struct sched_params params;
 
     if (op->u.scheduler_op.sched_id != XEN_SCHEDULER_CREDIT2) {
         return -XEN_EINVAL;
     }
-    sched_params_get(domain, &params);
     switch (op->u.scheduler_op.cmd) {
     case XEN_DOMCTL_SCHEDOP_getinfo:
-        wish->weight = (uint16_t)params.weight;
-        wish->cap = (uint16_t)params.cap;
+        wish->weight = (uint16_t)sched_weight(domain);
+        wish->cap = 0;
         return 0;
     case XEN_DOMCTL_SCHEDOP_putinfo:
         if (wish->cap != 0 && wish->cap != CAP_UNCHANGED) {
             return -XEN_EOPNOTSUPP; /* not enforced, so not promised */
         }
-        if (wish->weight != 0) {
-            params.weight = wish->weight;
-        }
-        return sched_params_set(domain, &params);
+        return wish->weight != 0 ? sched_set_weight(domain, wish->weight) : 0;
     default:
         return -XEN_EOPNOTSUPP;
     }

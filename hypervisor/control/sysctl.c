@@ -6,7 +6,6 @@
 
 #include "hypervisor/control/control.h"
 #include "hypervisor/drivers/console.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/page.h"
@@ -88,7 +87,6 @@ static long machine_info(struct xen_sysctl *op)
 {
     struct xen_sysctl_physinfo *info = &op->u.physinfo;
     struct xen_sysctl_cputopo first = place_of(0);
-    uint32_t words[FEATURE_WORDS];
     uint32_t in_socket = 0;
 
     *info = (struct xen_sysctl_physinfo){
@@ -109,8 +107,7 @@ static long machine_info(struct xen_sysctl *op)
         info->threads_per_core += place.socket == first.socket && place.core == first.core ? 1 : 0;
     }
     info->cores_per_socket = in_socket / info->threads_per_core;
-    cpu_policy_features(words, FEATURE_WORDS);
-    memcpy(info->hw_cap, words, sizeof(info->hw_cap));
+    cpu_policy_features(info->hw_cap, ARRAY_SIZE(info->hw_cap));
     return 0;
 }
 
@@ -280,7 +277,7 @@ static long policy(struct xen_sysctl *op)
         (wish->index != XEN_SYSCTL_cpu_policy_raw || !only_size)) {
         return -XEN_EOPNOTSUPP;
     }
-    return control_give_policy(cpu_policy_host(), &wish->nr_leaves, wish->leaves, &wish->nr_msrs,
+    return control_give_policy(&cpu_policy_host, &wish->nr_leaves, wish->leaves, &wish->nr_msrs,
                                wish->msrs);
 }
 

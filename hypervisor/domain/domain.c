@@ -108,6 +108,19 @@ struct domain *domain_find_next(domid_t from)
     return domain;
 }
 
+void domain_for_each(void (*act)(const struct domain *domain))
+{
+    struct domain *domain = domain_find_next(0);
+
+    while (domain != NULL) {
+        uint32_t next = domain->id + 1u;
+
+        act(domain);
+        domain_put(domain);
+        domain = next < DOMAIN_LIMIT ? domain_find_next((domid_t)next) : NULL;
+    }
+}
+
 uint32_t domain_count(void)
 {
     return read_once(domains_listed);
@@ -182,9 +195,8 @@ static int create_parts(struct domain *domain, const struct domain_config *confi
     if (domain->vcpu == NULL) {
         return error;
     }
-    error = events_create(domain);
+    error = events_create(domain, config->max_event_port);
     if (error == 0) {
-        events_set_max_port(domain, config->max_event_port);
         error = grant_table_create(domain, config->max_grant_frames, config->max_track_frames);
     }
     if (error == 0) {
@@ -276,7 +288,6 @@ int vcpu_create(struct domain *domain, uint32_t id)
     vcpu->domain = domain;
     vcpu->id = id;
     vcpu->blocked = VCPU_DOWN;
-    vcpu->pv.cr4 = 0;
     error = vcpu_create_parts(vcpu);
     if (error != 0) {
         vcpu_free(vcpu);
@@ -322,22 +333,6 @@ void domain_unpause(struct domain *domain)
     }
 }
 
-void vcpu_pause(struct vcpu *vcpu)
-{
-    atomic_fetch_add(&vcpu->pause_count, 1);
-    sched_sleep(vcpu);
-    if (vcpu != current) {
-        sched_wait_descheduled(vcpu);
-    }
-}
-
-void vcpu_unpause(struct vcpu *vcpu)
-{
-    if (atomic_fetch_sub(&vcpu->pause_count, 1) == 1) {
-        sched_wake(vcpu);
-    }
-}
-
 /* Set the shutdown state once; false if it was set before. */
 static bool begin_shutdown(struct domain *domain, uint32_t reason)
 {
@@ -355,7 +350,6 @@ void domain_resume(struct domain *domain)
 {
     domain->shutdown_code = SHUTDOWN_CODE_NONE;
     if (atomic_exchange(&domain->shutting_down, false)) {
-        domain->crashed = false;
         domain_unpause(domain);
     }
 }
@@ -376,10 +370,7 @@ static void never_returns machine_follows(uint32_t reason)
     default:
         log_error("dom0 ended with shutdown code %u\n", reason);
     }
-    if (panic_reboots) {
-        machine_reboot();
-    }
-    machine_halt();
+    machine_reboot();
 }
 
 /* Words on the guest's stack that may be return addresses: its kernel's own. */
@@ -424,14 +415,8 @@ void domain_crash(struct domain *domain, const char *format, ...)
             registers_dump(&this_cpu()->regs);
             guest_back_trace(&this_cpu()->regs);
         }
-        if (panic_reboots) {
-            log_error("Rebooting.\n");
-            machine_reboot();
-        }
-        log_error("Halted (option noreboot).\n");
-        machine_halt();
+        machine_reboot();
     }
-    domain->crashed = true;
     if (begin_shutdown(domain, SHUTDOWN_crash)) {
         log_guest("domain %u crashed: %s\n", domain->id, reason);
     }

@@ -53,15 +53,13 @@ enum domain_state {
 struct domain {
     domid_t id;
     bool privileged; /* the control domain: may use domctl, foreign mappings, devices */
-    bool is_idle;    /* the domain of the idle vCPUs: no memory, no address space */
     uint32_t max_vcpus;
     struct vcpu **vcpu; /* max_vcpus entries; NULL until created */
 
     _Atomic uint32_t references;
     _Atomic uint32_t pause_count; /* > 0: none of its vCPUs runs */
     _Atomic enum domain_state state;
-    _Atomic bool shutting_down; /* a shutdown code was set; its vCPUs are paused */
-    bool crashed;
+    _Atomic bool shutting_down;      /* a shutdown code was set; its vCPUs are paused */
     _Atomic bool being_changed;      /* domain_change_begin(): one control operation, who owns: */
     uint8_t kill_stage;              /* how far domain_kill() got */
     bool has_run;                    /* its CPUID may not change any more */
@@ -85,7 +83,6 @@ struct domain {
     uint32_t dying_pages;      /* head of those its end has visited */
     uint64_t pages;            /* frames it owns, the core's lent ones not counted */
     uint64_t max_pages;        /* its limit; UINT64_MAX for none */
-    uint64_t claimed;          /* frames promised by XENMEM_claim_pages and not yet taken */
 
     struct spinlock lock;                   /* RANK_DOMAIN: down to the blank line */
     struct xen_memory_map_copy *memory_map; /* XENMEM_set_memory_map (domain/memory_map.h) */
@@ -111,9 +108,8 @@ struct vcpu {
     bool is_idle;
     bool initialised; /* VCPUOP_initialise or the builder gave it a context */
 
-    _Atomic uint32_t blocked; /* VCPU_*: runs when this and both pause counts are 0 */
-    _Atomic uint32_t pause_count;
-    _Atomic bool running; /* its state is loaded on `cpu` (cleared after it is saved) */
+    _Atomic uint32_t blocked; /* VCPU_*: runs when this and the domain's pause count are 0 */
+    _Atomic bool running;     /* its state is loaded on `cpu` (cleared after it is saved) */
 
     struct vcpu_info *info;       /* where the guest sees its events; never NULL */
     struct page *info_page;       /* reference, when registered by VCPUOP_register_vcpu_info */
@@ -191,8 +187,9 @@ static inline struct domain *domain_reach(domid_t id, int *error)
 }
 
 struct domain *domain_find_next(domid_t from); /* the first with id >= from */
-void domain_get(struct domain *domain);        /* one more, to one you hold */
-void domain_put(struct domain *domain);        /* NULL does nothing */
+void domain_for_each(void (*act)(const struct domain *domain));
+void domain_get(struct domain *domain); /* one more, to one you hold */
+void domain_put(struct domain *domain); /* NULL does nothing */
 
 uint32_t domain_count(void);
 domid_t domain_free_id(void); /* one that is not taken now; DOMID_INVALID if all are */
@@ -215,8 +212,6 @@ int must_check vcpu_create(struct domain *domain, uint32_t id);
 /* Stop it from running, wait until it is off its CPUs; counted. */
 void domain_pause(struct domain *domain);
 void domain_unpause(struct domain *domain);
-void vcpu_pause(struct vcpu *vcpu);
-void vcpu_unpause(struct vcpu *vcpu);
 
 /* The guest shut down (SHUTDOWN_*): pause it, tell the toolstack; for dom0 the machine follows. */
 void domain_shutdown(struct domain *domain, uint32_t reason);
@@ -285,11 +280,10 @@ static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
     return id < domain->max_vcpus ? domain->vcpu[id] : NULL;
 }
 
-/* May a vCPU run: not blocked, not paused, its domain neither? */
+/* May a vCPU run: not blocked, its domain not paused? */
 static inline bool vcpu_runnable(const struct vcpu *vcpu)
 {
-    return (atomic_load(&vcpu->blocked) | atomic_load(&vcpu->pause_count) |
-            atomic_load(&vcpu->domain->pause_count)) == 0;
+    return (atomic_load(&vcpu->blocked) | atomic_load(&vcpu->domain->pause_count)) == 0;
 }
 
 /* The assists a guest may ask for. */

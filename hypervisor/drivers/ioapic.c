@@ -218,13 +218,3 @@ uint32_t ioapic_gsi_of_register(uint64_t address, uint32_t reg)
     gsi = ioapic->gsi_base + (reg - REG_PIN_LOW(0)) / 2;
     return gsi < irq_gsi_count() ? gsi : IRQ_NONE;
 }
-
-unsigned int ioapic_count(void)
-{
-    return count;
-}
-
-uint64_t ioapic_address(unsigned int index)
-{
-    return ioapics[index].address;
-}

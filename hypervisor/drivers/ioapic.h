@@ -20,7 +20,3 @@ bool must_check ioapic_read_register(uint64_t address, uint32_t reg, uint32_t *v
 
 /* The GSI a redirection register belongs to; IRQ_NONE if it is none. */
 uint32_t ioapic_gsi_of_register(uint64_t address, uint32_t reg);
-
-/* The physical pages of all I/O APICs, for the control domain to be kept away from. */
-unsigned int ioapic_count(void);
-uint64_t ioapic_address(unsigned int index);

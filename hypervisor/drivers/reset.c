@@ -20,12 +20,7 @@
 
 #define MOMENT 50000u /* turns of a waiting loop: a millisecond or more */
 
-static bool no_reboot;
-
-void machine_set_noreboot(bool noreboot)
-{
-    no_reboot = noreboot;
-}
+bool machine_noreboot;
 
 static void wait_a_moment(void)
 {
@@ -88,11 +83,12 @@ static void triple_fault(void)
 
 void machine_reboot(void)
 {
-    if (no_reboot) {
+    if (machine_noreboot) {
+        log_error("Halted (option noreboot).\n");
         machine_halt();
     }
+    log_error("Rebooting.\n");
     quiesce();
-    log_error("rebooting\n");
     write_register(&acpi.reset, acpi.reset_value);
     wait_a_moment();
     out8(RESET_CONTROL, RESET_CONTROL_HARD & ~4);

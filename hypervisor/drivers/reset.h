@@ -18,4 +18,4 @@ void never_returns machine_power_off(uint16_t a, uint16_t b, bool reduced);
 void never_returns machine_halt(void);
 
 /* The option noreboot: machine_reboot() halts instead, so that the console can be read. */
-void machine_set_noreboot(bool noreboot);
+extern bool machine_noreboot;

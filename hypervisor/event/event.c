@@ -325,7 +325,7 @@ static int port_close(struct domain *domain, uint32_t port)
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
-int events_create(struct domain *domain)
+int events_create(struct domain *domain, uint32_t max_port)
 {
     struct event_channels *events = heap_alloc(sizeof(*events));
     struct channel *group = heap_alloc(GROUP_CHANNELS * sizeof(*group));
@@ -336,7 +336,7 @@ int events_create(struct domain *domain)
         return -XEN_ENOMEM;
     }
     spinlock_init(&events->lock, RANK_EVENT);
-    events->max_port = UINT32_MAX;
+    events->max_port = max_port;
     events->first_free = 1;
     events->groups = events->first_groups;
     events->groups[0] = group;
@@ -444,13 +444,6 @@ void events_vcpu_info_moved(struct vcpu *vcpu)
     (void)atomic_swap(&info->evtchn_pending_sel, UINT64_MAX);
     (void)atomic_swap(&info->evtchn_upcall_pending, 1);
     vcpu_unblock(vcpu);
-}
-
-void events_set_max_port(struct domain *domain, uint32_t port)
-{
-    spin_lock(&domain->events->lock);
-    domain->events->max_port = port;
-    spin_unlock(&domain->events->lock);
 }
 
 /* ---- Sending from within the core -------------------------------------------------------------
@@ -664,8 +657,7 @@ static long op_bind_pirq(struct evtchn_bind_pirq *args)
         return port;
     }
     channel = channel_find(events, (uint32_t)port);
-    error = pirq_guest_bind(domain, args->pirq, (uint32_t)port,
-                            (args->flags & BIND_PIRQ__WILL_SHARE) != 0);
+    error = pirq_guest_bind(domain, args->pirq, (uint32_t)port);
     spin_lock(&events->lock);
     if (error == 0) {
         channel_set_state(channel, CHANNEL_PIRQ);

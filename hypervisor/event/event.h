@@ -8,7 +8,7 @@
 #include "hypervisor/domain/domain.h"
 
 /* A domain without ports; before its first vCPU. */
-int must_check events_create(struct domain *domain);
+int must_check events_create(struct domain *domain, uint32_t max_port);
 
 /* The domain is dying: all ports closed, peers told; -XEN_ERESTART to be called again. */
 int must_check events_close_all(struct domain *domain);
@@ -35,9 +35,6 @@ void event_send_global_virq(uint32_t virq);
 /* Give a global VIRQ to another domain (XEN_DOMCTL_set_virq_handler). */
 int must_check event_set_virq_handler(struct domain *domain, uint32_t virq);
 
-/* The highest port the domain may have (XEN_DOMCTL_set_max_evtchn, createdomain). */
-void events_set_max_port(struct domain *domain, uint32_t port);
-
 /* Set the port a physical interrupt is bound to; `port` is the one pirq_guest_bind() was given. */
 void event_send_pirq(struct domain *domain, evtchn_port_t port);
 
@@ -49,8 +46,7 @@ int event_unmask(struct domain *domain, evtchn_port_t port);
  * pirq_guest_bind: -XEN_EINVAL, -XEN_EPERM, -XEN_EEXIST (the domain has bound it),
  * -XEN_EBUSY as the ABI has them.
  */
-int must_check pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port,
-                               bool share);
+int must_check pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port);
 void pirq_guest_unbind(struct domain *domain, uint32_t pirq);
 void pirq_guest_set_affinity(struct domain *domain, uint32_t pirq, unsigned int cpu);
 

@@ -302,9 +302,7 @@ static long acquire_resource(uint64_t argument)
  * all or nothing: the old frames are stolen (which fails if anything refers to
  * them), the new ones allocated, and only then does either change hands.
  */
-#define ORDER_LIMIT_GUEST   9u
-#define ORDER_LIMIT_CONTROL 12u
-
+#define EXCHANGE_ORDER_CONTROL 12u
 struct chunk {
     unsigned int order; /* of the whole */
     uint32_t old, new;  /* lists: of frames that are stolen, of extents of out.extent_order */
@@ -407,7 +405,7 @@ static int exchange_chunk(struct domain *domain, const struct xen_memory_exchang
 
 static int check(const struct xen_memory_exchange *request, const struct domain *domain)
 {
-    unsigned int limit = domain->privileged ? ORDER_LIMIT_CONTROL : ORDER_LIMIT_GUEST;
+    unsigned int limit = domain->privileged ? EXCHANGE_ORDER_CONTROL : ORDER_GUEST;
     const struct xen_memory_reservation *in = &request->in, *out = &request->out;
 
     if (in->extent_order > limit || out->extent_order > limit ||

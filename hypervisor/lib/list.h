@@ -38,7 +38,5 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
-#define list_entry(link, type, member) container_of(link, type, member)
-
 #define FOR_EACH_LINK(link, head) \
     for ((link) = (head)->next; (link) != (head); (link) = (link)->next)

@@ -143,7 +143,7 @@ static const struct leaf_rule rules[] = {
 
 _Static_assert(ARRAY_SIZE(rules) <= CPU_POLICY_LEAVES, "room for every row");
 
-static struct cpu_policy host_policy;
+struct cpu_policy cpu_policy_host;
 
 /* The row of a leaf; NULL if there is none.  Its number is that of the entry in every policy. */
 static const struct leaf_rule *find_rule(uint32_t leaf, uint32_t subleaf)
@@ -236,8 +236,8 @@ void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf
 {
     uint32_t max = read(0, 0).eax, extended_max = read(LEAF_EXTENDED, 0).eax;
 
-    host_policy.count = ARRAY_SIZE(rules);
-    host_policy.tsc_mode = clock_tsc_stable() ? TSC_MODE_NEVER_EMULATE : TSC_MODE_DEFAULT;
+    cpu_policy_host.count = ARRAY_SIZE(rules);
+    cpu_policy_host.tsc_mode = clock_tsc_stable() ? TSC_MODE_NEVER_EMULATE : TSC_MODE_DEFAULT;
     for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
         const struct leaf_rule *rule = &rules[i];
         struct cpuid_regs raw = { 0, 0, 0, 0 };
@@ -245,7 +245,7 @@ void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf
         if (rule->leaf <= (rule->leaf >= LEAF_EXTENDED ? extended_max : max)) {
             raw = read(rule->leaf, rule->subleaf == NO_SUB ? 0 : rule->subleaf);
         }
-        host_policy.leaves[i] = (struct xen_cpuid_leaf){
+        cpu_policy_host.leaves[i] = (struct xen_cpuid_leaf){
             .leaf = rule->leaf,
             .subleaf = rule->subleaf,
             .a = raw.eax & rule->a,
@@ -254,17 +254,12 @@ void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf
             .d = raw.edx & rule->d,
         };
     }
-    fit_to_core(&host_policy);
-}
-
-const struct cpu_policy *cpu_policy_host(void)
-{
-    return &host_policy;
+    fit_to_core(&cpu_policy_host);
 }
 
 void cpu_policy_features(uint32_t *words, unsigned int count)
 {
-    const struct cpu_policy *host = &host_policy;
+    const struct cpu_policy *host = &cpu_policy_host;
     const struct xen_cpuid_leaf *one = find(host, 1, 0), *extended = find(host, 0x80000001, 0);
     const struct xen_cpuid_leaf *seven = find(host, 7, 0);
     const uint32_t known[] = {
@@ -294,7 +289,7 @@ int cpu_policy_create(struct domain *domain)
     if (policy == NULL) {
         return -XEN_ENOMEM;
     }
-    *policy = host_policy;
+    *policy = cpu_policy_host;
     domain->cpu_policy = policy;
     return 0;
 }
@@ -316,7 +311,7 @@ static bool merge_word(uint32_t *word, uint32_t value, uint32_t allowed, uint32_
 static bool merge_leaf(struct xen_cpuid_leaf *to, const struct leaf_rule *rule,
                        const struct xen_cpuid_leaf *from)
 {
-    const struct xen_cpuid_leaf *host = &host_policy.leaves[rule - rules];
+    const struct xen_cpuid_leaf *host = &cpu_policy_host.leaves[rule - rules];
 
     if (rule->leaf == 0 || rule->leaf == LEAF_EXTENDED) {
         /* A guest told of another maker's CPU would use that maker's ways into the kernel. */

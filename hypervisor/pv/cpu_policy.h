@@ -27,7 +27,7 @@ struct cpu_policy {
 void cpu_policy_detect(struct cpuid_regs (*read)(uint32_t leaf, uint32_t subleaf));
 
 /* What that came to; and its feature bits as words in the ABI's order, 0 beyond the known ones. */
-const struct cpu_policy *cpu_policy_host(void);
+extern struct cpu_policy cpu_policy_host;
 void cpu_policy_features(uint32_t *words, unsigned int count);
 
 /* domain->cpu_policy as a new domain gets it: all of the above (heap_alloc).  -XEN_ENOMEM. */

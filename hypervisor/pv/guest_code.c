@@ -24,7 +24,7 @@ static cold_path unsigned int fetch_across(uint64_t rip, uint64_t words[2])
     return GUEST_CODE_BYTES - (unsigned int)left;
 }
 
-static always_inline unsigned int fetch(uint64_t rip, uint64_t words[2])
+inline unsigned int pv_fetch_code(uint64_t rip, uint64_t words[2])
 {
     if (unlikely((rip & PAGE_MASK) > PAGE_SIZE - GUEST_CODE_BYTES)) {
         return fetch_across(rip, words);
@@ -32,15 +32,10 @@ static always_inline unsigned int fetch(uint64_t rip, uint64_t words[2])
     return guest_read_words(rip, words, 2) == 0 ? GUEST_CODE_BYTES : 0;
 }
 
-unsigned int pv_fetch_code(uint64_t rip, uint64_t words[2])
-{
-    return fetch(rip, words);
-}
-
 bool pv_fetch_instruction(const struct cpu_regs *regs, struct instruction *out)
 {
     uint64_t words[DECODE_BUFFER / 8] = { 0 };
-    unsigned int count = fetch(regs->rip, words);
+    unsigned int count = pv_fetch_code(regs->rip, words);
     bool code64 = likely((uint16_t)regs->cs == FLAT_RING3_CS64) || pv_code_is_64bit(regs);
 
     return decode_instruction((const uint8_t *)words, count, regs, code64, out);

@@ -146,21 +146,6 @@ static int write_page(struct domain *owner, mfn_t to, const mfn_t *from)
     return error;
 }
 
-static int flush(const struct mmuext_op *op, const struct domain *domain, uint64_t what)
-{
-    switch (op->cmd) {
-    case MMUEXT_TLB_FLUSH_MULTI:
-    case MMUEXT_INVLPG_MULTI:
-        return mmu_flush_vcpus(domain, (const uint64_t __guest *)op->arg2.vcpumask, what);
-    case MMUEXT_TLB_FLUSH_ALL:
-    case MMUEXT_INVLPG_ALL:
-        tlb_flush_mask(&domain->dirty_cpus, what);
-        return 0;
-    default:
-        return -XEN_ENOSYS;
-    }
-}
-
 /* On the address space and the descriptors of the calling vCPU. */
 static int vcpu_operation(const struct mmuext_op *op, struct vcpu *vcpu)
 {
@@ -178,6 +163,8 @@ static int operation(const struct mmuext_op *op, struct domain *owner)
 {
     struct vcpu *vcpu = current;
     mfn_t frame = mfn(op->arg1.mfn), source = mfn(op->arg2.src_mfn);
+    const uint64_t __guest *vcpus = (const uint64_t __guest *)op->arg2.vcpumask;
+    uint64_t address = op->arg1.linear_addr;
 
     switch (op->cmd) {
     case MMUEXT_PIN_L1_TABLE:
@@ -195,11 +182,18 @@ static int operation(const struct mmuext_op *op, struct domain *owner)
         return write_page(owner, frame, NULL);
     case MMUEXT_COPY_PAGE:
         return write_page(owner, frame, &source);
+    case MMUEXT_TLB_FLUSH_MULTI:
+        return mmu_flush_vcpus(vcpu->domain, vcpus, TLB_FLUSH_ALL);
     case MMUEXT_INVLPG_MULTI:
+        return guest_address_ok(address) ? mmu_flush_vcpus(vcpu->domain, vcpus, address) : 0;
+    case MMUEXT_TLB_FLUSH_ALL:
+        tlb_flush_mask(&vcpu->domain->dirty_cpus, TLB_FLUSH_ALL);
+        return 0;
     case MMUEXT_INVLPG_ALL:
-        return guest_address_ok(op->arg1.linear_addr)
-                   ? flush(op, vcpu->domain, op->arg1.linear_addr)
-                   : 0;
+        if (guest_address_ok(address)) {
+            tlb_flush_mask(&vcpu->domain->dirty_cpus, address);
+        }
+        return 0;
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         if (!vcpu->domain->privileged) {
@@ -211,7 +205,7 @@ static int operation(const struct mmuext_op *op, struct domain *owner)
     case MMUEXT_UNMARK_SUPER:
         return -XEN_EOPNOTSUPP; /* guests have no superpages */
     default:
-        return flush(op, vcpu->domain, TLB_FLUSH_ALL);
+        return -XEN_ENOSYS;
     }
 }
 

@@ -93,7 +93,7 @@ static int cold_path finish_target(pte_t entry)
     return page_type_finish(page_of(pte_frame(entry)));
 }
 
-static inline void release_l1(pte_t entry)
+inline void pt_release_l1_entry(pte_t entry)
 {
     mfn_t frame = pte_frame(entry);
     struct page *page;
@@ -109,11 +109,6 @@ static inline void release_l1(pte_t entry)
         page_writable_put(page);
     }
     page_put(page);
-}
-
-void pt_release_l1_entry(pte_t old)
-{
-    release_l1(old);
 }
 
 /* Store `entry`; with keep_bits, what the CPU noted in the old one stays. */
@@ -154,7 +149,7 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
 
     if ((entry & PTE_PRESENT) == 0) {
         write_once(*slot, entry);
-        release_l1(old);
+        pt_release_l1_entry(old);
         return 0;
     }
     if (unlikely((entry & ~FLAGS_L1) != 0)) {
@@ -174,7 +169,7 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
         return error;
     }
     store(slot, old, entry, keep_bits);
-    release_l1(old);
+    pt_release_l1_entry(old);
     return 0;
 }
 
@@ -375,7 +370,7 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
         error = swapped ? 0 : -XEN_EAGAIN;
         if (!same) {
             /* Whichever of the two is not in the table now. */
-            release_l1(swapped ? old : new_entry);
+            pt_release_l1_entry(swapped ? old : new_entry);
         }
     }
     page_table_unlock(page);
@@ -550,7 +545,7 @@ int page_entries_release(struct page *page, enum page_type type, unsigned int *c
         pte_t entry = table[i];
 
         if (unlikely((entry & PTE_PRESENT) != 0)) {
-            release_l1(entry);
+            pt_release_l1_entry(entry);
         }
     }
     *cursor = 0;

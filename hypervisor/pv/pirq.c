@@ -162,13 +162,12 @@ static int bind(struct domain *domain, struct irq_line *line, evtchn_port_t port
     return 0;
 }
 
-int pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port,
-                    bool share) NO_LOCK_ANALYSIS
+/* Whether it may be shared (BIND_PIRQ__WILL_SHARE) does not matter: a line has one user. */
+int pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port) NO_LOCK_ANALYSIS
 {
     struct irq_line *line = lock_line(domain, pirq);
     int error;
 
-    (void)share; /* a line has one user; others get -XEN_EBUSY, shared or not */
     if (line == NULL) {
         return -XEN_EINVAL;
     }

@@ -53,7 +53,7 @@ static struct cpumask idle_cpus; /* wait in HLT, or are about to */
 
 static struct vcpu *vcpu_of(struct list *link)
 {
-    return list_entry(link, struct vcpu_sched, link)->vcpu;
+    return container_of(link, struct vcpu_sched, link)->vcpu;
 }
 
 static bool before(uint64_t a, uint64_t b)
@@ -629,7 +629,7 @@ static void slice_expired(void *argument)
 /* ---- life ----------------------------------------------------------------------------------- */
 
 /* The idle vCPUs' domain: nobody finds it, and it owns nothing. */
-static struct domain idle_domain = { .id = DOMID_IDLE, .is_idle = true };
+static struct domain idle_domain = { .id = DOMID_IDLE };
 static struct vcpu_info idle_info;
 
 bool sched_create_idle(unsigned int cpu)
@@ -700,7 +700,6 @@ int sched_vcpu_create(struct vcpu *vcpu)
     memset(&sched->soft, 0xff, sizeof(sched->soft));
     if (elder != NULL && elder != vcpu && elder->sched != NULL) {
         sched->weight = elder->sched->weight;
-        sched->cap = elder->sched->cap;
     }
     vcpu->cpu = vcpu->id % cpu_count;
     vcpu->sched = sched;
@@ -719,30 +718,25 @@ void sched_vcpu_destroy(struct vcpu *vcpu)
 
 /* ---- knobs ---------------------------------------------------------------------------------- */
 
-void sched_params_get(struct domain *domain, struct sched_params *out)
+uint32_t sched_weight(const struct domain *domain)
 {
-    const struct vcpu *vcpu = domain->max_vcpus != 0 ? domain->vcpu[0] : NULL;
+    const struct vcpu *vcpu = domain->vcpu[0];
 
-    *out = (struct sched_params){ .weight = SCHED_WEIGHT_DEFAULT };
-    if (vcpu != NULL && vcpu->sched != NULL) {
-        out->weight = vcpu->sched->weight;
-        out->cap = vcpu->sched->cap;
-    }
+    return vcpu != NULL && vcpu->sched != NULL ? vcpu->sched->weight : SCHED_WEIGHT_DEFAULT;
 }
 
-int sched_params_set(struct domain *domain, const struct sched_params *params) NO_LOCK_ANALYSIS
+int sched_set_weight(struct domain *domain, uint32_t weight) NO_LOCK_ANALYSIS
 {
     struct vcpu *vcpu;
 
-    if (params->weight == 0 || params->weight > UINT16_MAX || params->cap > UINT16_MAX) {
+    if (weight == 0 || weight > UINT16_MAX) {
         return -XEN_EINVAL;
     }
     FOR_EACH_VCPU(domain, vcpu)
     {
         struct run_queue *queue = lock_queue_of(vcpu);
 
-        vcpu->sched->weight = params->weight;
-        vcpu->sched->cap = params->cap;
+        vcpu->sched->weight = weight;
         spin_unlock(&queue->lock);
     }
     return 0;
@@ -841,9 +835,9 @@ static void dump_vcpu(const char *what, const struct vcpu *vcpu)
         log_info("  %s idle\n", what);
         return;
     }
-    log_info("  %s d%uv%u virtual %lu us, weight %u, blocked %x, pause %u\n", what,
-             vcpu->domain->id, vcpu->id, vcpu->sched->virtual_ns / 1000, vcpu->sched->weight,
-             atomic_load(&vcpu->blocked), atomic_load(&vcpu->pause_count));
+    log_info("  %s d%uv%u virtual %lu us, weight %u, blocked %x\n", what, vcpu->domain->id,
+             vcpu->id, vcpu->sched->virtual_ns / 1000, vcpu->sched->weight,
+             atomic_load(&vcpu->blocked));
 }
 
 void sched_dump(void)

@@ -40,12 +40,9 @@ void sched_block(void);
 /* The domain dies: stop SCHEDOP_watchdog's timers.  Hold no lock. */
 void sched_watchdogs_stop(struct domain *domain);
 
-/* Knobs: share of CPU time, hard limit in percent (0 none; not enforced yet), where it may run. */
-struct sched_params {
-    uint32_t weight, cap;
-};
-void sched_params_get(struct domain *domain, struct sched_params *out);
-int must_check sched_params_set(struct domain *domain, const struct sched_params *params);
+/* Knobs: share of CPU time, where it may run. */
+uint32_t sched_weight(const struct domain *domain);
+int must_check sched_set_weight(struct domain *domain, uint32_t weight);
 int must_check sched_affinity_set(struct vcpu *vcpu, const struct cpumask *hard,
                                   const struct cpumask *soft);
 void sched_affinity_get(const struct vcpu *vcpu, struct cpumask *hard, struct cpumask *soft);

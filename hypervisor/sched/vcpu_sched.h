@@ -13,7 +13,7 @@ struct vcpu_sched {
     struct vcpu *vcpu;
     uint64_t virtual_ns; /* time it ran, weighted, as its queue counts */
     bool queued;
-    uint32_t weight, cap;
+    uint32_t weight;
     uint32_t pinned; /* SCHEDOP_pin_override: the only CPU, or PINNED_NOWHERE */
     struct cpumask hard, soft;
 

@@ -75,7 +75,7 @@ static inline void runstate_read(const struct vcpu_time *time, struct vcpu_runst
              version != atomic_load_explicit(&time->runstate_version, memory_order_relaxed));
 }
 
-static inline void runstate_now(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
+inline void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
 {
     uint64_t now = clock_now();
 
@@ -85,11 +85,6 @@ static inline void runstate_now(const struct vcpu *vcpu, struct vcpu_runstate_in
     }
 }
 
-void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out)
-{
-    runstate_now(vcpu, out);
-}
-
 long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address)
 {
     union {
@@ -97,7 +92,7 @@ long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address)
         uint64_t words[sizeof(struct vcpu_runstate_info) / 8];
     } now;
 
-    runstate_now(vcpu, &now.info);
+    vcpu_time_runstate_get(vcpu, &now.info);
     return copy_words_to_guest(guest_address, now.words, ARRAY_SIZE(now.words));
 }
 
@@ -348,7 +343,7 @@ long vcpu_time_register_clock(struct vcpu *vcpu, uint64_t guest_address)
 
 static struct spinlock wall_lock = SPINLOCK_INIT(RANK_TIMER); /* one writer of wc_* at a time */
 
-void domain_wall_clock_publish(struct domain *domain)
+void domain_wall_clock_publish(const struct domain *domain)
 {
     struct shared_info *shared = domain->shared_info;
     uint64_t seconds;
@@ -373,15 +368,7 @@ void domain_wall_clock_publish(struct domain *domain)
 
 void vcpu_time_wall_clock_changed(void)
 {
-    struct domain *domain = domain_find_next(0);
-
-    while (domain != NULL) {
-        uint32_t next = domain->id + 1u;
-
-        domain_wall_clock_publish(domain);
-        domain_put(domain);
-        domain = next < DOMAIN_LIMIT ? domain_find_next((domid_t)next) : NULL;
-    }
+    domain_for_each(domain_wall_clock_publish);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address);
 void vcpu_time_publish(struct vcpu *vcpu);
 
 /* Write wc_sec and friends of a domain's shared info page; of all domains. */
-void domain_wall_clock_publish(struct domain *domain);
+void domain_wall_clock_publish(const struct domain *domain);
 void vcpu_time_wall_clock_changed(void);
 
 /*

@@ -48,8 +48,6 @@
 
 #define CALIBRATIONS_PER_SECOND 50 /* one takes this part of a second */
 
-#define CPUID_1_EDX_APIC (1u << 9)
-
 static bool x2apic;
 static bool tsc_deadline;
 static volatile uint32_t *registers; /* xAPIC */
@@ -77,12 +75,8 @@ static always_inline void write_register(uint32_t offset, uint32_t value)
 
 void apic_setup(void)
 {
-    uint64_t base;
+    uint64_t base = read_msr(MSR_APIC_BASE);
 
-    if ((cpuid(1, 0).edx & CPUID_1_EDX_APIC) == 0) {
-        panic("this machine has no local APIC");
-    }
-    base = read_msr(MSR_APIC_BASE);
     x2apic = cpu_features.x2apic || (base & BASE_X2APIC) != 0;
     tsc_deadline = cpu_features.tsc_deadline;
     if (!x2apic) {

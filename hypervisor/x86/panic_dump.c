@@ -22,7 +22,6 @@ extern const char symbol_names[];
 extern const uint8_t _start_of_core[], _end_of_text[], _build_id_note[], _build_id_note_end[];
 
 static _Atomic uint32_t panicking; /* cpu + 1 of the CPU that does */
-bool panic_reboots = true;
 
 bool symbol_at(uint32_t index, uint64_t *address, const char **name)
 {
@@ -168,13 +167,7 @@ static void never_returns end(void)
             }
         }
     }
-    if (panic_reboots) {
-        log_error("Rebooting.\n");
-        machine_reboot();
-    }
-    log_error("Halted (option noreboot).\n");
-    cpu_halt_forever();
-    __builtin_unreachable();
+    machine_reboot();
 }
 
 void panic(const char *format, ...)

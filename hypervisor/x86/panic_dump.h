@@ -7,9 +7,6 @@
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/x86/regs.h"
 
-/* Reboot after last words, the core's or dom0's; option noreboot clears it. */
-extern bool panic_reboots;
-
 /* An exception nobody foresaw. */
 void never_returns panic_registers(const struct cpu_regs *regs);
 

@@ -59,7 +59,7 @@ void smp_stop_others(void)
             cpu_send(cpu, VECTOR_STOP);
         }
     }
-    for (unsigned int i = 0; i < PATIENCE && (cpumask_next(&cpus_online, 0) != self ||
+    for (unsigned int i = 0; i < PATIENCE && (cpumask_next(&cpus_online, 0) < self ||
                                               cpumask_next(&cpus_online, self + 1) < CPU_LIMIT);
          i++) {
         spin_wait();

@@ -492,18 +492,6 @@ void weak domain_unpause(struct domain *domain)
     fake.unpauses++;
 }
 
-void weak vcpu_pause(struct vcpu *vcpu)
-{
-    vcpu->pause_count++;
-    fake.pauses++;
-}
-
-void weak vcpu_unpause(struct vcpu *vcpu)
-{
-    vcpu->pause_count--;
-    fake.unpauses++;
-}
-
 void weak domain_shutdown(struct domain *domain, uint32_t reason)
 {
     domain->shutting_down = true;
@@ -513,8 +501,8 @@ void weak domain_shutdown(struct domain *domain, uint32_t reason)
 
 void weak domain_crash(struct domain *domain, const char *format, ...)
 {
+    (void)domain;
     (void)format;
-    domain->crashed = true;
     fake.crashes++;
 }
 
@@ -588,13 +576,12 @@ void weak events_vcpu_info_moved(struct vcpu *vcpu)
     (void)vcpu;
 }
 
-int weak pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port, bool share)
+int weak pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port)
 {
     (void)domain;
     (void)port;
     fake.pirq_binds++;
     fake.last_pirq = pirq;
-    fake.last_pirq_share = share;
     return fake_answers.pirq_bind_result;
 }
 
@@ -613,9 +600,10 @@ void weak pirq_guest_set_affinity(struct domain *domain, uint32_t pirq, unsigned
     fake.last_pirq_cpu = cpu;
 }
 
-int weak events_create(struct domain *domain)
+int weak events_create(struct domain *domain, uint32_t max_port)
 {
     (void)domain;
+    (void)max_port;
     return 0;
 }
 

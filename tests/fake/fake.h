@@ -24,7 +24,7 @@ struct fake_record {
     struct vcpu *last_woken, *last_kicked;
     unsigned int crashes, shutdowns;
     uint32_t shutdown_code;
-    unsigned int pauses, unpauses; /* of domains and vCPUs */
+    unsigned int pauses, unpauses; /* of domains */
     unsigned int continuations;
     unsigned int continued_number, continued_count;
     uint64_t continued[4];
@@ -40,7 +40,6 @@ struct fake_record {
     unsigned int pirq_binds, pirq_unbinds, pirq_affinities;
     uint32_t last_pirq;
     unsigned int last_pirq_cpu;
-    bool last_pirq_share;
     unsigned int virqs, global_virqs; /* while event.c is not linked */
     uint32_t last_virq;
     struct vcpu *last_virq_vcpu;

@@ -35,7 +35,7 @@ static inline void world_setup(void)
         struct vcpu *vcpu;
 
         dom[i] = fake_domain_new((domid_t)i, VCPUS, i == 0);
-        ck_assert_int_eq(events_create(dom[i]), 0);
+        ck_assert_int_eq(events_create(dom[i], UINT32_MAX), 0);
         FOR_EACH_VCPU(dom[i], vcpu)
         {
             ck_assert_int_eq(events_vcpu_create(vcpu), 0);

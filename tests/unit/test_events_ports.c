@@ -444,7 +444,6 @@ START_TEST(a_pirq_is_bound_with_its_owner_and_let_go)
 
     ck_assert_uint_eq(fake.pirq_binds, 1);
     ck_assert_uint_eq(fake.last_pirq, 9);
-    ck_assert(fake.last_pirq_share);
     ck_assert_uint_eq(status_of(DOMID_SELF, port).u.pirq, 9);
     event_send_pirq(dom[1], (uint32_t)port);
     ck_assert(pending_bit(1, port));
@@ -462,7 +461,6 @@ START_TEST(a_pirq_is_bound_with_its_owner_and_let_go)
     ck_assert_uint_eq(dom[1]->events->open, 0);
 
     ck_assert_int_gt(bind_pirq(5, 0), 0);
-    ck_assert(!fake.last_pirq_share);
 }
 END_TEST
 
@@ -481,11 +479,10 @@ END_TEST
 static long busy_port;
 static bool busy_during_bind, busy_seen;
 
-int pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port, bool share)
+int pirq_guest_bind(struct domain *domain, uint32_t pirq, evtchn_port_t port)
 {
     fake.pirq_binds++;
     fake.last_pirq = pirq;
-    fake.last_pirq_share = share;
     if (busy_during_bind) {
         event_send_pirq(domain, port);
         ck_assert_int_eq(port_close(port), -XEN_EINVAL);
@@ -554,10 +551,10 @@ START_TEST(the_toolstack_can_allow_fewer)
 {
     long refusal;
 
-    events_set_max_port(dom[1], 20);
+    dom[1]->events->max_port = 20;
     ck_assert_int_eq(ports_until_refused(&refusal), 20);
     ck_assert_int_eq(refusal, -XEN_ENOSPC);
-    events_set_max_port(dom[1], 10); /* those that are there stay */
+    dom[1]->events->max_port = 10; /* those that are there stay */
     ck_assert_int_eq(port_send(20), 0);
     ck_assert_int_eq(port_close(15), 0);
     ck_assert_int_eq(alloc_unbound(DOMID_SELF, 2), -XEN_ENOSPC);
@@ -581,7 +578,7 @@ END_TEST
 static bool create_and_destroy(void)
 {
     struct domain domain = { .id = 9, .max_vcpus = 0 };
-    int error = events_create(&domain);
+    int error = events_create(&domain, UINT32_MAX);
 
     if (error == 0) {
         events_destroy(&domain);
@@ -609,7 +606,7 @@ START_TEST(a_domain_without_vcpus_gets_no_ports)
 {
     struct domain *bare = fake_domain_new(9, 0, false);
 
-    ck_assert_int_eq(events_create(bare), 0);
+    ck_assert_int_eq(events_create(bare, UINT32_MAX), 0);
     as(0, 0);
     ck_assert_int_eq(alloc_unbound(9, 0), -XEN_ENOENT);
     events_destroy(bare);

@@ -177,7 +177,7 @@ static void teardown(void)
 static void bind_gsi(uint32_t gsi)
 {
     ck_assert_int_eq(pirq_map_gsi(control, (int32_t)gsi, (int32_t)gsi), (int)gsi);
-    ck_assert_int_eq(pirq_guest_bind(control, gsi, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, gsi, PORT), 0);
 }
 
 static uint32_t map_message(void)
@@ -251,9 +251,9 @@ END_TEST
 START_TEST(a_line_has_one_user)
 {
     bind_gsi(LEVEL);
-    ck_assert_int_eq(pirq_guest_bind(control, LEVEL, PORT + 1, true), -XEN_EEXIST);
+    ck_assert_int_eq(pirq_guest_bind(control, LEVEL, PORT + 1), -XEN_EEXIST);
     ck_assert_int_eq(pirq_map_gsi(other, LEVEL, PIRQ_ANY), LEVEL);
-    ck_assert_int_eq(pirq_guest_bind(other, LEVEL, PORT, true), -XEN_EBUSY);
+    ck_assert_int_eq(pirq_guest_bind(other, LEVEL, PORT), -XEN_EBUSY);
     pirq_guest_unbind(other, LEVEL); /* not its own to unbind */
     irq_interrupt(pins[LEVEL].vector);
     ck_assert_ptr_eq(last_domain, control);
@@ -262,13 +262,13 @@ END_TEST
 
 START_TEST(what_is_not_mapped_cannot_be_bound)
 {
-    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT, false), -XEN_EINVAL);
+    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT), -XEN_EINVAL);
     ck_assert_int_eq(pirq_map_gsi(control, EDGE, PIRQ_ANY), EDGE);
-    ck_assert_int_eq(pirq_guest_bind(control, 5, PORT, false), -XEN_EINVAL);
-    ck_assert_int_eq(pirq_guest_bind(control, UINT32_MAX, PORT, false), -XEN_EINVAL);
+    ck_assert_int_eq(pirq_guest_bind(control, 5, PORT), -XEN_EINVAL);
+    ck_assert_int_eq(pirq_guest_bind(control, UINT32_MAX, PORT), -XEN_EINVAL);
     irq_lines[6].kind = IRQ_UNUSED; /* a GSI without a pin */
     ck_assert_int_eq(pirq_map_gsi(control, 6, 6), 6);
-    ck_assert_int_eq(pirq_guest_bind(control, 6, PORT, false), -XEN_EINVAL);
+    ck_assert_int_eq(pirq_guest_bind(control, 6, PORT), -XEN_EINVAL);
     ck_assert_uint_eq(pins[6].programmed, 0);
 }
 END_TEST
@@ -287,7 +287,7 @@ START_TEST(an_unbound_line_is_masked_and_its_vector_free)
     ck_assert_uint_eq(irq_lines[EDGE].count, 0);
     pirq_guest_unbind(control, EDGE);
 
-    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT), 0);
     irq_interrupt(pins[EDGE].vector);
     ck_assert_uint_eq(sent, 1);
 }
@@ -308,7 +308,7 @@ START_TEST(a_line_of_the_core_is_not_for_guests)
     ck_assert_uint_eq(core_calls, 1);
     ck_assert_uint_eq(sent, 0);
     ck_assert_int_eq(pirq_map_gsi(control, EDGE, EDGE), EDGE);
-    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT, false), -XEN_EBUSY);
+    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT), -XEN_EBUSY);
     ck_assert_int_eq(pirq_setup_gsi(EDGE, true, true), -XEN_EEXIST);
     ck_assert_int_eq(irq_lines[EDGE].kind, IRQ_EDGE);
 
@@ -353,7 +353,7 @@ START_TEST(a_reserved_number_is_given_to_nobody_else)
     ck_assert_int_eq(pirq_map_message(control, &request, message), message);
     ck_assert_int_eq(pirq_unmap(control, line), 0);
     ck_assert_int_eq(pirq_reserve(control, false), line);
-    ck_assert_int_eq(pirq_guest_bind(control, (uint32_t)line, PORT, false), -XEN_EINVAL);
+    ck_assert_int_eq(pirq_guest_bind(control, (uint32_t)line, PORT), -XEN_EINVAL);
 }
 END_TEST
 
@@ -367,7 +367,7 @@ START_TEST(a_message_is_masked_until_it_is_bound)
     ck_assert_uint_eq(sent, 0);
     ck_assert_uint_eq(eois, 1);
 
-    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT), 0);
     ck_assert(!messages[line].masked);
     irq_interrupt(messages[line].vector);
     ck_assert_uint_eq(sent, 1);
@@ -385,7 +385,7 @@ START_TEST(unmapping_takes_everything_back)
     uint32_t pirq = map_message(), line = the_message();
     uint8_t vector = messages[line].vector;
 
-    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT), 0);
     ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq), 0);
     ck_assert(!messages[line].attached);
     ck_assert_ptr_null(irq_lines[line].domain);
@@ -521,7 +521,7 @@ START_TEST(a_vector_in_use_there_stops_a_move)
     uint32_t pirq = map_message(), line = the_message();
     uint8_t vector = messages[line].vector;
 
-    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT), 0);
     fake_cpu_use(1, control->vcpu[1]);
     for (int i = 0; i < VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1; i++) {
         if (pirq_map_message(control, &request, PIRQ_ANY) < 0) {
@@ -558,7 +558,7 @@ START_TEST(a_line_used_again_forgets_where_it_was)
     uint32_t pirq = map_message(), line = the_message(), there = IRQ_NONE;
     uint8_t vector = messages[line].vector;
 
-    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq, PORT), 0);
     pirq_guest_set_affinity(control, pirq, 2);
     pirq_guest_set_affinity(control, pirq, 3); /* was on 2 before */
     ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq), 0);
@@ -576,7 +576,7 @@ START_TEST(a_line_used_again_forgets_where_it_was)
     ck_assert_int_ge(pirq_map_message(control, &request, (int32_t)pirq - 500), 0);
     ck_assert(messages[line].attached);
     ck_assert_uint_eq(messages[line].vector, vector);
-    ck_assert_int_eq(pirq_guest_bind(control, pirq - 500, PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, pirq - 500, PORT), 0);
     pirq_guest_set_affinity(control, pirq - 500, 1);
     ck_assert_int_eq(pirq_unmap(control, (int32_t)pirq - 500), 0);
 
@@ -677,7 +677,7 @@ START_TEST(a_dead_domain_leaves_no_line_behind)
 {
     bind_gsi(LEVEL);
     bind_gsi(EDGE);
-    ck_assert_int_eq(pirq_guest_bind(control, map_message(), PORT, false), 0);
+    ck_assert_int_eq(pirq_guest_bind(control, map_message(), PORT), 0);
     pirqs_destroy(control);
     ck_assert(pins[LEVEL].masked && pins[EDGE].masked);
     for (unsigned int vector = VECTOR_DEVICE_FIRST; vector <= VECTOR_DEVICE_LAST; vector++) {

@@ -70,7 +70,7 @@ static uint64_t numbers(void)
         ck_assert_ptr_eq(link->next->prev, link);
         ck_assert_ptr_eq(link->prev->next, link);
         digits = digits * 10 +
-                 (uint64_t)list_entry((struct list *)(uintptr_t)link, struct item, link)->number;
+                 (uint64_t)container_of((struct list *)(uintptr_t)link, struct item, link)->number;
     }
     return digits;
 }

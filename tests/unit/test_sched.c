@@ -267,11 +267,11 @@ END_TEST
 
 START_TEST(a_vcpu_that_may_not_run_is_not_woken)
 {
-    vcpus[0]->pause_count = 1;
-    wake(0);
+    atomic_store(&vcpus[0]->blocked, VCPU_DOWN);
+    sched_wake(vcpus[0]);
     settle();
     ck_assert(!loaded(0));
-    vcpus[0]->pause_count = 0;
+    atomic_store(&vcpus[0]->blocked, 0);
     domain->pause_count = 1;
     sched_wake(vcpus[0]);
     settle();
@@ -320,12 +320,8 @@ END_TEST
 
 static void set_weight(struct domain *of, uint32_t weight)
 {
-    struct sched_params params = { .weight = weight };
-
-    ck_assert_int_eq(sched_params_set(of, &params), 0);
-    memset(&params, 0, sizeof(params));
-    sched_params_get(of, &params);
-    ck_assert_uint_eq(params.weight, weight);
+    ck_assert_int_eq(sched_set_weight(of, weight), 0);
+    ck_assert_uint_eq(sched_weight(of), weight);
 }
 
 START_TEST(twice_the_weight_is_twice_the_time)
@@ -347,11 +343,8 @@ END_TEST
 
 START_TEST(nonsense_weights_are_refused)
 {
-    struct sched_params params = { .weight = 0 };
-
-    ck_assert_int_eq(sched_params_set(domain, &params), -XEN_EINVAL);
-    params.weight = 65536;
-    ck_assert_int_eq(sched_params_set(domain, &params), -XEN_EINVAL);
+    ck_assert_int_eq(sched_set_weight(domain, 0), -XEN_EINVAL);
+    ck_assert_int_eq(sched_set_weight(domain, 65536), -XEN_EINVAL);
 }
 END_TEST
 
@@ -422,25 +415,25 @@ START_TEST(a_vcpu_put_to_sleep_leaves_its_cpu)
 }
 END_TEST
 
-START_TEST(a_paused_vcpu_is_offline_a_blocked_one_blocked_whatever_else)
+START_TEST(a_vcpu_that_is_down_is_offline_a_blocked_one_blocked_whatever_else)
 {
     start(2);
     for (unsigned int i = 0; i < 2; i++) {
-        vcpus[i]->pause_count = 1; /* one loaded, one queued */
+        atomic_store(&vcpus[i]->blocked, VCPU_DOWN); /* one loaded, one queued */
         sched_sleep(vcpus[i]);
         settle();
         ck_assert_int_eq(states[i], RUNSTATE_offline);
         ck_assert(!vcpus[i]->running);
     }
-    vcpus[0]->pause_count = 0;
+    atomic_store(&vcpus[0]->blocked, 0);
     sched_wake(vcpus[0]);
     settle();
     stop(0);
     settle();
-    vcpus[0]->pause_count = 1;
+    atomic_fetch_or(&vcpus[0]->blocked, VCPU_DOWN);
     sched_sleep(vcpus[0]);
     ck_assert_int_eq(states[0], RUNSTATE_blocked);
-    atomic_store(&vcpus[0]->blocked, 0); /* its event came while it was paused */
+    atomic_store(&vcpus[0]->blocked, VCPU_DOWN); /* its event came while it was down */
     sched_wake(vcpus[0]);
     ck_assert_int_eq(states[0], RUNSTATE_offline);
 }
@@ -1159,7 +1152,7 @@ static void add_one_cpu_tests(TCase *one)
     tcase_add_test(one, yield_alone_costs_no_decision);
     tcase_add_test(one, yield_lets_those_that_wait_go_first);
     tcase_add_test(one, a_vcpu_put_to_sleep_leaves_its_cpu);
-    tcase_add_test(one, a_paused_vcpu_is_offline_a_blocked_one_blocked_whatever_else);
+    tcase_add_test(one, a_vcpu_that_is_down_is_offline_a_blocked_one_blocked_whatever_else);
     tcase_add_test(one, a_vcpu_woken_before_its_cpu_decides_stays);
     tcase_add_test(one, idle_time_is_counted);
     tcase_add_test(one, block_waits_for_an_event);
