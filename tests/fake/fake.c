@@ -468,6 +468,15 @@ struct domain weak *domain_find_next(domid_t from)
     return found;
 }
 
+void weak domain_for_each(void (*act)(const struct domain *domain))
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(domains); i++) {
+        if (domains[i] != NULL) {
+            act(domains[i]);
+        }
+    }
+}
+
 void weak domain_get(struct domain *domain)
 {
     domain->references++;
