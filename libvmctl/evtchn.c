@@ -71,15 +71,11 @@ int evtchn_notify(int fd, uint32_t port)
     return request(fd, REQUEST_NOTIFY, &port);
 }
 
-int evtchn_pending(int fd)
+int evtchn_pending(int fd, uint32_t *ports, size_t room)
 {
-    uint32_t port;
-    ssize_t got = read(fd, &port, sizeof(port));
+    ssize_t got = read(fd, ports, room * sizeof(*ports));
 
-    if (got == (ssize_t)sizeof(port)) {
-        return (int)port;
-    }
-    return got < 0 ? -errno : -EIO;
+    return got < 0 ? -errno : (int)((size_t)got / sizeof(*ports));
 }
 
 int evtchn_unmask(int fd, uint32_t port)

@@ -9,6 +9,7 @@
 #ifndef LIBVMCTL_EVTCHN_H
 #define LIBVMCTL_EVTCHN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "libvmctl/error.h"
@@ -22,8 +23,8 @@ int evtchn_bind_virq(int fd, uint32_t virq);
 int evtchn_unbind(int fd, uint32_t port);
 int evtchn_notify(int fd, uint32_t port);
 
-/* A port that has fired and is masked now; -EAGAIN when there is none. */
-int evtchn_pending(int fd);
+/* Up to `room` ports that have fired and are masked now: a count, or -EAGAIN when there is none. */
+int evtchn_pending(int fd, uint32_t *ports, size_t room);
 int evtchn_unmask(int fd, uint32_t port);
 
 #endif

@@ -136,14 +136,14 @@ static void event(struct source *source, uint32_t events)
 {
     const struct consoles *consoles =
         (struct consoles *)(void *)((char *)source - offsetof(struct consoles, events));
-    int port = evtchn_pending(source->fd);
     struct guest *guest;
+    uint32_t port;
 
     (void)events;
-    if (port < 0) {
+    if (evtchn_pending(source->fd, &port, 1) != 1) {
         return;
     }
-    guest = (size_t)port < consoles->ports ? consoles->by_port[port] : NULL;
+    guest = port < consoles->ports ? consoles->by_port[port] : NULL;
     if (guest != NULL && !guest->tired) {
         serve(guest);
     }

@@ -150,7 +150,7 @@ int main(int argc, char **argv)
                                  .domains = true };
     struct journal journal = { .directory = -1, .fd = -1 };
     struct wires wires = WIRES_NONE;
-    struct stored_wires calls = { domains_attach, domains_detach, &wires };
+    struct stored_wires calls = { domains_attach, domains_detach, domains_hold, &wires };
     struct vmctl_error error = { .code = 0 };
     struct stored stored;
     int r = parse_arguments(argc, argv, &settings);

@@ -10,15 +10,6 @@
 /* Dom0's own clients are trusted, but one that never reads must not fill the memory. */
 #define DOM0_OUTSTANDING (UINT64_C(16) << 20)
 
-void stored_ready(struct store_connection *connection)
-{
-    if (!connection->is_ready) {
-        connection->is_ready = true;
-        connection->next_ready = connection->stored->ready;
-        connection->stored->ready = connection;
-    }
-}
-
 /* Behind a bytes_reserve() of the whole message. */
 static void put_message(struct store_connection *connection, const struct xsd_sockmsg *head,
                         const char *first, size_t first_size, const char *second)
@@ -107,6 +98,10 @@ struct telling {
     struct stored *stored;
     const struct store_perms *perms;
     const struct store_perms *above;
+    /* The last answer: a guest's watches of one path follow each other. */
+    const struct store_node *node;
+    uint32_t domid;
+    bool knows;
 };
 
 static bool may_know(const struct stored *stored, const struct store_perms *perms, uint32_t domid)
@@ -117,23 +112,27 @@ static bool may_know(const struct stored *stored, const struct store_perms *perm
 static void tell_one(void *context, struct store_watch *watch, const char *path, size_t size,
                      const struct store_node *node)
 {
-    const struct telling *telling = context;
+    struct telling *telling = context;
     const struct store_perms *perms = node == NULL ? telling->perms : node->perms;
     const struct store_perms *above = node == NULL ? telling->above : node->parent->perms;
     const uint32_t domid = watch->connection->domid;
 
     /* A guest learns only of what it may read, or could list. */
-    if (domid != 0 && !may_know(telling->stored, perms, domid) &&
-        !may_know(telling->stored, above, domid)) {
-        return;
+    if (domid != 0 && (domid != telling->domid || node != telling->node)) {
+        telling->knows =
+            may_know(telling->stored, perms, domid) || may_know(telling->stored, above, domid);
+        telling->domid = domid;
+        telling->node = node;
     }
-    watch_tell(watch, path + watch->stripped, size - watch->stripped);
+    if (domid == 0 || telling->knows) {
+        watch_tell(watch, path + watch->stripped, size - watch->stripped);
+    }
 }
 
 void change_tell(struct stored *stored, const char *path, size_t size,
                  const struct store_perms *perms, const struct store_perms *above)
 {
-    struct telling telling = { stored, perms, above };
+    struct telling telling = { .stored = stored, .perms = perms, .above = above };
 
     if (stored->watches.count != 0 && !stored->replaying) {
         watches_match(&stored->watches, path, size, tell_one, &telling);
@@ -275,7 +274,7 @@ int change_write(struct stored *stored, const char *path, size_t size, const cha
     struct path_walk walk;
     struct store_node *node = tree_nearest(&stored->tree, path, size, &walk);
     if (walk.size == 0) {
-        if (tree_reserve_value(node, value_size) < 0) {
+        if (tree_reserve_value(&stored->tree, node, value_size) < 0) {
             return -ENOMEM;
         }
         tree_set_value(&stored->tree, node, value, value_size);
@@ -314,7 +313,7 @@ int change_perms(struct stored *stored, const char *path, size_t size, struct st
 void change_remove(struct stored *stored, const char *path, size_t size, struct store_node *node)
 {
     const struct journal_record record = { .type = RECORD_REMOVE, .parts = { { path, size } } };
-    struct telling telling = { stored, node->perms, NULL };
+    struct telling telling = { .stored = stored, .perms = node->perms };
     char text[XENSTORE_ABS_PATH_MAX + 1];
 
     if (stored->watches.count != 0 && !stored->replaying) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,6 +232,15 @@ static size_t parse(const char *at, size_t left, struct journal_record *record)
     return head.size;
 }
 
+/* Going on with less is better than not at all, but not in silence. */
+static void complain(uint64_t good, uint64_t wanted)
+{
+    (void)fprintf(stderr,
+                  "paravane-stored: the journal is damaged: of %" PRIu64 " bytes, %" PRIu64
+                  " are used\n",
+                  wanted, good);
+}
+
 static int open_old(struct journal *journal)
 {
     char boot[40];
@@ -250,9 +260,14 @@ static int open_old(struct journal *journal)
     boot_id(boot);
     committed = atomic_load(&head_of(journal)->committed);
     if (head_of(journal)->magic != MAGIC || memcmp(head_of(journal)->boot, boot, 40) != 0 ||
-        committed < HEAD_SIZE || committed > (uint64_t)status.st_size) {
+        committed < HEAD_SIZE) {
         unmap(journal);
         return -ENOENT; /* of another machine's life, or none of ours */
+    }
+    if (committed > (uint64_t)status.st_size) {
+        unmap(journal);
+        complain(0, committed);
+        return -ENOENT; /* rings cannot go on from the middle of what they were told */
     }
     journal->written = committed;
     journal->allocated = (uint64_t)status.st_size;
@@ -298,6 +313,7 @@ int journal_open(struct journal *journal, const char *directory, bool fresh, jou
             const size_t size = parse(journal->map + at, journal->written - at, &record);
 
             if (size == 0) {
+                complain(at, journal->written);
                 break;
             }
             replay(context, &record);

@@ -14,12 +14,15 @@ static bool valid_byte(char byte)
 
 static bool valid(const char *text, size_t size)
 {
+    unsigned int slashes = 0;
+
     if (size > 1 && text[size - 1] == '/') {
         return false;
     }
     for (size_t i = 0; i < size; i++) {
         if (text[i] == '/') {
-            if (i > 0 && text[i - 1] == '/') {
+            slashes++;
+            if ((i > 0 && text[i - 1] == '/') || slashes > PATH_PARTS_MAX) {
                 return false;
             }
         } else if (!valid_byte(text[i])) {

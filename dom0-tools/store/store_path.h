@@ -14,6 +14,9 @@
 
 #include "guest-pv-headers/io/xs_wire.h"
 
+/* Names in a path: deeper ones make each look cost more, and nobody needs them. */
+#define PATH_PARTS_MAX 64U
+
 struct store_path {
     uint32_t size; /* without the zero byte */
     bool relative; /* as it was given */

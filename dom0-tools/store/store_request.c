@@ -609,17 +609,38 @@ static int do_transaction_start(struct request *request)
     return 0;
 }
 
+/*
+ * A guest that changes its nodes all the time must not keep dom0's transactions
+ * from ever ending: whose node it was gets no turn for a while.
+ */
+static void hold_owner(struct request *request, const struct transaction_entry *entry)
+{
+    struct stored *stored = request->stored;
+    struct path_walk walk;
+    const struct store_node *node =
+        tree_nearest(&stored->tree, entry->path, entry->path_size, &walk);
+    const struct store_domain *owner = domain_find(stored->domains, perms_owner(node->perms));
+
+    if (is_dom0(request) && owner->domid != 0 && owner->ring != NULL) {
+        stored->wires.hold(stored->wires.context, owner->ring);
+    }
+}
+
 static int commit(struct request *request)
 {
     struct store_transaction *transaction = request->transaction;
     struct stored *stored = request->stored;
-    int r = transaction_validate(transaction, &stored->tree);
+    const struct transaction_entry *conflict = transaction_conflict(transaction, &stored->tree);
+    int r;
 
-    if (r == 0) {
-        r = transaction_prepare(transaction, &stored->tree);
-    } else {
+    if (transaction->doomed || conflict != NULL) {
         stored->counters.conflicts++;
+        if (conflict != NULL) {
+            hold_owner(request, conflict);
+        }
+        return -EAGAIN;
     }
+    r = transaction_prepare(transaction, &stored->tree);
     if (r == 0 && transaction->making != 0) {
         r = check(request, QUOTA_NODES, transaction->making);
     }

@@ -50,7 +50,7 @@ static struct store_connection *ring_of(const struct stored *stored,
 static void replay_value(struct stored *stored, struct store_node *node,
                          const struct journal_record *record)
 {
-    if (node != NULL && tree_reserve_value(node, record->parts[1].size) == 0) {
+    if (node != NULL && tree_reserve_value(&stored->tree, node, record->parts[1].size) == 0) {
         tree_set_value(&stored->tree, node, record->parts[1].data, record->parts[1].size);
     }
 }

@@ -370,11 +370,9 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
     return 0;
 }
 
-int transaction_validate(const struct store_transaction *transaction, const struct store_tree *tree)
+const struct transaction_entry *transaction_conflict(const struct store_transaction *transaction,
+                                                     const struct store_tree *tree)
 {
-    if (transaction->doomed) {
-        return -EAGAIN;
-    }
     for (const struct transaction_entry *entry = transaction->first; entry != NULL;
          entry = entry->next) {
         const struct store_node *node;
@@ -383,14 +381,13 @@ int transaction_validate(const struct store_transaction *transaction, const stru
             continue;
         }
         node = tree_find(tree, entry->path, entry->path_size);
-        if (entry->saw && (node == NULL ? 0 : node->generation) != entry->seen) {
-            return -EAGAIN;
-        }
-        if (entry->seen_list != 0 && (node == NULL || node->list_generation != entry->seen_list)) {
-            return -EAGAIN;
+        if ((entry->saw && (node == NULL ? 0 : node->generation) != entry->seen) ||
+            (entry->seen_list != 0 &&
+             (node == NULL || node->list_generation != entry->seen_list))) {
+            return entry;
         }
     }
-    return 0;
+    return NULL;
 }
 
 int transaction_prepare(struct store_transaction *transaction, struct store_tree *tree)
@@ -408,7 +405,7 @@ int transaction_prepare(struct store_transaction *transaction, struct store_tree
         }
         node = tree_find(tree, entry->path, entry->path_size);
         if (node != NULL && !hidden(transaction, tree, entry->path, entry->path_size)) {
-            if (tree_reserve_value(node, entry->value_size) < 0) {
+            if (tree_reserve_value(tree, node, entry->value_size) < 0) {
                 return -ENOMEM;
             }
             continue;

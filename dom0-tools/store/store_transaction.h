@@ -80,9 +80,9 @@ typedef bool name_fn(void *context, const char *name, size_t size);
 int transaction_list(struct store_transaction *transaction, const struct store_tree *tree,
                      const char *path, size_t size, name_fn *call, void *context);
 
-/* 0, or -EAGAIN: what it saw is not so any more. */
-int transaction_validate(const struct store_transaction *transaction,
-                         const struct store_tree *tree);
+/* The first of what it saw that is not so any more; NULL: all is. */
+const struct transaction_entry *transaction_conflict(const struct store_transaction *transaction,
+                                                     const struct store_tree *tree);
 
 /* Make all that committing needs and that could fail; counts the nodes to be made. */
 int transaction_prepare(struct store_transaction *transaction, struct store_tree *tree);

@@ -67,6 +67,27 @@ struct store_node *tree_nearest(const struct store_tree *tree, const char *path,
     return node;
 }
 
+static int reserve(struct store_node *node, size_t size)
+{
+    const size_t room = (size + 15) & ~(size_t)15;
+    char *value;
+
+    if (size <= node->value_room) {
+        return 0;
+    }
+    value = malloc(room);
+    if (value == NULL) {
+        return -ENOMEM;
+    }
+    if (node->value_size != 0) {
+        memcpy(value, node->value, node->value_size);
+    }
+    free(node->value);
+    node->value = value;
+    node->value_room = (uint32_t)room;
+    return 0;
+}
+
 struct store_node *tree_node_new(const char *path, size_t path_size, size_t value_size)
 {
     struct store_node *node = malloc(sizeof(*node) + path_size);
@@ -82,7 +103,7 @@ struct store_node *tree_node_new(const char *path, size_t path_size, size_t valu
     node->path_size = (uint16_t)path_size;
     node->name_at = (uint16_t)name;
     memcpy(node->path, path, path_size);
-    if (tree_reserve_value(node, value_size) < 0) {
+    if (reserve(node, value_size) < 0) {
         free(node);
         return NULL;
     }
@@ -136,7 +157,7 @@ int tree_reserve_owner(struct store_tree *tree, uint32_t domid)
 /* What a node counts for in its owner's memory. */
 static uint64_t weight(const struct store_node *node)
 {
-    return sizeof(*node) + node->path_size + node->value_size +
+    return sizeof(*node) + node->path_size + node->value_room +
            node->perms->count * sizeof(struct store_perm);
 }
 
@@ -198,37 +219,22 @@ void tree_attach(struct store_tree *tree, struct store_node *parent, struct stor
     own(tree, node);
 }
 
-int tree_reserve_value(struct store_node *node, size_t size)
+int tree_reserve_value(struct store_tree *tree, struct store_node *node, size_t size)
 {
-    const size_t room = (size + 15) & ~(size_t)15;
-    char *value;
+    struct store_domain *owner = domain_find(tree->domains, perms_owner(node->perms));
+    const uint32_t before = node->value_room;
+    int r = reserve(node, size);
 
-    if (size <= node->value_room) {
-        return 0;
-    }
-    value = malloc(room);
-    if (value == NULL) {
-        return -ENOMEM;
-    }
-    if (node->value_size != 0) {
-        memcpy(value, node->value, node->value_size);
-    }
-    free(node->value);
-    node->value = value;
-    node->value_room = (uint32_t)room;
-    return 0;
+    owner->use.used[QUOTA_MEMORY] += node->value_room - before;
+    return r;
 }
 
 void tree_set_value(struct store_tree *tree, struct store_node *node, const char *value,
                     size_t size)
 {
-    struct store_domain *domain = domain_find(tree->domains, perms_owner(node->perms));
-
     if (size != 0) {
         memcpy(node->value, value, size);
     }
-    domain->use.used[QUOTA_MEMORY] += size;
-    domain->use.used[QUOTA_MEMORY] -= node->value_size;
     node->value_size = (uint32_t)size;
     tree->generation++;
     node->generation = tree->generation;

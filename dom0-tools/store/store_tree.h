@@ -87,8 +87,8 @@ int tree_reserve_owner(struct store_tree *tree, uint32_t domid);
 void tree_attach(struct store_tree *tree, struct store_node *parent, struct store_node *node,
                  struct store_perms *perms);
 
-/* Room for a value of `size` in an existing node. */
-int tree_reserve_value(struct store_node *node, size_t size);
+/* Room for a value of `size` in a node of the tree; it stays, and counts, until the node goes. */
+int tree_reserve_value(struct store_tree *tree, struct store_node *node, size_t size);
 void tree_set_value(struct store_tree *tree, struct store_node *node, const char *value,
                     size_t size);
 /* Takes the caller's reference of `perms`. */

@@ -16,6 +16,7 @@ int stored_init(struct stored *stored, const struct stored_wires *wires)
     const struct store_perm nobody = { .domid = 0, .access = 0 };
 
     *stored = (struct stored){ .wires = *wires };
+    stored->ready_end = &stored->ready;
     stored->domains = domains_new();
     if (stored->domains == NULL) {
         return -ENOMEM;
@@ -212,19 +213,52 @@ void connection_reset(struct store_connection *connection)
     }
 }
 
+void stored_ready(struct store_connection *connection)
+{
+    struct stored *stored = connection->stored;
+
+    if (!connection->is_ready) {
+        connection->is_ready = true;
+        connection->next_ready = NULL;
+        *stored->ready_end = connection;
+        stored->ready_end = &connection->next_ready;
+    }
+}
+
+static void unready(struct store_connection *connection)
+{
+    struct stored *stored = connection->stored;
+    struct store_connection **at = &stored->ready;
+
+    if (!connection->is_ready) {
+        return;
+    }
+    while (*at != connection) {
+        at = &(*at)->next_ready;
+    }
+    *at = connection->next_ready;
+    if (stored->ready_end == &connection->next_ready) {
+        stored->ready_end = at;
+    }
+    connection->is_ready = false;
+}
+
+struct store_connection *stored_next_ready(struct stored *stored)
+{
+    struct store_connection *connection = stored->ready;
+
+    if (connection != NULL) {
+        unready(connection);
+    }
+    return connection;
+}
+
 void connection_free(struct store_connection *connection)
 {
     struct stored *stored = connection->stored;
 
     drop_all(connection);
-    if (connection->is_ready) {
-        struct store_connection **at = &stored->ready;
-
-        while (*at != connection) {
-            at = &(*at)->next_ready;
-        }
-        *at = connection->next_ready;
-    }
+    unready(connection);
     if (connection->ring) {
         stored->wires.detach(stored->wires.context, connection);
         domain_find(stored->domains, connection->domid)->ring = NULL;
@@ -241,17 +275,6 @@ void connection_free(struct store_connection *connection)
     bytes_free(&connection->out);
     bytes_free(&connection->in);
     free(connection);
-}
-
-struct store_connection *stored_next_ready(struct stored *stored)
-{
-    struct store_connection *connection = stored->ready;
-
-    if (connection != NULL) {
-        stored->ready = connection->next_ready;
-        connection->is_ready = false;
-    }
-    return connection;
 }
 
 void stored_sent(struct store_connection *connection)

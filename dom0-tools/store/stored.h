@@ -43,12 +43,14 @@ struct store_connection {
     /* Of a ring. */
     struct xenstore_domain_interface *page; /* NULL: not attached */
     struct store_connection *next_pending;  /* of the rings to be looked at */
-    bool is_pending;
-    bool begun;        /* the indices below are true */
-    uint32_t port;     /* ours */
-    uint32_t consumed; /* requests: the index, done up to here */
-    uint32_t produced; /* answers: the index, given up to here */
-    bool via_grant;    /* how the page was mapped */
+    bool is_pending;                        /* in one of the wires' lists */
+    bool masked;                            /* its event, until its requests are done */
+    int64_t held_till;                      /* ms; 0: it is not */
+    bool begun;                             /* the indices below are true */
+    uint32_t port;                          /* ours */
+    uint32_t consumed;                      /* requests: the index, done up to here */
+    uint32_t produced;                      /* answers: the index, given up to here */
+    bool via_grant;                         /* how the page was mapped */
 };
 
 /* What the engine asks of the wires. */
@@ -56,6 +58,8 @@ struct stored_wires {
     /* Map the page and bind the port of conn's domain; 0 or a negative errno. */
     int (*attach)(void *context, struct store_connection *connection, uint64_t mfn, uint32_t port);
     void (*detach)(void *context, struct store_connection *connection);
+    /* Its requests are to wait a little. */
+    void (*hold)(void *context, struct store_connection *connection);
     void *context;
 };
 
@@ -75,7 +79,8 @@ struct stored {
     struct store_watches watches;
     struct journal *journal; /* NULL: nothing is kept */
     struct store_perms *special[SPECIAL_COUNT];
-    struct store_connection *ready; /* those with something to send */
+    struct store_connection *ready; /* those with something to send, a queue */
+    struct store_connection **ready_end;
     struct store_connection *sockets;
     struct store_connection *answering; /* its answer's room is reserved already */
     struct stored_wires wires;
@@ -119,7 +124,7 @@ bool stored_request(struct store_connection *connection, const struct xsd_sockms
 /* What is in conn->out has gone out, as far as room was: missed events may now follow. */
 void stored_sent(struct store_connection *connection);
 
-/* The next connection with something to send, taken off the list. */
+/* The next connection with something to send, taken off the queue. */
 struct store_connection *stored_next_ready(struct stored *stored);
 void stored_ready(struct store_connection *connection);
 

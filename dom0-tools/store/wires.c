@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define EVENTS           64
+#define SENDS            64 /* connections sent to before the next look at who asks */
 #define JOURNAL_RETRY_MS 1000
 
 static int add(const struct wires *wires, int fd, const int *which)
@@ -30,6 +31,7 @@ int wires_open(struct wires *wires, struct stored *stored, struct vmctl_error *e
     sigset_t ends;
 
     wires->stored = stored;
+    wires->pending_end = &wires->pending;
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGTERM);
     (void)sigaddset(&ends, SIGINT);
@@ -110,19 +112,23 @@ void wires_close(struct wires *wires)
     }
 }
 
-/* Everybody who has something to be sent. */
-static void send_all(struct wires *wires)
+bool wires_send(struct wires *wires)
 {
     struct store_connection *connection;
 
     journal_commit(wires->stored->journal); /* nothing is said that could be forgotten */
-    while ((connection = stored_next_ready(wires->stored)) != NULL) {
+    for (unsigned int i = 0; i < SENDS; i++) {
+        connection = stored_next_ready(wires->stored);
+        if (connection == NULL) {
+            return false;
+        }
         if (connection->ring) {
             domains_send(wires, connection);
         } else {
             sockets_send(wires, connection);
         }
     }
+    return true;
 }
 
 static bool handle(struct wires *wires, const struct epoll_event *event)
@@ -140,7 +146,7 @@ static bool handle(struct wires *wires, const struct epoll_event *event)
     return true;
 }
 
-static int64_t now_ms(void)
+int64_t wires_now(void)
 {
     struct timespec now;
 
@@ -157,7 +163,7 @@ static void keep_journal(struct wires *wires)
         wires->journal_failed = false;
         return;
     }
-    if (wires->journal_failed && now_ms() < wires->journal_retry) {
+    if (wires->journal_failed && wires_now() < wires->journal_retry) {
         return;
     }
     r = stored_compact(wires->stored);
@@ -168,11 +174,21 @@ static void keep_journal(struct wires *wires)
                           "a restart would lose what changes now\n",
                           strerror(-r));
         }
-        wires->journal_retry = now_ms() + JOURNAL_RETRY_MS;
+        wires->journal_retry = wires_now() + JOURNAL_RETRY_MS;
     } else if (wires->journal_failed) {
         (void)fprintf(stderr, "paravane-stored: the journal is written again\n");
     }
     wires->journal_failed = r < 0;
+}
+
+static int patience(struct wires *wires)
+{
+    const int held = domains_wait(wires);
+
+    if (wires->journal_failed && (held < 0 || held > JOURNAL_RETRY_MS)) {
+        return JOURNAL_RETRY_MS;
+    }
+    return held;
 }
 
 int wires_run(struct wires *wires, struct vmctl_error *error)
@@ -181,8 +197,8 @@ int wires_run(struct wires *wires, struct vmctl_error *error)
     bool more = true; /* at first, look at all */
 
     for (;;) {
-        const int idle = wires->journal_failed ? JOURNAL_RETRY_MS : -1;
-        int count = epoll_wait(wires->epoll, events, EVENTS, more ? 0 : idle);
+        const int wait = patience(wires);
+        int count = epoll_wait(wires->epoll, events, EVENTS, more ? 0 : wait);
 
         if (count < 0 && errno != EINTR) {
             return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
@@ -193,7 +209,7 @@ int wires_run(struct wires *wires, struct vmctl_error *error)
             }
         }
         more = domains_work(wires);
-        send_all(wires);
+        more |= wires_send(wires);
         keep_journal(wires);
     }
 }

@@ -16,8 +16,11 @@
 #include "libvmctl/gntdev.h"
 
 #define PAGE          4096U
-#define SHARE         16U  /* requests of one ring before the next one's turn */
-#define INFOS         256U /* domains asked for at once */
+#define SHARE         16U /* requests of one ring before the next one's turn */
+#define TURNS         8U  /* rings that have theirs before sockets are looked at */
+#define PORTS         64U /* events taken at once */
+#define HOLD_MS       100
+#define INFOS         256U                       /* domains asked for at once */
 #define GET_DOM0_PORT _IOC(_IOC_NONE, 'B', 0, 0) /* of /dev/xen/xenbus_backend */
 
 int domains_open(struct wires *wires, struct vmctl_error *error)
@@ -66,50 +69,76 @@ void domains_close(struct wires *wires)
     wires->port_count = 0;
 }
 
-static void look_at(struct wires *wires, struct store_connection *ring)
+static void put_pending(struct wires *wires, struct store_connection *ring,
+                        struct store_connection **at)
 {
     if (ring->is_pending) {
         return;
     }
     ring->is_pending = true;
-    ring->next_pending = NULL;
-    if (wires->last_pending != NULL) {
-        wires->last_pending->next_pending = ring;
-    } else {
-        wires->first_pending = ring;
+    ring->next_pending = *at;
+    if (*at == NULL) {
+        wires->pending_end = &ring->next_pending;
     }
-    wires->last_pending = ring;
+    *at = ring;
 }
 
-static struct store_connection *next_pending(struct wires *wires)
+static void look_at(struct wires *wires, struct store_connection *ring)
 {
-    struct store_connection *ring = wires->first_pending;
-
-    if (ring != NULL) {
-        wires->first_pending = ring->next_pending;
-        if (wires->first_pending == NULL) {
-            wires->last_pending = NULL;
-        }
-        ring->is_pending = false;
-    }
-    return ring;
+    put_pending(wires, ring, wires->pending_end);
 }
 
-static void drop_pending(struct wires *wires, const struct store_connection *gone)
+/* Out of the queue, or of those held. */
+static void drop_pending(struct wires *wires, struct store_connection *ring)
 {
-    struct store_connection *ring = wires->first_pending;
+    struct store_connection **at = ring->held_till != 0 ? &wires->held : &wires->pending;
 
-    wires->first_pending = NULL;
-    wires->last_pending = NULL;
-    while (ring != NULL) {
-        struct store_connection *next = ring->next_pending;
+    if (!ring->is_pending) {
+        return;
+    }
+    while (*at != ring) {
+        at = &(*at)->next_pending;
+    }
+    *at = ring->next_pending;
+    if (wires->pending_end == &ring->next_pending) {
+        wires->pending_end = at;
+    }
+    ring->is_pending = false;
+    ring->held_till = 0;
+}
 
-        ring->is_pending = false;
-        if (ring != gone) {
+void domains_hold(void *context, struct store_connection *ring)
+{
+    struct wires *wires = context;
+
+    if (ring->held_till == 0) {
+        drop_pending(wires, ring);
+        ring->is_pending = true;
+        ring->held_till = wires_now() + HOLD_MS;
+        ring->next_pending = wires->held;
+        wires->held = ring;
+    }
+}
+
+int domains_wait(struct wires *wires)
+{
+    const int64_t now = wires->held == NULL ? 0 : wires_now();
+    struct store_connection *next;
+    int64_t wait = -1;
+
+    for (struct store_connection *ring = wires->held; ring != NULL; ring = next) {
+        const int64_t left = ring->held_till - now;
+
+        next = ring->next_pending;
+        if (left <= 0) {
+            drop_pending(wires, ring);
             look_at(wires, ring);
+            wait = 0;
+        } else if (wait < 0 || left < wait) {
+            wait = left;
         }
-        ring = next;
     }
+    return (int)wait;
 }
 
 /* --- pages and ports ------------------------------------------------------------- */
@@ -340,39 +369,48 @@ int domains_begin(struct wires *wires, struct vmctl_error *error)
 
 void domains_events(struct wires *wires)
 {
-    int port;
+    uint32_t ports[PORTS];
+    const int count = evtchn_pending(wires->evtchn, ports, PORTS);
 
-    while ((port = evtchn_pending(wires->evtchn)) >= 0) {
-        (void)evtchn_unmask(wires->evtchn, (uint32_t)port);
-        if (port == wires->virq) {
+    for (int i = 0; i < count; i++) {
+        const uint32_t port = ports[i];
+
+        if (port == (uint32_t)wires->virq) {
+            (void)evtchn_unmask(wires->evtchn, port);
             check_domains(wires);
-        } else if ((size_t)port < wires->port_count && wires->by_port[port] != NULL) {
-            look_at(wires, wires->by_port[port]);
+        } else if (port < wires->port_count && wires->by_port[port] != NULL) {
+            struct store_connection *ring = wires->by_port[port];
+
+            ring->masked = true; /* so it has one event a turn */
+            /* However many guests have asked before, dom0's kernel is next. */
+            put_pending(wires, ring, ring->domid == 0 ? &wires->pending : wires->pending_end);
         }
+    }
+}
+
+static void serve(struct wires *wires, struct store_connection *ring)
+{
+    if (ring_receive(ring, SHARE)) {
+        look_at(wires, ring);
+    } else if (ring->masked) {
+        ring->masked = false;
+        (void)evtchn_unmask(wires->evtchn, ring->port);
+    }
+    /* It may have read, too. */
+    if (bytes_size(&ring->out) != 0 || ring->missed) {
+        stored_ready(ring);
     }
 }
 
 bool domains_work(struct wires *wires)
 {
-    /* Those there are now, once each: whoever asks more waits for its next turn. */
-    struct store_connection *last = wires->last_pending;
-    struct store_connection *ring;
+    for (unsigned int i = 0; i < TURNS && wires->pending != NULL; i++) {
+        struct store_connection *ring = wires->pending;
 
-    while ((ring = next_pending(wires)) != NULL) {
-        const bool end = ring == last;
-
-        if (ring_receive(ring, SHARE)) {
-            look_at(wires, ring);
-        }
-        /* It may have read, too. */
-        if (bytes_size(&ring->out) != 0 || ring->missed) {
-            stored_ready(ring);
-        }
-        if (end) {
-            break;
-        }
+        drop_pending(wires, ring);
+        serve(wires, ring);
     }
-    return wires->first_pending != NULL;
+    return wires->pending != NULL;
 }
 
 void domains_send(struct wires *wires, struct store_connection *ring)

@@ -12,28 +12,38 @@
 /* A client that has this much unread is not listened to until it has read. */
 #define UNREAD_MAX 262144U
 
+void sockets_listen(struct wires *wires, bool interested)
+{
+    struct epoll_event event = { .events = interested ? (uint32_t)EPOLLIN : 0U,
+                                 .data.ptr = &wires->listener };
+
+    wires->deaf =
+        epoll_ctl(wires->epoll, EPOLL_CTL_MOD, wires->listener, &event) == 0 && !interested;
+}
+
 void sockets_accept(struct wires *wires)
 {
-    for (;;) {
-        int fd = accept4(wires->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        struct epoll_event event = { .events = EPOLLIN };
-        struct store_connection *connection;
+    int fd = accept4(wires->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct epoll_event event = { .events = EPOLLIN };
+    struct store_connection *connection;
 
-        if (fd < 0) {
-            return;
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            sockets_listen(wires, false); /* or it would wake us for ever */
         }
-        connection = connection_new(wires->stored, 0, false);
-        if (connection == NULL) {
-            (void)close(fd);
-            continue;
-        }
-        connection->fd = fd;
-        connection->polled = EPOLLIN;
-        event.data.ptr = connection;
-        if (epoll_ctl(wires->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-            (void)close(fd);
-            connection_free(connection);
-        }
+        return;
+    }
+    connection = connection_new(wires->stored, 0, false);
+    if (connection == NULL) {
+        (void)close(fd);
+        return;
+    }
+    connection->fd = fd;
+    connection->polled = EPOLLIN;
+    event.data.ptr = connection;
+    if (epoll_ctl(wires->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        (void)close(fd);
+        connection_free(connection);
     }
 }
 
@@ -138,6 +148,9 @@ void sockets_send(struct wires *wires, struct store_connection *connection)
     if (connection->failed) {
         (void)close(connection->fd);
         connection_free(connection);
+        if (wires->deaf) {
+            sockets_listen(wires, true);
+        }
         return;
     }
     set_polled(wires, connection);

@@ -215,11 +215,11 @@ int evtchn_notify(int fd, uint32_t port)
     return 0;
 }
 
-int evtchn_pending(int fd)
+int evtchn_pending(int fd, uint32_t *ports, size_t room)
 {
-    uint32_t port;
+    ssize_t got = read(fd, ports, room * sizeof(*ports));
 
-    return read(fd, &port, sizeof(port)) == sizeof(port) ? (int)port : -EAGAIN;
+    return got < 0 ? -errno : (int)((size_t)got / sizeof(*ports));
 }
 
 int evtchn_unmask(int fd, uint32_t port)

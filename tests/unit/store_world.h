@@ -20,6 +20,7 @@ struct world {
     struct stored stored;
     struct xenstore_domain_interface *pages; /* of domains, by number */
     bool refuse_attach;
+    uint32_t held; /* the last domain whose ring was to wait; 0: none */
     /* The last message taken from a connection. */
     struct xsd_sockmsg head;
     char payload[XENSTORE_PAYLOAD_MAX + 1];
@@ -46,10 +47,17 @@ static inline void world_detach(void *context, struct store_connection *ring)
     ring->page = NULL;
 }
 
+static inline void world_hold(void *context, struct store_connection *ring)
+{
+    struct world *world = context;
+
+    world->held = ring->domid;
+}
+
 /* False: no memory. */
 static inline bool world_init(struct world *world)
 {
-    const struct stored_wires wires = { world_attach, world_detach, world };
+    const struct stored_wires wires = { world_attach, world_detach, world_hold, world };
 
     memset(world, 0, sizeof(*world));
     world->pages = calloc(WORLD_DOMAINS, sizeof(*world->pages));

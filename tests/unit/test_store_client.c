@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +46,7 @@ static char directory[64];
 static char socket_path[96];
 static char state[96];
 static pid_t server;
+static rlim_t descriptors; /* the server may have; 0: as it comes */
 static struct store_client *client;
 static struct vmctl_error error;
 
@@ -50,9 +54,13 @@ static void serve(void)
 {
     struct journal journal;
     struct wires wires = WIRES_NONE;
-    const struct stored_wires ways = { domains_attach, domains_detach, &wires };
+    const struct stored_wires ways = { domains_attach, domains_detach, domains_hold, &wires };
+    struct rlimit limit = { .rlim_cur = descriptors, .rlim_max = descriptors };
     struct stored stored;
 
+    if (descriptors != 0) {
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
     if (stored_init(&stored, &ways) < 0 || wires_open(&wires, &stored, NULL) < 0 ||
         journal_open(&journal, state, false, stored_replay, &stored, NULL) < 0) {
         _exit(1);
@@ -321,6 +329,61 @@ START_TEST(a_store_that_stays_away_is_an_error)
 }
 END_TEST
 
+/* Of its main thread: 'S' when it waits, 'R' when it runs. */
+static char server_state(void)
+{
+    char path[64];
+    char letter = '?';
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", server);
+    file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %c", &letter), 1);
+    (void)fclose(file);
+    return letter;
+}
+
+static int connect_raw(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+START_TEST(without_descriptors_the_store_waits_and_goes_on)
+{
+    int fds[40];
+    unsigned int waits = 0;
+
+    kill_server();
+    descriptors = 24;
+    start_server();
+    descriptors = 0;
+    expect("/", "");
+    for (size_t i = 0; i < 40; i++) {
+        fds[i] = connect_raw();
+    }
+    (void)usleep(50000);
+    for (int i = 0; i < 20; i++) {
+        (void)usleep(5000);
+        waits += server_state() == 'S';
+    }
+    ck_assert_uint_gt(waits, 15);
+    expect("/", "");
+    for (size_t i = 0; i < 40; i++) {
+        (void)close(fds[i]);
+    }
+    store_close(client);
+    ck_assert_int_eq(store_open(socket_path, &client, &error), 0);
+    store_set_patience(client, 20000);
+    expect("/", "");
+}
+END_TEST
+
 START_TEST(domains_and_control)
 {
     const char *const words[] = { "check" };
@@ -409,6 +472,7 @@ static Suite *suite(void)
     tcase_add_test(all, watches);
     tcase_add_test(all, a_store_that_is_killed_comes_back);
     tcase_add_test(all, a_store_that_stays_away_is_an_error);
+    tcase_add_test(all, without_descriptors_the_store_waits_and_goes_on);
     tcase_add_test(all, domains_and_control);
     tcase_add_test(all, each_allocation_of_the_client_may_fail);
     suite_add_tcase(made, all);

@@ -147,6 +147,19 @@ START_TEST(bad_paths_are_refused)
 }
 END_TEST
 
+START_TEST(a_path_has_only_so_many_names)
+{
+    char path[2 * PATH_PARTS_MAX + 3];
+
+    for (size_t i = 0; i <= PATH_PARTS_MAX; i++) {
+        memcpy(path + 2 * i, "/a", 3);
+    }
+    expect_error(dom0, XS_MKDIR, 0, path, sizeof(path), "EINVAL");
+    path[sizeof(path) - 3] = '\0';
+    ck_assert_str_eq(world_ask(&world, dom0, XS_MKDIR, 0, path, sizeof(path) - 2), "OK");
+}
+END_TEST
+
 START_TEST(unknown_requests_are_refused)
 {
     expect_error(dom0, 20, 0, "/", 2, "ENOSYS");
@@ -494,6 +507,33 @@ START_TEST(what_was_seen_must_still_be_so)
 }
 END_TEST
 
+/* So that it cannot keep a transaction of dom0 from ever ending; guests have no such right. */
+START_TEST(only_dom0_has_who_upset_it_held)
+{
+    uint32_t transaction = begin(dom0);
+
+    write_value(guest, 0, "w", "1");
+    ck_assert_str_eq(ASK(&world, dom0, XS_READ, transaction, "/local/domain/5/w"), "1");
+    write_value(dom0, 0, "/elsewhere", "");
+    ck_assert_str_eq(ASK(&world, dom0, XS_READ, transaction, "/elsewhere"), "");
+    write_value(dom0, 0, "/elsewhere", "new");
+    end(dom0, transaction, "EAGAIN");
+    ck_assert_uint_eq(world.held, 0); /* that was dom0 itself */
+
+    transaction = begin(guest);
+    ck_assert_str_eq(ASK(&world, guest, XS_READ, transaction, "w"), "1");
+    write_value(dom0, 0, "/local/domain/5/w", "2");
+    end(guest, transaction, "EAGAIN");
+    ck_assert_uint_eq(world.held, 0);
+
+    transaction = begin(dom0);
+    ck_assert_str_eq(ASK(&world, dom0, XS_READ, transaction, "/local/domain/5/w"), "2");
+    OK(guest, XS_RM, "w");
+    end(dom0, transaction, "EAGAIN");
+    ck_assert_uint_eq(world.held, 5);
+}
+END_TEST
+
 START_TEST(children_of_one_node_made_by_two_do_not_conflict)
 {
     const uint32_t first = begin(dom0);
@@ -662,6 +702,14 @@ START_TEST(memory_is_limited)
     ck_assert_uint_eq(hits(QUOTA_MEMORY), 1);
     ck_assert_ptr_nonnull(strstr(ASK(&world, dom0, XS_CONTROL, 0, "refused"), "5 memory 1"));
     ck_assert_ptr_nonnull(strstr(ASK(&world, dom0, XS_CONTROL, 0, "quota\0005"), "100000"));
+    /* Shorter values give no room back, so they make none for more. */
+    for (int i = 0; i < 10; i++) {
+        size = snprintf(text, 16, "m%d", i);
+        world_ask(&world, guest, XS_WRITE, 0, text, (size_t)size + 1);
+    }
+    size = snprintf(text, 16, "more");
+    world_ask(&world, guest, XS_WRITE, 0, text, (size_t)size + 2000);
+    ck_assert_str_eq(world.payload, "ENOSPC");
 }
 END_TEST
 
@@ -755,6 +803,7 @@ static Suite *suite(void)
     tcase_add_test(all, a_node_is_removed_with_all_below);
     tcase_add_test(all, mkdir_leaves_what_is_there);
     tcase_add_test(all, bad_paths_are_refused);
+    tcase_add_test(all, a_path_has_only_so_many_names);
     tcase_add_test(all, unknown_requests_are_refused);
     tcase_add_test(all, a_long_directory_comes_in_parts);
     tcase_add_test(all, a_guest_is_at_home_in_its_own_directory);
@@ -775,6 +824,7 @@ static Suite *suite(void)
     tcase_add_test(all, a_transaction_is_seen_when_it_ends);
     tcase_add_test(all, a_dropped_transaction_leaves_nothing);
     tcase_add_test(all, what_was_seen_must_still_be_so);
+    tcase_add_test(all, only_dom0_has_who_upset_it_held);
     tcase_add_test(all, children_of_one_node_made_by_two_do_not_conflict);
     tcase_add_test(all, a_transaction_sees_its_own_tree);
     tcase_add_test(all, permissions_in_a_transaction);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ static void first_time(struct stored *stored)
 
 static void serve(void)
 {
-    const struct stored_wires wires = { attach, detach, NULL };
+    const struct stored_wires wires = { attach, detach, NULL, NULL };
     struct store_connection *ring;
     struct journal journal;
     struct stored stored;
@@ -420,6 +421,43 @@ START_TEST(a_damaged_journal_is_read_as_far_as_it_makes_sense)
 }
 END_TEST
 
+START_TEST(without_room_the_old_journal_stays_until_there_is)
+{
+    struct rlimit before;
+    struct rlimit full = { .rlim_cur = 100000 };
+    struct journal journal;
+    char path[96];
+
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full.rlim_max = before.rlim_max;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(journal_open(&journal, directory, false, note, NULL, NULL), 0);
+    add(&journal, 1, "one");
+    journal_commit(&journal);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
+    while (!journal.behind) {
+        add(&journal, 2, "a longer text than the others");
+    }
+    journal_commit(&journal);
+    ck_assert(journal_is_long(&journal));
+    ck_assert_int_lt(journal_compact(&journal, snapshot, &journal), 0);
+    ck_assert(journal.behind);
+    (void)snprintf(path, sizeof(path), "%s/journal.new", directory);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    journal_close(&journal);
+    ck_assert_str_eq(reopened(false), "1:one ");
+
+    ck_assert_int_eq(journal_open(&journal, directory, false, note, NULL, NULL), 0);
+    journal.behind = true;
+    ck_assert_int_eq(journal_compact(&journal, snapshot, &journal), 0);
+    add(&journal, 2, "two");
+    journal_commit(&journal);
+    journal_close(&journal);
+    ck_assert_str_eq(reopened(false), "9:all 2:two ");
+}
+END_TEST
+
 static void set_up(void)
 {
     const char *base = getenv("TMPDIR");
@@ -449,6 +487,7 @@ static Suite *suite(void)
     tcase_add_test(all, what_was_not_committed_never_was);
     tcase_add_test(all, a_compacted_journal_has_what_the_snapshot_gave);
     tcase_add_test(all, a_damaged_journal_is_read_as_far_as_it_makes_sense);
+    tcase_add_test(all, without_room_the_old_journal_stays_until_there_is);
     tcase_add_test(all, a_transaction_open_at_a_restart_ends_with_eagain);
     tcase_add_test(all, nothing_is_lost_and_nothing_done_twice);
     suite_add_tcase(made, all);
