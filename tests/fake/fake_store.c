@@ -6,14 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
-#define NODES 512u
-#define PATH  192u
-#define VALUE 192u
+#define NODES   512u
+#define EVENTS  4096u
+#define WATCHES 64u
+#define PATH    192u
+#define VALUE   512u
+#define TOKEN   32u
 
 struct node {
-    char path[PATH];
+    char path[PATH]; /* empty: a free place */
     char value[VALUE];
+    bool written;
 };
 
 struct store_client {
@@ -22,80 +27,167 @@ struct store_client {
 
 static struct node nodes[NODES];
 static struct node kept[NODES]; /* as before the transaction */
-static struct store_client client;
+static struct {
+    const struct store_client *client; /* NULL: a free place */
+    char path[PATH];
+    char token[TOKEN];
+} watches[WATCHES];
+static struct {
+    const struct store_client *client; /* NULL: it has it */
+    char path[PATH];
+    char token[TOKEN];
+} events[EVENTS];
+static size_t first_event;
+static size_t last_event;
+static size_t requests;
+static int failure;
 static unsigned long countdown;
 static int countdown_code;
 static bool failed;
 static unsigned int upset;
+static const char *doomed;
 static const char *refusal;
 static unsigned int introduced;
 static unsigned int leaks;
 
-static int failing(struct vmctl_error *error)
+static void copy_text(char *to, size_t room, const char *from)
 {
-    if (countdown == 0 || --countdown != 0) {
-        return 0;
+    const size_t size = strlen(from) + 1;
+
+    if (size > room) {
+        abort();
     }
-    failed = true;
-    return vmctl_fail(error, countdown_code, "fake store: %s", strerror(-countdown_code));
+    memcpy(to, from, size);
 }
 
-void fake_store_reset(void)
+static bool is_below(const char *path, const char *root)
 {
-    memset(nodes, 0, sizeof(nodes));
-    countdown = 0;
-    failed = false;
-    upset = 0;
-    refusal = NULL;
-    introduced = 0;
-    leaks = 0;
+    size_t length = strlen(root);
+
+    return strncmp(path, root, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
 static struct node *find(const char *path)
 {
     for (size_t i = 0; i < NODES; i++) {
-        if (strcmp(nodes[i].path, path) == 0 && path[0] != '\0') {
+        if (path[0] != '\0' && strcmp(nodes[i].path, path) == 0) {
             return &nodes[i];
         }
     }
     return NULL;
 }
 
-const char *fake_store_value(const char *path)
+static void queue_event(const struct store_client *client, const char *path, const char *token)
 {
-    const struct node *node = find(path);
-
-    return node == NULL ? NULL : node->value;
+    if (last_event == EVENTS) {
+        abort();
+    }
+    events[last_event].client = client;
+    copy_text(events[last_event].path, PATH, path);
+    copy_text(events[last_event].token, TOKEN, token);
+    last_event++;
 }
 
-void fake_store_set(const char *path, const char *value)
+static void fire(const char *path)
+{
+    for (size_t i = 0; i < WATCHES; i++) {
+        if (watches[i].client != NULL && is_below(path, watches[i].path)) {
+            queue_event(watches[i].client, path, watches[i].token);
+        }
+    }
+}
+
+static struct node *make(const char *path)
 {
     struct node *node = find(path);
 
     for (size_t i = 0; i < NODES && node == NULL; i++) {
         node = nodes[i].path[0] == '\0' ? &nodes[i] : NULL;
     }
-    if (node == NULL || strlen(path) >= PATH || strlen(value) >= VALUE) {
+    if (node == NULL) {
         abort();
     }
-    (void)snprintf(node->path, PATH, "%s", path);
-    (void)snprintf(node->value, VALUE, "%s", value);
+    if (node->path[0] == '\0') {
+        copy_text(node->path, PATH, path);
+        node->value[0] = '\0';
+        node->written = false;
+    }
+    return node;
 }
 
-static bool below(const char *path, const char *directory)
+static void put(const char *path, const char *value)
 {
-    size_t length = strlen(directory);
+    char parent[PATH];
+    struct node *node;
 
-    return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+    copy_text(parent, PATH, path);
+    for (char *slash = strchr(parent + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)make(parent);
+        *slash = '/';
+    }
+    node = make(path);
+    copy_text(node->value, VALUE, value);
+    node->written = true;
+    fire(path);
 }
 
-static void erase(const char *directory)
+static void drop(const char *path)
 {
+    bool watched[WATCHES] = { false };
+
+    for (size_t i = 0; i < WATCHES; i++) {
+        watched[i] = watches[i].client != NULL && strcmp(watches[i].path, path) != 0 &&
+                     is_below(watches[i].path, path) && find(watches[i].path) != NULL;
+    }
+    if (find(path) != NULL) {
+        fire(path);
+    }
     for (size_t i = 0; i < NODES; i++) {
-        if (nodes[i].path[0] != '\0' && below(nodes[i].path, directory)) {
+        if (is_below(nodes[i].path, path)) {
             nodes[i].path[0] = '\0';
         }
     }
+    for (size_t i = 0; i < WATCHES; i++) {
+        if (watched[i]) {
+            queue_event(watches[i].client, watches[i].path, watches[i].token);
+        }
+    }
+}
+
+/* --- for tests ----------------------------------------------------------------- */
+
+void fake_store_reset(void)
+{
+    memset(nodes, 0, sizeof(nodes));
+    memset(watches, 0, sizeof(watches));
+    first_event = last_event = 0;
+    requests = 0;
+    failure = 0;
+    countdown = 0;
+    failed = false;
+    upset = 0;
+    doomed = NULL;
+    refusal = NULL;
+    introduced = 0;
+    leaks = 0;
+}
+
+void fake_store_set(const char *path, const char *value)
+{
+    put(path, value);
+}
+
+void fake_store_drop(const char *path)
+{
+    drop(path);
+}
+
+const char *fake_store_get(const char *path)
+{
+    const struct node *node = find(path);
+
+    return node == NULL ? NULL : node->value;
 }
 
 size_t fake_store_count(void)
@@ -103,12 +195,22 @@ size_t fake_store_count(void)
     size_t count = 0;
 
     for (size_t i = 0; i < NODES; i++) {
-        count += nodes[i].path[0] != '\0';
+        count += nodes[i].path[0] != '\0' && nodes[i].written;
     }
     return count;
 }
 
-void fake_store_fail(unsigned long number, int code)
+size_t fake_store_requests(void)
+{
+    return requests;
+}
+
+void fake_store_fail(int code)
+{
+    failure = code;
+}
+
+void fake_store_fail_at(unsigned long number, int code)
 {
     countdown = number;
     countdown_code = code;
@@ -123,6 +225,11 @@ bool fake_store_failed(void)
 void fake_store_upset(unsigned int transactions)
 {
     upset = transactions;
+}
+
+void fake_store_drop_before_write(const char *path)
+{
+    doomed = path;
 }
 
 void fake_store_refuse_devices(const char *words)
@@ -140,6 +247,136 @@ unsigned int fake_store_leaks(void)
     return leaks;
 }
 
+/* --- the client ---------------------------------------------------------------- */
+
+static int begin(struct vmctl_error *error)
+{
+    requests++;
+    if (countdown != 0 && --countdown == 0) {
+        failed = true;
+        return vmctl_fail(error, countdown_code, "fake store: %s", strerror(-countdown_code));
+    }
+    return failure == 0 ? 0 : vmctl_fail(error, failure, "the store fails");
+}
+
+static int no_memory(struct vmctl_error *error)
+{
+    return vmctl_fail(error, -ENOMEM, "fake store: no memory");
+}
+
+int store_open(const char *path, struct store_client **opened, struct vmctl_error *error)
+{
+    int r = begin(error);
+
+    (void)path;
+    if (r < 0) {
+        return r;
+    }
+    *opened = calloc(1, sizeof(**opened));
+    if (*opened == NULL) {
+        return no_memory(error);
+    }
+    leaks++;
+    return 0;
+}
+
+void store_close(struct store_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < WATCHES; i++) {
+        if (watches[i].client == client) {
+            watches[i].client = NULL;
+            leaks--;
+        }
+    }
+    for (size_t i = first_event; i < last_event; i++) {
+        if (events[i].client == client) {
+            events[i].client = NULL;
+        }
+    }
+    leaks--;
+    free(client);
+}
+
+/* Always readable, so that its owner always asks. */
+int store_fd(struct store_client *client)
+{
+    static int always = -1;
+
+    (void)client;
+    if (always < 0) {
+        always = eventfd(1, EFD_CLOEXEC);
+    }
+    return always;
+}
+
+void store_set_patience(struct store_client *client, unsigned int milliseconds)
+{
+    (void)client;
+    (void)milliseconds;
+}
+
+int store_read(struct store_client *client, uint32_t transaction, const char *path, char **text,
+               size_t *length, struct vmctl_error *error)
+{
+    const char *value = fake_store_get(path);
+    int r = begin(error);
+
+    (void)client;
+    (void)transaction;
+    if (r < 0) {
+        return r;
+    }
+    if (value == NULL) {
+        return vmctl_fail(error, -ENOENT, "fake store: no %s", path);
+    }
+    *text = strdup(value);
+    if (*text == NULL) {
+        return no_memory(error);
+    }
+    if (length != NULL) {
+        *length = strlen(value);
+    }
+    return 0;
+}
+
+/* The names and the array share one allocation, as promised. */
+int store_list(struct store_client *client, uint32_t transaction, const char *path, char ***names,
+               size_t *count, struct vmctl_error *error)
+{
+    const size_t depth = strlen(path);
+    char **list;
+    char *text;
+    int r = begin(error);
+
+    (void)client;
+    (void)transaction;
+    if (r < 0) {
+        return r;
+    }
+    if (find(path) == NULL) {
+        return vmctl_fail(error, -ENOENT, "fake store: no %s", path);
+    }
+    list = calloc(1, NODES * (sizeof(char *) + PATH));
+    if (list == NULL) {
+        return no_memory(error);
+    }
+    text = (char *)(list + NODES);
+    *count = 0;
+    for (size_t i = 0; i < NODES; i++) {
+        const char *name = nodes[i].path + depth;
+
+        if (is_below(nodes[i].path, path) && *name == '/' && strchr(name + 1, '/') == NULL) {
+            list[(*count)++] = text;
+            text += snprintf(text, PATH, "%s", name + 1) + 1;
+        }
+    }
+    *names = list;
+    return 0;
+}
+
 /* What devd and the drivers do when a back end's state is written. */
 static void react(const char *path, const char *value)
 {
@@ -150,12 +387,12 @@ static void react(const char *path, const char *value)
         return;
     }
     if (strcmp(value, "5") == 0) {
-        fake_store_set(path, "6");
+        put(path, "6");
         return;
     }
     (void)snprintf(answer, sizeof(answer), "%.*s/%s", (int)(name - path), path,
                    refusal != NULL ? "hotplug-error" : "hotplug-status");
-    fake_store_set(answer, refusal != NULL ? refusal : "connected");
+    put(answer, refusal != NULL ? refusal : "connected");
 }
 
 static void change_one(const struct store_change *change)
@@ -169,16 +406,16 @@ static void change_one(const struct store_change *change)
         }
         memcpy(value, change->value, change->length);
         value[change->length] = '\0';
-        fake_store_set(change->path, value);
+        put(change->path, value);
         react(change->path, value);
         break;
     case STORE_CHANGE_MKDIR:
         if (find(change->path) == NULL) {
-            fake_store_set(change->path, "");
+            put(change->path, "");
         }
         break;
     case STORE_CHANGE_REMOVE:
-        erase(change->path);
+        drop(change->path);
         break;
     case STORE_CHANGE_PERMISSIONS:
         /* Of a node that could not be made, perhaps. */
@@ -186,101 +423,20 @@ static void change_one(const struct store_change *change)
     }
 }
 
-/* The interface. */
-
-int store_open(const char *path, struct store_client **opened, struct vmctl_error *error)
-{
-    int r = failing(error);
-
-    (void)path;
-    if (r == 0) {
-        *opened = &client;
-        leaks++;
-    }
-    return r;
-}
-
-void store_close(struct store_client *opened)
-{
-    leaks -= opened != NULL;
-}
-
-int store_fd(struct store_client *opened)
-{
-    (void)opened;
-    return -1;
-}
-
-int store_read(struct store_client *opened, uint32_t transaction, const char *path, char **text,
-               size_t *length, struct vmctl_error *error)
-{
-    const char *value = fake_store_value(path);
-    int r = failing(error);
-
-    (void)opened;
-    (void)transaction;
-    if (r < 0) {
-        return r;
-    }
-    if (value == NULL) {
-        return vmctl_fail(error, -ENOENT, "fake store: no %s", path);
-    }
-    *text = strdup(value);
-    if (*text == NULL) {
-        return vmctl_fail(error, -ENOMEM, "fake store: no memory");
-    }
-    if (length != NULL) {
-        *length = strlen(value);
-    }
-    return 0;
-}
-
-int store_write_text(struct store_client *opened, uint32_t transaction, const char *path,
-                     const char *text, struct vmctl_error *error)
-{
-    const struct store_change change = {
-        .kind = STORE_CHANGE_WRITE,
-        .path = path,
-        .value = text,
-        .length = strlen(text),
-    };
-
-    return store_write_many(opened, transaction, &change, 1, NULL, error);
-}
-
-int store_list(struct store_client *opened, uint32_t transaction, const char *path, char ***names,
-               size_t *count, struct vmctl_error *error)
-{
-    int r = failing(error);
-    bool any = false;
-
-    (void)opened;
-    (void)transaction;
-    if (r < 0) {
-        return r;
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        any = any || (nodes[i].path[0] != '\0' && below(nodes[i].path, path));
-    }
-    if (!any) {
-        return vmctl_fail(error, -ENOENT, "fake store: no %s", path);
-    }
-    /* Nobody asks for more than whether there are any. */
-    *names = malloc(1);
-    *count = 1;
-    return *names != NULL ? 0 : vmctl_fail(error, -ENOMEM, "fake store: no memory");
-}
-
-int store_write_many(struct store_client *opened, uint32_t transaction,
+int store_write_many(struct store_client *client, uint32_t transaction,
                      const struct store_change *changes, size_t count, size_t *first_failed,
                      struct vmctl_error *error)
 {
     int result = 0;
 
-    (void)opened;
+    (void)client;
     (void)transaction;
+    if (doomed != NULL) {
+        drop(doomed);
+        doomed = NULL;
+    }
     for (size_t i = 0; i < count; i++) {
-        int r = failing(result == 0 ? error : NULL);
+        int r = begin(result == 0 ? error : NULL);
 
         if (r == 0) {
             change_one(&changes[i]);
@@ -294,12 +450,33 @@ int store_write_many(struct store_client *opened, uint32_t transaction,
     return result;
 }
 
-int store_transaction_start(struct store_client *opened, uint32_t *transaction,
+int store_write_text(struct store_client *client, uint32_t transaction, const char *path,
+                     const char *text, struct vmctl_error *error)
+{
+    const struct store_change change = {
+        .kind = STORE_CHANGE_WRITE,
+        .path = path,
+        .value = text,
+        .length = strlen(text),
+    };
+
+    return store_write_many(client, transaction, &change, 1, NULL, error);
+}
+
+int store_remove(struct store_client *client, uint32_t transaction, const char *path,
+                 struct vmctl_error *error)
+{
+    const struct store_change change = { .kind = STORE_CHANGE_REMOVE, .path = path };
+
+    return store_write_many(client, transaction, &change, 1, NULL, error);
+}
+
+int store_transaction_start(struct store_client *client, uint32_t *transaction,
                             struct vmctl_error *error)
 {
-    int r = failing(error);
+    int r = begin(error);
 
-    (void)opened;
+    (void)client;
     if (r == 0) {
         memcpy(kept, nodes, sizeof(kept));
         *transaction = 1;
@@ -308,12 +485,12 @@ int store_transaction_start(struct store_client *opened, uint32_t *transaction,
     return r;
 }
 
-int store_transaction_end(struct store_client *opened, uint32_t transaction, bool commit,
+int store_transaction_end(struct store_client *client, uint32_t transaction, bool commit,
                           struct vmctl_error *error)
 {
-    int r = failing(error);
+    int r = begin(error);
 
-    (void)opened;
+    (void)client;
     (void)transaction;
     leaks--;
     if (r == 0 && commit && upset > 0) {
@@ -326,45 +503,60 @@ int store_transaction_end(struct store_client *opened, uint32_t transaction, boo
     return r;
 }
 
-int store_watch(struct store_client *opened, const char *path, const char *token,
+int store_watch(struct store_client *client, const char *path, const char *token,
                 struct vmctl_error *error)
 {
-    int r = failing(error);
+    int r = begin(error);
 
-    (void)opened;
-    (void)path;
-    (void)token;
-    leaks += r == 0;
-    return r;
+    for (size_t i = 0; r == 0 && i < WATCHES; i++) {
+        if (watches[i].client == NULL) {
+            watches[i].client = client;
+            copy_text(watches[i].path, PATH, path);
+            copy_text(watches[i].token, TOKEN, token);
+            queue_event(client, path, token);
+            leaks++;
+            return 0;
+        }
+    }
+    return r < 0 ? r : vmctl_fail(error, -ENOSPC, "fake store: too many watches");
 }
 
-int store_unwatch(struct store_client *opened, const char *path, const char *token,
+int store_unwatch(struct store_client *client, const char *path, const char *token,
                   struct vmctl_error *error)
 {
-    (void)opened;
-    (void)path;
-    (void)token;
+    for (size_t i = 0; i < WATCHES; i++) {
+        if (watches[i].client == client && strcmp(watches[i].path, path) == 0 &&
+            strcmp(watches[i].token, token) == 0) {
+            watches[i].client = NULL;
+            leaks--;
+            return 0;
+        }
+    }
+    return vmctl_fail(error, -ENOENT, "fake store: no watch of %s", path);
+}
+
+int store_next_event(struct store_client *client, const char **path, const char **token,
+                     struct vmctl_error *error)
+{
     (void)error;
-    leaks--;
+    for (; first_event < last_event; first_event++) {
+        if (events[first_event].client == client) {
+            *path = events[first_event].path;
+            *token = events[first_event].token;
+            first_event++;
+            return 1;
+        }
+    }
+    first_event = last_event = 0;
     return 0;
 }
 
-int store_next_event(struct store_client *opened, const char **path, const char **token,
-                     struct vmctl_error *error)
-{
-    (void)opened;
-    (void)path;
-    (void)token;
-    /* A wait that nobody will end is a fault of the test. */
-    return vmctl_fail(error, -EDEADLK, "fake store: there will be no event");
-}
-
-int store_introduce(struct store_client *opened, uint32_t domid, uint64_t mfn, uint32_t port,
+int store_introduce(struct store_client *client, uint32_t domid, uint64_t mfn, uint32_t port,
                     struct vmctl_error *error)
 {
-    int r = failing(error);
+    int r = begin(error);
 
-    (void)opened;
+    (void)client;
     (void)domid;
     (void)mfn;
     (void)port;
@@ -372,9 +564,9 @@ int store_introduce(struct store_client *opened, uint32_t domid, uint64_t mfn, u
     return r;
 }
 
-int store_release(struct store_client *opened, uint32_t domid, struct vmctl_error *error)
+int store_release(struct store_client *client, uint32_t domid, struct vmctl_error *error)
 {
-    (void)opened;
+    (void)client;
     (void)domid;
     if (introduced == 0) {
         return vmctl_fail(error, -ENOENT, "fake store: not introduced");

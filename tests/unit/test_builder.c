@@ -253,7 +253,7 @@ END_TEST
 
 static void has(const char *path, const char *value)
 {
-    const char *found = fake_store_value(path);
+    const char *found = fake_store_get(path);
 
     ck_assert_msg(found != NULL && strcmp(found, value) == 0, "%s is %s, not %s", path,
                   found == NULL ? "not there" : found, value);
@@ -379,7 +379,7 @@ START_TEST(too_little_memory_is_refused_with_who_has_it)
     ck_assert_ptr_nonnull(strstr(error.holder, "Domain-0 (0) 64 MiB, first (1) 20 MiB"));
     ck_assert_str_ne(error.remedy, "");
     ck_assert_uint_eq(fake_xen_domains(), 1);
-    ck_assert_ptr_null(fake_store_value("/paravane/name/second"));
+    ck_assert_ptr_null(fake_store_get("/paravane/name/second"));
 }
 END_TEST
 
@@ -457,8 +457,8 @@ END_TEST
 
 START_TEST(whatever_the_store_refuses_nothing_is_left)
 {
-    ck_assert_uint_gt(fail_each(fake_store_fail, fake_store_failed, -ENOSPC), 60);
-    ck_assert_uint_gt(fail_each(fake_store_fail, fake_store_failed, -EIO), 60);
+    ck_assert_uint_gt(fail_each(fake_store_fail_at, fake_store_failed, -ENOSPC), 60);
+    ck_assert_uint_gt(fail_each(fake_store_fail_at, fake_store_failed, -EIO), 60);
 }
 END_TEST
 

@@ -122,7 +122,7 @@ START_TEST(a_guest_is_looked_at_and_changed_at_each_failing_allocation)
     ck_assert_int_eq(vmctl_create(handle, config, 0, &domid, NULL), 0);
     ck_assert_uint_gt(survive(look, handle), 3);
     ck_assert_uint_gt(survive(change, handle), 5);
-    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vbd/1/51728/params"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vbd/1/51728/params"));
     vmctl_close(handle);
     guest_config_free(config);
     world_end();

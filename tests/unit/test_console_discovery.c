@@ -12,7 +12,7 @@
 
 #include "dom0-tools/console/discovery.h"
 #include "tests/unit/console_world.h"
-#include "tests/unit/fake_store.h"
+#include "tests/fake/fake_store.h"
 
 static struct consoles consoles;
 static struct discovery discovery;

@@ -22,7 +22,7 @@
 #include "dom0-tools/devices/device_table.h"
 #include "dom0-tools/devices/devices.h"
 #include "dom0-tools/devices/netlink.h"
-#include "tests/unit/fake_store.h"
+#include "tests/fake/fake_store.h"
 #include "tests/unit/net_world.h"
 
 #define BACKEND "/local/domain/0/backend"

@@ -47,7 +47,7 @@ static uint32_t find(const char *who)
 
 static bool node_is(const char *path, const char *value)
 {
-    const char *found = fake_store_value(path);
+    const char *found = fake_store_get(path);
 
     return found != NULL && strcmp(found, value) == 0;
 }
@@ -175,7 +175,7 @@ START_TEST(a_renamed_guest_has_its_new_name_everywhere)
 
     ck_assert_int_eq(vmctl_rename(handle, 1, "www", &error), 0);
     ck_assert_uint_eq(find("www"), 1);
-    ck_assert_ptr_null(fake_store_value("/paravane/name/web"));
+    ck_assert_ptr_null(fake_store_get("/paravane/name/web"));
     ck_assert(node_is("/local/domain/1/name", "www"));
     ck_assert(node_is("/paravane/guest/1/name", "www"));
     ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
@@ -187,7 +187,7 @@ START_TEST(a_renamed_guest_has_its_new_name_everywhere)
     ck_assert_int_eq(vmctl_rename(handle, 1, "www", &error), 0);
     ck_assert_uint_eq(find("www"), 1);
     ck_assert_int_eq(vmctl_destroy(handle, 1, &error), 0);
-    ck_assert_ptr_null(fake_store_value("/paravane/name/www"));
+    ck_assert_ptr_null(fake_store_get("/paravane/name/www"));
 }
 END_TEST
 
@@ -206,8 +206,8 @@ START_TEST(a_disk_comes_and_goes)
     ck_assert_ptr_nonnull(strstr(xml, "/srv/b.img"));
     free(xml);
     ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvda", &error), 0);
-    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vbd/1/51712/params"));
-    ck_assert_ptr_null(fake_store_value("/local/domain/1/device/vbd/51712"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vbd/1/51712/params"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/1/device/vbd/51712"));
     ck_assert_int_eq(vmctl_detach_disk(handle, 1, "/srv/b.img", &error), 0);
     ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvdb", &error), -ENOENT);
     ck_assert_int_eq(vmctl_attach_disk(handle, 7, &disk, &error), -ESRCH);
@@ -245,9 +245,9 @@ START_TEST(a_network_card_comes_and_goes)
     ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
     ck_assert(node_is("/local/domain/0/backend/vif/1/1/mac", "00:16:3e:00:00:02"));
     ck_assert_int_eq(vmctl_detach_network(handle, 1, "00:16:3e:00:00:01", &error), 0);
-    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vif/1/0/mac"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vif/1/0/mac"));
     ck_assert_int_eq(vmctl_detach_network(handle, 1, "1", &error), 0);
-    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vif/1/1/mac"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vif/1/1/mac"));
     ck_assert_int_eq(vmctl_detach_network(handle, 1, "0", &error), -ENOENT);
     network.rate_kib = UINT64_C(1) << 40;
     ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), -ERANGE);
