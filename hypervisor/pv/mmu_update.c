@@ -62,32 +62,45 @@ static int write_plain(struct domain *domain, struct page *page, unsigned int in
     return error;
 }
 
-static int write_entry(const struct targets *targets, uint64_t address, pte_t entry, bool keep_bits)
+/* Another CPU got in between, or it is no table: until one or the other holds. */
+static int cold_path write_again(const struct targets *targets, struct page *page,
+                                 unsigned int index, pte_t entry, bool keep_bits)
+{
+    for (;;) {
+        int error = write_plain(targets->tables, page, index, entry);
+
+        if (error == 0 || page_use_state(page->use) != PAGE_IN_USE ||
+            page_use_type(page->use) > PAGE_L4) {
+            return error;
+        }
+        /* Asked again: it may have gone to somebody else, as a table. */
+        if (page_owner(page) != targets->tables->id) {
+            return -XEN_EPERM;
+        }
+        error = pt_set_entry(targets->tables, targets->frames, page, index, entry, keep_bits);
+        if (error != -XEN_EAGAIN) {
+            return error;
+        }
+    }
+}
+
+static always_inline int write_entry(const struct targets *targets, uint64_t address, pte_t entry,
+                                     bool keep_bits)
 {
     mfn_t frame = mfn(address >> PAGE_SHIFT);
     unsigned int index = (unsigned int)((address & PAGE_MASK) / sizeof(pte_t));
-    struct page *page;
+    struct page *page = page_of(frame);
     int error;
 
     if (unlikely(!frame_valid(frame))) {
         return -XEN_EINVAL;
     }
-    page = page_of(frame);
-    for (;;) {
-        /* Asked each time: it may have gone to somebody else, as a table. */
-        if (unlikely(page_owner(page) != targets->tables->id)) {
-            return -XEN_EPERM;
-        }
-        error = pt_set_entry(targets->tables, targets->frames, page, index, entry, keep_bits);
-        if (likely(error != -XEN_EAGAIN)) {
-            return error;
-        }
-        error = write_plain(targets->tables, page, index, entry);
-        if (error == 0 || page_use_state(page->use) != PAGE_IN_USE ||
-            page_use_type(page->use) > PAGE_L4) {
-            return error;
-        }
+    if (unlikely(page_owner(page) != targets->tables->id)) {
+        return -XEN_EPERM;
     }
+    error = pt_set_entry(targets->tables, targets->frames, page, index, entry, keep_bits);
+    return likely(error != -XEN_EAGAIN) ? error
+                                        : write_again(targets, page, index, entry, keep_bits);
 }
 
 static int set_m2p(const struct targets *targets, uint64_t address, uint64_t number)
@@ -102,19 +115,15 @@ static int set_m2p(const struct targets *targets, uint64_t address, uint64_t num
     return 0;
 }
 
-static int update_one(const struct targets *targets, uint64_t address, uint64_t value)
+static always_inline int update_one(const struct targets *targets, uint64_t address, uint64_t value)
 {
-    switch (address & 7) {
-    case MMU_NORMAL_PT_UPDATE:
-    case MMU_PT_UPDATE_NO_TRANSLATE:
-        return write_entry(targets, address & ~UINT64_C(7), value, false);
-    case MMU_PT_UPDATE_PRESERVE_AD:
-        return write_entry(targets, address & ~UINT64_C(7), value, true);
-    case MMU_MACHPHYS_UPDATE:
-        return set_m2p(targets, address, value);
-    default:
-        return -XEN_ENOSYS;
+    unsigned int command = address & 7;
+
+    if (likely(command == MMU_NORMAL_PT_UPDATE || command == MMU_PT_UPDATE_PRESERVE_AD ||
+               command == MMU_PT_UPDATE_NO_TRANSLATE)) {
+        return write_entry(targets, address, value, command == MMU_PT_UPDATE_PRESERVE_AD);
     }
+    return command == MMU_MACHPHYS_UPDATE ? set_m2p(targets, address, value) : -XEN_ENOSYS;
 }
 
 static int update_all(const struct targets *targets, const struct mmu_batch *batch, uint64_t *i)

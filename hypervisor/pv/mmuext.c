@@ -209,6 +209,22 @@ static int operation(const struct mmuext_op *op, struct domain *owner)
     }
 }
 
+/* The two hot ones: on the calling vCPU's own TLB.  False if it is neither. */
+static always_inline bool flush_own(uint64_t command, uint64_t address)
+{
+    if ((uint32_t)command == MMUEXT_INVLPG_LOCAL) {
+        if (guest_address_ok(address)) {
+            tlb_flush_here(address);
+        }
+        return true;
+    }
+    if ((uint32_t)command == MMUEXT_TLB_FLUSH_LOCAL) {
+        tlb_flush_local();
+        return true;
+    }
+    return false;
+}
+
 static inline int one_operation(uint64_t from, struct domain *owner)
 {
     struct mmuext_op op;
@@ -220,18 +236,7 @@ static inline int one_operation(uint64_t from, struct domain *owner)
     op.cmd = (uint32_t)words[0];
     op.arg1.linear_addr = words[1];
     op.arg2.src_mfn = words[2];
-    /* These two, the hot ones, first. */
-    if (op.cmd == MMUEXT_TLB_FLUSH_LOCAL) {
-        tlb_flush_local();
-        return 0;
-    }
-    if (op.cmd == MMUEXT_INVLPG_LOCAL) {
-        if (guest_address_ok(op.arg1.linear_addr)) {
-            tlb_flush_here(op.arg1.linear_addr);
-        }
-        return 0;
-    }
-    return operation(&op, owner);
+    return flush_own(words[0], words[1]) ? 0 : operation(&op, owner);
 }
 
 static int operate_all(struct domain *owner, const struct mmu_batch *batch, uint64_t *i)
@@ -253,8 +258,8 @@ static int operate_all(struct domain *owner, const struct mmu_batch *batch, uint
     return -XEN_ERESTART;
 }
 
-long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address,
-                         uint64_t domain_id)
+static __attribute__((noinline)) long operate(uint64_t operations, uint64_t count,
+                                              uint64_t done_address, uint64_t domain_id)
 {
     struct mmu_batch batch = { __HYPERVISOR_mmuext_op, operations, count, done_address, domain_id };
     struct domain *owner;
@@ -272,4 +277,21 @@ long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_addr
     error = operate_all(owner, &batch, &i);
     domain_release(owner);
     return mmu_batch_end(&batch, error, i, sizeof(struct mmuext_op), done + (uint32_t)i);
+}
+
+long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address,
+                         uint64_t domain_id)
+{
+    uint64_t words[2]; /* command, address */
+
+    /* One flush and nothing more: nothing is to be kept over it. */
+    if (count == 1 && done_address == 0 && (domid_t)domain_id == DOMID_SELF) {
+        if (unlikely(guest_read_words(operations, words, ARRAY_SIZE(words)) != 0)) {
+            return -XEN_EFAULT;
+        }
+        if (flush_own(words[0], words[1])) {
+            return 0;
+        }
+    }
+    return operate(operations, count, done_address, domain_id);
 }

@@ -413,16 +413,37 @@ int pt_exchange_l1(struct domain *domain, struct page *table, unsigned int index
 
 /* --- validation and invalidation of whole tables (mm/page_type.c) --- */
 
+/* Tables are mostly empty: are the eight entries from a multiple of 8 on? */
+static inline bool eight_absent(const pte_t *at)
+{
+    return ((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) & PTE_PRESENT) == 0;
+}
+
+/* The first present entry from `i` on; PTE_ENTRIES if there is none. */
+static inline unsigned int next_present(const pte_t *table, unsigned int i)
+{
+    while (i < PTE_ENTRIES && (table[i] & PTE_PRESENT) == 0) {
+        i += i % 8 == 0 && eight_absent(&table[i]) ? 8 : 1;
+    }
+    return i;
+}
+
+/* One more than the last present entry below `i`; 0 if there is none. */
+static inline unsigned int last_present(const pte_t *table, unsigned int i)
+{
+    while (i > 0 && (table[i - 1] & PTE_PRESENT) == 0) {
+        i -= i % 8 == 0 && eight_absent(&table[i - 8]) ? 8 : 1;
+    }
+    return i;
+}
+
 static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
 {
     int error;
 
-    for (unsigned int i = *cursor; i < PTE_ENTRIES; i++) {
+    for (unsigned int i = *cursor; (i = next_present(table, i)) < PTE_ENTRIES; i++) {
         pte_t entry = table[i];
 
-        if (likely((entry & PTE_PRESENT) == 0)) {
-            continue;
-        }
         do {
             error = (entry & ~FLAGS_L1) != 0 ? -XEN_EINVAL : hold_l1(id, id, adjust(entry));
         } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
@@ -441,13 +462,14 @@ static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
 static int table_entries_hold(domid_t id, unsigned int level, pte_t *table, unsigned int *cursor)
 {
     unsigned int first = *cursor & ~PAGE_CURSOR_GIVEN_UP;
+    unsigned int i = first != *cursor ? first - 1 : first;
 
-    for (unsigned int i = first != *cursor ? first - 1 : first; i < PTE_ENTRIES; i++) {
+    for (; (i = next_present(table, i)) < PTE_ENTRIES; i++) {
         pte_t entry = table[i];
-        int error = 0;
+        int error;
 
         *cursor = i;
-        if ((entry & PTE_PRESENT) == 0 || core_slot(level, i)) {
+        if (core_slot(level, i)) {
             continue;
         }
         if (!table_flags_ok(level, entry)) {
@@ -510,21 +532,19 @@ static int table_entries_release(domid_t id, unsigned int level, pte_t *table, u
     unsigned int i = *cursor & ~PAGE_CURSOR_GIVEN_UP;
     bool given_up = (*cursor & PAGE_CURSOR_GIVEN_UP) != 0;
 
-    while (i > 0) {
-        pte_t entry = table[i - 1];
-
-        if ((entry & PTE_PRESENT) != 0 && !core_slot(level, i - 1)) {
-            if (release_child(id, entry, given_up) != 0) {
-                *cursor = i | PAGE_CURSOR_GIVEN_UP;
-                return -XEN_ERESTART;
-            }
-            given_up = false;
-            if (i > 1 && preempt_pending()) {
-                *cursor = i - 1;
-                return -XEN_ERESTART;
-            }
+    for (; (i = last_present(table, i)) > 0; i--) {
+        if (core_slot(level, i - 1)) {
+            continue;
         }
-        i--;
+        if (release_child(id, table[i - 1], given_up) != 0) {
+            *cursor = i | PAGE_CURSOR_GIVEN_UP;
+            return -XEN_ERESTART;
+        }
+        given_up = false;
+        if (i > 1 && preempt_pending()) {
+            *cursor = i - 1;
+            return -XEN_ERESTART;
+        }
     }
     *cursor = 0;
     return 0;
@@ -541,12 +561,8 @@ int page_entries_release(struct page *page, enum page_type type, unsigned int *c
     if (type != PAGE_L1) {
         return table_entries_release(page_owner(page), (unsigned int)type, table, cursor);
     }
-    for (unsigned int i = *cursor; i-- > 0;) {
-        pte_t entry = table[i];
-
-        if (unlikely((entry & PTE_PRESENT) != 0)) {
-            pt_release_l1_entry(entry);
-        }
+    for (unsigned int i = *cursor; (i = last_present(table, i)) > 0; i--) {
+        pt_release_l1_entry(table[i - 1]);
     }
     *cursor = 0;
     return 0;
