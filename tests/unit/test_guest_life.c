@@ -292,7 +292,7 @@ START_TEST(changes_of_one_guest_wait_for_each_other)
     ck_assert_int_eq(state_file_lock(2, &other, &error), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, attach_in_thread, NULL), 0);
     (void)usleep(50000);
-    ck_assert_ptr_null(fake_store_value(node));
+    ck_assert_ptr_null(fake_store_get(node));
     (void)close(lock);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert(node_is(node, "/srv/a.img"));
@@ -311,7 +311,7 @@ START_TEST(a_description_that_cannot_be_written_stays_as_it_was)
     (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
     ck_assert_int_eq(mkdir(fresh, 0700), 0);
     ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), -EISDIR);
-    ck_assert_ptr_null(fake_store_value("/local/domain/0/backend/vbd/1/51712/params"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vbd/1/51712/params"));
     ck_assert_int_eq(rmdir(fresh), 0);
     ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
     ck_assert_ptr_null(strstr(xml, "/srv/a.img"));
