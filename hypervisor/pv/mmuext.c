@@ -282,7 +282,8 @@ static __attribute__((noinline)) long operate(uint64_t operations, uint64_t coun
 long hypercall_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address,
                          uint64_t domain_id)
 {
-    uint64_t words[2]; /* command, address */
+    uint64_t
+        words[sizeof(struct mmuext_op) / 8]; /* command, address, what a flush has no use for */
 
     /* One flush and nothing more: nothing is to be kept over it. */
     if (count == 1 && done_address == 0 && (domid_t)domain_id == DOMID_SELF) {
