@@ -181,7 +181,8 @@ static void take_attribute(struct config_parse *parse, const struct attribute_ru
     }
     if (rule->choices != NULL && rule->choices[i] == NULL) {
         format_expected(value, rule->choices, i, expected);
-        config_amiss(parse, -EINVAL, "'%.40s' is not known%s", value, expected);
+        config_amiss(parse, -EINVAL, "'%.40s' is not known%s%s%s", value, expected,
+                     rule->remedy == NULL ? "" : ": ", rule->remedy == NULL ? "" : rule->remedy);
     } else if (rule->take != NULL) {
         rule->take(parse, value);
     }

@@ -17,6 +17,7 @@
 #define CHOICES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 #define NO_EMULATION "PV guests have paravirtual devices only"
+#define ONLY_DOM0    "back ends are in dom0 only"
 
 /* --- values of one kind ------------------------------------------------------------ */
 
@@ -561,7 +562,10 @@ static const struct element_rule os_children[] = {
     { .name = "cmdline", .text = take_cmdline },
     { .name = "root", .text = take_root },
     { .name = "boot", .standing = RULE_IGNORED, .many = true },
+    { .name = "bootmenu", .standing = RULE_IGNORED },
+    { .name = "smbios", .standing = RULE_NOTED, .words = "has no effect: PV guests have no firmware" },
     { .name = "loader", .standing = RULE_REFUSED, .words = "firmware is for guests of other kinds" },
+    { .name = "nvram", .standing = RULE_REFUSED, .words = "firmware is for guests of other kinds" },
     { .name = NULL },
 };
 
@@ -581,7 +585,7 @@ static const struct element_rule clock_children[] = {
 
 static const struct attribute_rule disk_attributes[] = {
     { .name = "type", .required = true, .choices = CHOICES("file", "block"),
-      .take = take_disk_type },
+      .take = take_disk_type, .remedy = "name the file or device (virsh vol-path)" },
     { .name = "device", .choices = CHOICES("disk", "cdrom"), .take = take_disk_device },
     { .name = "snapshot" },
     { .name = NULL },
@@ -589,7 +593,7 @@ static const struct attribute_rule disk_attributes[] = {
 
 static const struct attribute_rule driver_attributes[] = {
     { .name = "name", .choices = CHOICES("phy", "file", "qemu", "tap", "tap2") },
-    { .name = "type", .choices = CHOICES("raw") },
+    { .name = "type", .choices = CHOICES("raw"), .remedy = "qemu-img convert -O raw makes one" },
     { .name = "cache" },
     { .name = "io" },
     { .name = "discard" },
@@ -630,14 +634,19 @@ static const struct element_rule disk_children[] = {
     { .name = "alias", .standing = RULE_IGNORED },
     { .name = "address", .standing = RULE_IGNORED },
     { .name = "boot", .standing = RULE_IGNORED },
+    { .name = "geometry", .standing = RULE_IGNORED },
     { .name = "serial", .standing = RULE_NOTED, .words = "PV disks have no serial number" },
+    { .name = "wwn", .standing = RULE_NOTED, .words = "PV disks have no serial number" },
+    { .name = "backenddomain", .standing = RULE_REFUSED, .words = ONLY_DOM0 },
+    { .name = "transient", .standing = RULE_REFUSED, .words = "what is written stays; give a copy" },
     { .name = "iotune", .standing = RULE_REFUSED, .words = "disks cannot be throttled" },
     { .name = "encryption", .standing = RULE_REFUSED, .words = "use dm-crypt in dom0 or in the guest" },
     { .name = NULL },
 };
 
 static const struct attribute_rule interface_attributes[] = {
-    { .name = "type", .required = true, .choices = CHOICES("bridge") },
+    { .name = "type", .required = true, .choices = CHOICES("bridge"),
+      .remedy = "name the bridge in <source> (virsh net-info)" },
     { .name = NULL },
 };
 
@@ -701,6 +710,10 @@ static const struct element_rule interface_children[] = {
     { .name = "alias", .standing = RULE_IGNORED },
     { .name = "address", .standing = RULE_IGNORED },
     { .name = "boot", .standing = RULE_IGNORED },
+    { .name = "driver", .standing = RULE_IGNORED },
+    { .name = "backenddomain", .standing = RULE_REFUSED, .words = ONLY_DOM0 },
+    { .name = "port", .standing = RULE_REFUSED,
+      .words = "ports of a bridge see each other; use a bridge of its own" },
     { .name = "ip", .standing = RULE_REFUSED, .words = "addresses of a guest are not filtered" },
     { .name = "filterref", .standing = RULE_REFUSED, .words = "traffic of a guest is not filtered" },
     { .name = "vlan", .standing = RULE_REFUSED, .words = "use a bridge of that VLAN" },
@@ -780,6 +793,15 @@ static const struct element_rule device_children[] = {
     { .name = "panic", .standing = RULE_REFUSED, .words = NO_EMULATION },
     { .name = "redirdev", .standing = RULE_REFUSED, .words = NO_EMULATION },
     { .name = "filesystem", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "crypto", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "hub", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "iommu", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "nvram", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "shmem", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "smartcard", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "vsock", .standing = RULE_REFUSED, .words = NO_EMULATION },
+    { .name = "memory", .standing = RULE_REFUSED,
+      .words = "memory is not hot-plugged; the maximum is the <memory> of <domain>" },
     { .name = "hostdev", .standing = RULE_REFUSED, .words = "devices are not passed through" },
     { .name = NULL },
 };
@@ -821,6 +843,13 @@ static const struct element_rule domain_children[] = {
     { .name = "bootloader_args", .standing = RULE_REFUSED, .words = "see <bootloader>" },
     { .name = "maxMemory", .standing = RULE_REFUSED,
       .words = "memory is not hot-plugged; the maximum is <memory>, the start <currentMemory>" },
+    { .name = "genid", .standing = RULE_NOTED, .words = "has no effect on PV guests" },
+    { .name = "sysinfo", .standing = RULE_NOTED, .words = "has no effect: PV guests have no firmware" },
+    { .name = "iothreads", .standing = RULE_NOTED, .words = "has no effect: disks are dom0's kernel's" },
+    { .name = "blkiotune", .standing = RULE_REFUSED, .words = "disks cannot be throttled" },
+    { .name = "memtune", .standing = RULE_REFUSED,
+      .words = "a guest has all of its memory, always: <memory>" },
+    { .name = "launchSecurity", .standing = RULE_REFUSED, .words = "memory is not encrypted" },
     { .name = "memoryBacking", .standing = RULE_REFUSED, .words = "guests have memory of their own" },
     { .name = "numatune", .standing = RULE_REFUSED, .words = "use the cpuset of <vcpu>" },
     { .name = NULL },

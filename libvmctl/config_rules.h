@@ -61,6 +61,7 @@ struct attribute_rule {
     bool required;
     const char *const *choices; /* the only values, NULL: any */
     rule_value_fn *take;        /* NULL: allowed, means nothing here */
+    const char *remedy;         /* for whoever has another of libvirt's values, or NULL */
 };
 
 enum rule_standing {

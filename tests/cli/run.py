@@ -286,6 +286,53 @@ def the_manual_is_right(cli):
         equal(cli.run("help", command).returncode, 0)
 
 
+# Where an element of guest-xml.md stands; in <domain> if nothing is said.
+PLACES = {
+    "os": "bootmenu boot smbios loader nvram", "clock": "timer", "cputune": "emulatorpin quota period",
+    "devices": "emulator controller input memballoon audio graphics video hostdev filesystem channel "
+               "tpm rng watchdog sound panic parallel redirdev smartcard hub iommu vsock shmem crypto",
+    "disk": "alias address backingStore geometry serial wwn iotune encryption transient "
+            "backenddomain",
+    "interface": "script ip filterref vlan port virtualport", "bandwidth": "inbound",
+}
+
+
+def guest_with(element, place):
+    """A guest that has this element, at this place."""
+    def at(here):
+        return f"<{element} path='/x'/>" if here == place else ""
+
+    return (f"<domain type='xen'><name>a</name><memory>8192</memory>{at('domain')}"
+            f"<os><type>linux</type><kernel>/k</kernel>{at('os')}</os>"
+            f"<clock offset='utc'>{at('clock')}</clock><cputune>{at('cputune')}</cputune><devices>"
+            f"<disk type='file'><source file='/d'/><target dev='xvda'/>{at('disk')}</disk>"
+            f"<interface type='bridge'><source bridge='b'/>{at('interface')}"
+            f"<bandwidth>{at('bandwidth')}</bandwidth></interface>{at('devices')}</devices></domain>")
+
+
+def what_the_manual_leaves_out_is_left_out(cli):
+    page = (ROOT / "docs/user/guest-xml.md").read_text(encoding="utf-8")
+    ignored, noted, refused = page.split("## Left out")[1].split("## Errors")[0].split("\n\n", 3)[1:]
+    refused = "\n".join(line.split("|")[1] for line in refused.splitlines() if line.startswith("|"))
+    seen = 0
+    for text, code, word in ((ignored, 0, None), (noted, 0, "note"), (refused, 2, "error")):
+        for element in re.findall(r"`<([A-Za-z]+)>`", text):
+            place = next((where for where, names in PLACES.items() if element in names.split()),
+                         "domain")
+            if element in ("domain", "driver") or (element, place) == ("memory", "domain"):
+                continue
+            done = cli.run("check", cli.file("a.xml", guest_with(element, place)))
+            if "is not known inside" in done.stderr:
+                raise AssertionError(f"<{element}>: {done.stderr}")
+            if done.returncode not in ({2, 14} if code else {0}):
+                raise AssertionError(f"<{element}>: status {done.returncode}: {done.stderr}")
+            has(done.stderr, f": {word}: <{element}" if word else "")
+            equal(done.stderr == "", word is None)
+            seen += 1
+    if seen < 60:
+        raise AssertionError(f"only {seen} elements")
+
+
 # --- failures ---------------------------------------------------------------------
 
 def every_reason_is_its_exit_code(cli):
@@ -466,7 +513,7 @@ def progress_is_shown_on_a_terminal(cli):
 
 TESTS = [value for name, value in list(globals().items())
          if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and name not in ("Cli", "equal", "has", "ended", "main")]
+         and name not in ("Cli", "equal", "has", "ended", "guest_with", "main")]
 
 
 def main():

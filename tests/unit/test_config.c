@@ -389,16 +389,21 @@ static const struct {
     { DISK("<source file='/a'/><target dev='xvda' bus='virtio'/>"),
       "guest.xml:6: <target bus='virtio'>: 'virtio' is not known; expected 'xen'", BOTH },
     { DISK("<driver type='qcow2'/><source file='/a'/><target dev='xvda'/>"),
-      "guest.xml:6: <driver type='qcow2'>: 'qcow2' is not known; expected 'raw'", BOTH },
+      "guest.xml:6: <driver type='qcow2'>: 'qcow2' is not known; expected 'raw': qemu-img "
+      "convert -O raw makes one",
+      BOTH },
     { DISK("<source file='/a'/><target dev='xvda'/><readonly>yes</readonly>"),
       "guest.xml:6: <readonly>: text 'yes' where only elements are expected", BOTH },
     { DISK("<source file='/a'/><target dev='xvda'/><iotune/>"),
       "guest.xml:6: <iotune>: is not supported: disks cannot be throttled", BOTH },
     { GUEST("", "<disk type='network'/>"),
-      "guest.xml:6: <disk type='network'>: 'network' is not known; expected 'file' or 'block'",
+      "guest.xml:6: <disk type='network'>: 'network' is not known; expected 'file' or 'block': "
+      "name the file or device (virsh vol-path)",
       BOTH },
     { GUEST("", "<disk type='files'/>"),
-      "guest.xml:6: <disk type='files'>: 'files' is not known; did you mean 'file'?", BOTH },
+      "guest.xml:6: <disk type='files'>: 'files' is not known; did you mean 'file'?: "
+      "name the file or device (virsh vol-path)",
+      BOTH },
     { GUEST("", "<disk type='file'><source file='/a'/><target dev='xvda'/></disk>\n"
                 "<disk type='file'><source file='/b'/><target dev='xvda'/></disk>"),
       "guest.xml:7: <disk>: there are two disks 'xvda'", ONLY_WORDS },
@@ -410,8 +415,12 @@ static const struct {
       "guest.xml:6: <dsik>: is not known inside <devices>; did you mean 'disk'?", BOTH },
     { GUEST("", "<hostdev/>"),
       "guest.xml:6: <hostdev>: is not supported: devices are not passed through", BOTH },
-    { GUEST("", "<nvram/>"),
-      "guest.xml:6: <nvram>: is not known inside <devices>; expected 'disk', 'interface', "
+    { GUEST("", "<interface type='network'/>"),
+      "guest.xml:6: <interface type='network'>: 'network' is not known; expected 'bridge': name "
+      "the bridge in <source> (virsh net-info)",
+      BOTH },
+    { GUEST("", "<lease/>"),
+      "guest.xml:6: <lease>: is not known inside <devices>; expected 'disk', 'interface', "
       "'console' or 'serial'",
       BOTH },
     { NIC(""), "guest.xml:6: <interface>: <source> is missing", BOTH },
