@@ -57,7 +57,7 @@ void pv_set_task_switched(struct vcpu *vcpu, bool set)
     if (set) {
         write_cr0(read_cr0() | CR0_TS);
     } else {
-        __asm__ volatile("clts" : : : "memory");
+        clear_task_switched();
     }
 }
 

@@ -158,6 +158,11 @@ static inline void swap_gs(void)
     __asm__ volatile("swapgs" : : : "memory");
 }
 
+static inline void clear_task_switched(void)
+{
+    __asm__ volatile("clts" : : : "memory");
+}
+
 static inline void flush_caches(void)
 {
     __asm__ volatile("wbinvd" : : : "memory");

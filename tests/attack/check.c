@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The invariants of docs/attack.md, asked of the core's own structures after each
+ * step: what every frame should be counted for is counted again, from page tables,
+ * vCPUs, events and grants.
+ */
+#include "tests/attack/world.h"
+
+#include <string.h>
+
+#include "hypervisor/event/channels.h"
+#include "hypervisor/grant/internal.h"
+#include "hypervisor/mm/heap.h"
+#include "hypervisor/mm/page_type.h"
+#include "hypervisor/x86/pte.h"
+
+/* RAM, without the hole. */
+static unsigned int ram_index(uint64_t frame)
+{
+    return (unsigned int)(frame < LOW_END ? frame - DEVICE_FRAMES
+                                          : frame - HIGH_START + LOW_END - DEVICE_FRAMES);
+}
+
+/* ---- what a frame should be counted for ---------------------------------------------------- */
+
+static struct {
+    uint32_t refs, uses;
+} expected[RAM_FRAMES];
+
+static void expect(uint64_t frame, bool use)
+{
+    if (!frame_is_ram(frame)) {
+        finding("something refers to frame %lx, which is no RAM", frame);
+    }
+    expected[ram_index(frame)].refs++;
+    expected[ram_index(frame)].uses += use;
+}
+
+static void expect_page(const struct page *page)
+{
+    expect(page_frame(page).number, true);
+}
+
+static bool core_slot(unsigned int level, unsigned int index)
+{
+    return level == 4 && index >= CORE_FIRST_SLOT && index <= CORE_LAST_SLOT;
+}
+
+static void expect_l1_entry(pte_t entry)
+{
+    uint64_t frame = pte_frame(entry).number;
+
+    if (frame_is_ram(frame)) {
+        expect(frame, (entry & PTE_WRITABLE) != 0);
+    }
+}
+
+/* Entries of a table hold what they refer to; of one half way, those below its cursor. */
+static void expect_entries(const struct page *page, uint64_t use)
+{
+    const pte_t *table = page_address(page);
+    unsigned int level = page_use_type(use), limit = PTE_ENTRIES;
+
+    if (page_use_state(use) == PAGE_PARTIAL) {
+        unsigned int cursor = page_use_cursor(use);
+
+        limit = cursor & ~PAGE_CURSOR_GIVEN_UP;
+        limit -= limit != cursor;
+        if (limit > PTE_ENTRIES) {
+            finding("frame %lx: cursor %x", page_frame(page).number, cursor);
+        }
+    }
+    for (unsigned int i = 0; i < limit; i++) {
+        pte_t entry = read_once(table[i]);
+
+        if ((entry & PTE_PRESENT) == 0 || core_slot(level, i)) {
+            continue;
+        }
+        if (level == PAGE_L1) {
+            expect_l1_entry(entry);
+        } else {
+            expect(pte_frame(entry).number, true);
+        }
+    }
+}
+
+static void expect_of_frame(uint64_t frame)
+{
+    const struct page *page = page_of(mfn(frame));
+    uint64_t refs = page->refs, use = page->use;
+    enum page_state state = page_use_state(use);
+    enum page_type type = page_use_type(use);
+
+    if (page->lock != 0) {
+        finding("frame %lx: its lock is held", frame);
+    }
+    if (page_owner(page) >= DOMAIN_LIMIT) {
+        return;
+    }
+    if ((refs & PAGE_REF_CORE) != 0) {
+        expect(frame, true);
+        return;
+    }
+    if ((refs & PAGE_REF_ALLOCATED) != 0) {
+        expect(frame, false);
+    }
+    if (state == PAGE_BUSY) {
+        finding("frame %lx is left busy (%lx)", frame, use);
+    }
+    if (state == PAGE_PARTIAL) {
+        expect(frame, false);
+    }
+    if ((use & PAGE_USE_PINNED) != 0) {
+        if (state != PAGE_IN_USE || type < PAGE_L1 || type > PAGE_L4) {
+            finding("frame %lx is pinned, and no table (%lx)", frame, use);
+        }
+        expect(frame, true);
+    }
+    if ((state == PAGE_IN_USE || state == PAGE_PARTIAL) && type >= PAGE_L1 && type <= PAGE_L4) {
+        expect_entries(page, use);
+    }
+}
+
+static void expect_descriptors(const struct descriptor_table *table)
+{
+    for (unsigned int i = 0; i < DIV_ROUND_UP(table->entries, 512u); i++) {
+        if (!mfn_equal(table->frames[i], MFN_INVALID)) {
+            expect(table->frames[i].number, true);
+        }
+    }
+}
+
+static void expect_of_vcpu(const struct vcpu *vcpu)
+{
+    if (vcpu->pv.kernel_l4.number != 0) {
+        expect(vcpu->pv.kernel_l4.number, true);
+    }
+    if (vcpu->pv.user_l4.number != 0) {
+        expect(vcpu->pv.user_l4.number, true);
+    }
+    expect_descriptors(&vcpu->pv.gdt);
+    expect_descriptors(&vcpu->pv.ldt);
+    if (vcpu->info_page != NULL) {
+        expect_page(vcpu->info_page);
+    }
+    if (vcpu->events != NULL && vcpu->events->control_page != NULL) {
+        expect_page(vcpu->events->control_page);
+    }
+}
+
+static void expect_of_fifo(const struct fifo *fifo)
+{
+    for (unsigned int i = 0; fifo != NULL && i < fifo->pages; i++) {
+        expect_page(page_of(direct_map_frame(fifo->page[i])));
+    }
+}
+
+/* Of a mapping's parts the device's alone; the host's is an entry of a page table. */
+static void expect_of_grants(const struct grant_table *table)
+{
+    uint32_t handles = table->track_frames * GRANT_TRACK_ENTRIES;
+
+    for (uint32_t handle = 0; handle < handles; handle++) {
+        const struct grant_track *track = track_of(table, handle);
+
+        if (track->state == 0) {
+            continue;
+        }
+        if ((track->state & TRACK_BUSY) != 0 || track->granter == NULL) {
+            finding("grant handle %u is left in state %x", handle, track->state);
+        }
+        if ((track->state & GNTMAP_device_map) != 0) {
+            expect(grant_pinned_frame(track->granter->grants, track->ref).number,
+                   (track->state & GNTMAP_readonly) == 0);
+        }
+    }
+}
+
+/* ---- domains -------------------------------------------------------------------------------- */
+
+static bool held(const struct spinlock *lock)
+{
+    return lock->serving != lock->next;
+}
+
+static void check_locks(const struct domain *domain)
+{
+    if (held(&domain->lock) || held(&domain->page_lock) ||
+        (domain->grants != NULL && held(&domain->grants->lock)) ||
+        (domain->events != NULL && held(&domain->events->lock))) {
+        finding("domain %u: a lock is held", domain->id);
+    }
+}
+
+/* Both ends of a channel say the same. */
+static void check_peer(const struct domain *domain, uint32_t port, const struct channel *channel)
+{
+    const struct domain *remote = binding_domain(channel->binding);
+    const struct channel *peer = channel_find(remote->events, channel->value);
+
+    if (peer == NULL || binding_state(peer->binding) != CHANNEL_INTERDOMAIN ||
+        binding_domain(peer->binding) != domain || peer->value != port) {
+        finding("domain %u: port %u is bound to one that is not bound to it", domain->id, port);
+    }
+}
+
+static void check_ports(const struct domain *domain)
+{
+    const struct event_channels *events = domain->events;
+    uint32_t open = 0;
+
+    for (uint32_t port = 1; port < events->limit; port++) {
+        const struct channel *channel = channel_at(events, port);
+        enum channel_state state = binding_state(channel->binding);
+
+        if (state == CHANNEL_FREE) {
+            if (port < events->first_free) {
+                finding("domain %u: port %u is free, below first_free %u", domain->id, port,
+                        events->first_free);
+            }
+            continue;
+        }
+        open++;
+        if (state == CHANNEL_INTERDOMAIN) {
+            check_peer(domain, port, channel);
+        }
+    }
+    if (open != events->open) {
+        finding("domain %u: %u ports are open, %u counted", domain->id, open, events->open);
+    }
+}
+
+/* How many mappings of a frame a domain may have by grants; how many it has. */
+static uint32_t grants_of(const struct grant_table *table, uint64_t frame)
+{
+    uint32_t count = 0;
+
+    for (uint32_t handle = 0; handle < table->track_frames * GRANT_TRACK_ENTRIES; handle++) {
+        const struct grant_track *track = track_of(table, handle);
+
+        count += (track->state & GNTMAP_host_map) != 0 &&
+                 grant_pinned_frame(track->granter->grants, track->ref).number == frame;
+    }
+    return count;
+}
+
+/* Nobody but dom0 maps what is another's, except by a grant. */
+static void check_foreign(const struct page *page)
+{
+    const pte_t *table = page_address(page);
+    domid_t id = page_owner(page);
+    struct domain *domain = domain_find(id);
+
+    for (unsigned int i = 0; i < PTE_ENTRIES; i++) {
+        uint64_t frame = pte_frame(table[i]).number;
+
+        if ((table[i] & PTE_PRESENT) == 0) {
+            continue;
+        }
+        if (!frame_is_ram(frame)) {
+            if (!domain->privileged) {
+                finding("domain %u maps frame %lx, which is no RAM", id, frame);
+            }
+        } else if (page_owner(page_of(mfn(frame))) != id && !domain->privileged &&
+                   grants_of(domain->grants, frame) == 0) {
+            finding("domain %u maps frame %lx of domain %u", id, frame,
+                    page_owner(page_of(mfn(frame))));
+        }
+    }
+    domain_put(domain);
+}
+
+static void check_domain(const struct domain *domain)
+{
+    const struct vcpu *vcpu;
+    uint64_t listed = 0;
+    uint32_t number;
+
+    check_locks(domain);
+    for (number = domain->page_list; number != 0; number = page_of(mfn(number))->next) {
+        listed++;
+    }
+    for (number = domain->dying_pages; number != 0; number = page_of(mfn(number))->next) {
+        listed++;
+    }
+    if (listed != domain->pages) {
+        finding("domain %u: %lu frames listed, %lu counted", domain->id, listed, domain->pages);
+    }
+    FOR_EACH_VCPU(domain, vcpu)
+    {
+        expect_of_vcpu(vcpu);
+    }
+    if (domain->grants != NULL) {
+        expect_of_grants(domain->grants);
+    }
+    if (domain->events != NULL) {
+        expect_of_fifo(domain->events->fifo);
+        check_ports(domain);
+    }
+}
+
+/* The page of pirqs to acknowledge is known to pv/pirq.c alone: one frame may be counted for it. */
+static bool is_eoi_page(const struct domain *domain, uint64_t refs, uint64_t uses,
+                        unsigned int index)
+{
+    return domain->pirqs != NULL && refs == expected[index].refs + 1 &&
+           uses == expected[index].uses + 1;
+}
+
+static void check_frame(uint64_t frame, uint64_t *free_frames)
+{
+    const struct page *page = page_of(mfn(frame));
+    unsigned int index = ram_index(frame);
+    uint64_t refs = page->refs & PAGE_REF_COUNT, use = page->use;
+    uint64_t uses = page_use_state(use) == PAGE_IN_USE ? use & PAGE_USE_COUNT : 0;
+    domid_t owner = page_owner(page);
+    struct domain *domain;
+
+    if (owner == OWNER_NONE || owner == OWNER_CORE) {
+        *free_frames += owner == OWNER_NONE;
+        if (expected[index].refs != 0) {
+            finding("frame %lx is %s, and %u things refer to it", frame,
+                    owner == OWNER_NONE ? "free" : "the core's", expected[index].refs);
+        }
+        return;
+    }
+    domain = domain_find(owner);
+    if (domain == NULL) {
+        finding("frame %lx belongs to domain %u, which is not there", frame, owner);
+    }
+    if ((refs != expected[index].refs || uses != expected[index].uses) &&
+        !is_eoi_page(domain, refs, uses, index)) {
+        finding("frame %lx of domain %u (use %lx): %lu references and %lu uses counted, %u and %u "
+                "found",
+                frame, owner, use, refs, uses, expected[index].refs, expected[index].uses);
+    }
+    if (page_is(page, PAGE_L1) && (page->refs & PAGE_REF_CORE) == 0) {
+        check_foreign(page);
+    }
+    domain_put(domain);
+}
+
+/* ---- translations --------------------------------------------------------------------------- */
+
+#define RIGHT_READ  1u
+#define RIGHT_WRITE 2u
+
+/*
+ * What a CPU may have cached since its last full flush: frames, then whose they were
+ * and whether it could write to them.  Flushes of single addresses do not count: the
+ * core takes no guest's word for those either.
+ */
+static struct tlb {
+    uint16_t count;
+    uint16_t list[RAM_FRAMES]; /* of ram_index() */
+    uint8_t rights[RAM_FRAMES];
+    domid_t owner[RAM_FRAMES];
+} tlbs[CPUS];
+
+static uint16_t frame_of_index[RAM_FRAMES];
+
+void check_tlb_flushed(unsigned int cpu)
+{
+    struct tlb *tlb = &tlbs[cpu];
+
+    while (tlb->count > 0) {
+        tlb->rights[tlb->list[--tlb->count]] = 0;
+    }
+}
+
+static void cache(struct tlb *tlb, uint64_t frame, bool write)
+{
+    unsigned int index = ram_index(frame);
+
+    if (tlb->rights[index] == 0) {
+        tlb->list[tlb->count++] = (uint16_t)index;
+        tlb->owner[index] = page_owner(page_of(mfn(frame)));
+        frame_of_index[index] = (uint16_t)frame;
+    }
+    tlb->rights[index] |= write ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ;
+}
+
+static void cache_table(struct tlb *tlb, uint64_t frame, unsigned int level, bool write)
+{
+    const pte_t *table = direct_map_mfn(mfn(frame));
+
+    if (!page_is(page_of(mfn(frame)), (enum page_type)level)) {
+        finding("frame %lx is walked as a table of level %u (use %lx)", frame, level,
+                page_of(mfn(frame))->use);
+    }
+    for (unsigned int i = 0; i < PTE_ENTRIES; i++) {
+        pte_t entry = read_once(table[i]);
+        uint64_t below = pte_frame(entry).number;
+
+        if ((entry & PTE_PRESENT) == 0 || core_slot(level, i) || !frame_is_ram(below)) {
+            continue;
+        }
+        if (level == 1) {
+            cache(tlb, below, write && (entry & PTE_WRITABLE) != 0);
+        } else {
+            cache_table(tlb, below, level - 1, write && (entry & PTE_WRITABLE) != 0);
+        }
+    }
+}
+
+void check_tlb_fill(void)
+{
+    for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
+        if (!machine_vcpu_on(cpu)->is_idle) {
+            cache_table(&tlbs[cpu], machine_cr3(cpu) >> PAGE_SHIFT, 4, true);
+        }
+    }
+}
+
+static void check_tlb(unsigned int cpu)
+{
+    const struct tlb *tlb = &tlbs[cpu];
+
+    for (unsigned int i = 0; i < tlb->count; i++) {
+        unsigned int index = tlb->list[i];
+        uint64_t frame = frame_of_index[index];
+        const struct page *page = page_of(mfn(frame));
+        domid_t owner = page_owner(page);
+
+        if (owner == OWNER_NONE) {
+            continue; /* flushed before it is given out again */
+        }
+        if (owner != tlb->owner[index]) {
+            finding("CPU %u can still reach frame %lx, domain %u's, now domain %u's", cpu, frame,
+                    tlb->owner[index], owner);
+        }
+        if ((tlb->rights[index] & RIGHT_WRITE) != 0 &&
+            page_use_state(page->use) == PAGE_IN_USE &&
+            page_type_has_entries(page_use_type(page->use))) {
+            finding("CPU %u can still write to frame %lx, now a table (use %lx)", cpu, frame,
+                    page->use);
+        }
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+void check_all(void)
+{
+    uint64_t free_frames = 0;
+    struct domain *domain;
+
+    memset(expected, 0, sizeof(expected));
+    FOR_EACH_RAM_FRAME(frame) {
+        expect_of_frame(frame);
+    }
+    for (unsigned int id = 0; (domain = domain_find_next((domid_t)id)) != NULL; id++) {
+        id = domain->id;
+        check_domain(domain);
+        domain_put(domain);
+    }
+    FOR_EACH_RAM_FRAME(frame) {
+        check_frame(frame, &free_frames);
+    }
+    if (free_frames != heap_free_count()) {
+        finding("%lu frames are free, %lu counted", free_frames, heap_free_count());
+    }
+    for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
+        check_tlb(cpu);
+    }
+}
