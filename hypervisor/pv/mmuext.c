@@ -37,12 +37,13 @@ int mmu_flush_vcpus(const struct domain *domain, const uint64_t __guest *bitmap,
 
 static int pin(struct domain *owner, mfn_t frame, unsigned int level)
 {
-    struct page *page = page_of(frame);
+    struct page *page;
     int error = frame_type_get(frame, owner->id, (enum page_type)level);
 
     if (error != 0) {
         return error;
     }
+    page = page_of(frame);
     if ((atomic_fetch_or(&page->use, PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
         pt_table_put(current, page);
         return -XEN_EINVAL;
@@ -58,11 +59,12 @@ static int pin(struct domain *owner, mfn_t frame, unsigned int level)
 
 static int unpin(struct domain *owner, mfn_t frame)
 {
-    struct page *page = page_of(frame);
+    struct page *page;
 
     if (!frame_get(frame, owner->id)) {
         return -XEN_EINVAL;
     }
+    page = page_of(frame);
     if ((atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) == 0) {
         page_put(page);
         return -XEN_EINVAL;

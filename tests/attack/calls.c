@@ -609,7 +609,11 @@ static void enter_core(const struct vcpu *vcpu)
 
         regs->rip = CALL_RIP;
         regs->vector = ENTRY_SYSCALL;
+        machine_tell("d%uv%u: hypercall %lu (%lx, %lx, %lx, %lx)\n", current->domain->id,
+                     current->id, regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
         hypercall_entry(regs);
+        machine_tell("    %s%ld\n", regs->rip == CONTINUE_RIP ? "to be continued as " : "",
+                     (long)regs->rax);
         if (++calls == CONTINUATIONS) {
             machine_preempt_every(0);
         }
@@ -637,6 +641,7 @@ static void do_store(struct input *input)
 
     where += which / 16 * 8u;
     if (machine_translate(read_cr3(), where, true, true, &fault) != NULL) {
+        machine_tell("d%uv%u: %lx = %lx\n", current->domain->id, current->id, where, value);
         (void)guest_write(where, &value, sizeof(value));
         machine_leave();
         return;
@@ -653,6 +658,7 @@ static void do_store(struct input *input)
     regs->vector = VECTOR_PF;
     regs->error_code = fault;
     machine_set_cr2(where);
+    machine_tell("d%uv%u: store of %lx to %lx\n", current->domain->id, current->id, value, where);
     pv_exception(regs, current);
     machine_leave();
 }
@@ -673,6 +679,8 @@ static void do_privileged(struct input *input)
     uint8_t which = next(input), register_number = next(input);
     const char *code = codes[which % ARRAY_SIZE(codes)];
 
+    machine_tell("d%uv%u: instruction %u\n", current->domain->id, current->id,
+                 which % (unsigned int)ARRAY_SIZE(codes));
     (void)guest_write(GUEST_ENTRY, code, strlen(code) + 1);
     regs->rip = GUEST_ENTRY;
     regs->rax = (which & 1) != 0 ? frame(input) << PAGE_SHIFT : number(input);
@@ -726,6 +734,7 @@ static void do_grant(struct input *input)
     uint64_t entry = grant_entry(input);
     uint64_t place = ADDRESS(SLOT_GRANTS) + byte % 32 * UINT64_C(8);
 
+    machine_tell("d%uv%u: grant %u is %lx\n", current->domain->id, current->id, byte, entry);
     if (byte < 224) {
         (void)guest_write(place, &entry, sizeof(entry));
     } else {
@@ -760,7 +769,7 @@ static void do_other(struct input *input)
         do_exception(input);
         break;
     case 4:
-        machine_pass_time(number(input) * 100000);
+        machine_pass_time((number(input) & 0xffffff) * 100000);
         machine_leave();
         break;
     case 5:
@@ -790,6 +799,7 @@ bool step(struct input *input)
     }
     if (cpu == CPUS) {
         /* It is not running: time goes by. */
+        machine_tell("time goes by\n");
         machine_pass_time(1000000);
         machine_settle();
         return true;

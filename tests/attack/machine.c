@@ -95,28 +95,45 @@ void finding(const char *format, ...)
     die("finding", format, arguments);
 }
 
+static void tell(const char *format, va_list arguments)
+{
+    static int telling = -1;
+
+    if (telling < 0) {
+        telling = getenv("ATTACK_LOG") != NULL;
+    }
+    if (telling != 0) {
+        (void)vfprintf(stderr, format, arguments);
+    }
+}
+
+void machine_tell(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
+}
+
 void log_print(enum log_level level, const char *format, ...)
 {
     va_list arguments;
 
-    if (getenv("ATTACK_LOG") != NULL) {
-        va_start(arguments, format);
-        (void)vfprintf(stderr, format, arguments);
-        va_end(arguments);
-    }
     (void)level;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
 }
 
 void log_guest_print(enum log_level level, const char *format, ...)
 {
     va_list arguments;
 
-    if (getenv("ATTACK_LOG") != NULL) {
-        va_start(arguments, format);
-        (void)vfprintf(stderr, format, arguments);
-        va_end(arguments);
-    }
     (void)level;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
 }
 
 void machine_halt(void)

@@ -74,6 +74,9 @@ void *machine_translate(uint64_t cr3, uint64_t address, bool write, bool user, u
 size_t guest_write(uint64_t address, const void *from, size_t size);
 size_t guest_read(uint64_t address, void *to, size_t size);
 
+/* What happens, to the standard error, if ATTACK_LOG is in the environment. */
+void machine_tell(const char *format, ...) printf_like(1, 2);
+
 /* Does not return: dom0 is gone, and the machine with it. */
 void never_returns machine_ended(void);
 

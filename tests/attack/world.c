@@ -146,6 +146,8 @@ void world_make(void)
     }
     /* A CPU that has work to do would have the making interrupted. */
     for (unsigned int i = 0; i < DOMAINS; i++) {
+        domains[i]->control_pauses = 0;
+        domains[i]->has_run = true;
         domain_unpause(domains[i]);
     }
     machine_leave();
