@@ -13,7 +13,7 @@ static struct page *find_entry(uint64_t host_addr, uint32_t flags, unsigned int 
         *index = pte_index(host_addr, 1);
         return pt_find_l1(current, host_addr);
     }
-    *index = (unsigned int)(host_addr & PAGE_MASK) / sizeof(pte_t);
+    *index = (unsigned int)((host_addr & PAGE_MASK) / sizeof(pte_t));
     if (host_addr % sizeof(pte_t) != 0 || !frame_valid(mfn(host_addr >> PAGE_SHIFT))) {
         return NULL;
     }

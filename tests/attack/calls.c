@@ -173,19 +173,20 @@ static uint64_t address(struct input *input)
 
 static uint64_t domain_id(struct input *input)
 {
-    static const domid_t ids[] = { DOMID_SELF, DOMID_SELF, 0,         1,         1,
-                                   2,          2,          3,         DOMID_IO,  DOMID_XEN,
-                                   4,          0x7fef,     OWNER_CORE, OWNER_NONE };
+    static const domid_t ids[] = { DOMID_SELF, DOMID_SELF, 0, 1,      1,          2,         2, 3,
+                                   DOMID_IO,   DOMID_XEN,  4, 0x7fef, OWNER_CORE, OWNER_NONE };
 
     return ids[next(input) % ARRAY_SIZE(ids)];
 }
 
 static uint64_t grant_entry(struct input *input)
 {
-    static const uint16_t flags[] = {
-        GTF_permit_access, GTF_permit_access | GTF_readonly, GTF_permit_access | GTF_sub_page, 0,
-        GTF_accept_transfer, GTF_permit_access | GTF_reading | GTF_writing
-    };
+    static const uint16_t flags[] = { GTF_permit_access,
+                                      GTF_permit_access | GTF_readonly,
+                                      GTF_permit_access | GTF_sub_page,
+                                      0,
+                                      GTF_accept_transfer,
+                                      GTF_permit_access | GTF_reading | GTF_writing };
     uint64_t what = flags[next(input) % ARRAY_SIZE(flags)];
 
     return what | domain_id(input) << 16 | frame(input) << 32;
@@ -208,27 +209,50 @@ static const struct row {
     uint32_t command;
     const char *registers, *memory, *list;
 } rows[] = {
-#define MEMORY(command, memory, list) \
-    { __HYPERVISOR_memory_op, XENMEM_##command, "cA", memory, list }
-#define MMUEXT(command, memory) \
-    { __HYPERVISOR_mmuext_op, MMUEXT_##command, "AN_d", "c4_4" memory, "" }
-#define GRANT(command, memory, list) \
-    { __HYPERVISOR_grant_table_op, GNTTABOP_##command, "cAN", memory, list }
-#define EVENT(command, memory) \
-    { __HYPERVISOR_event_channel_op, EVTCHNOP_##command, "cA", memory, "" }
-#define SCHED(command, memory) { __HYPERVISOR_sched_op, SCHEDOP_##command, "cA", memory, "e4" }
-#define VCPU(command, registers, memory) \
-    { __HYPERVISOR_vcpu_op, VCPUOP_##command, registers, memory, "" }
-#define PHYSDEV(command, memory) \
-    { __HYPERVISOR_physdev_op, PHYSDEVOP_##command, "cA", memory, "" }
-#define DOMCTL(command, memory, list) \
-    { __HYPERVISOR_domctl, XEN_DOMCTL_##command, "A", "c4V4d2_6" memory, list }
-#define SYSCTL(command, memory) \
-    { __HYPERVISOR_sysctl, XEN_SYSCTL_##command, "A", "c4V4" memory, "" }
-#define PLATFORM(command, memory) \
-    { __HYPERVISOR_platform_op, XENPF_##command, "A", "c4V4" memory, "" }
-#define OTHER(name, registers, memory, list) \
-    { __HYPERVISOR_##name, 0, registers, memory, list }
+#define MEMORY(command, memory, list)                                \
+    {                                                                \
+        __HYPERVISOR_memory_op, XENMEM_##command, "cA", memory, list \
+    }
+#define MMUEXT(command, memory)                                             \
+    {                                                                       \
+        __HYPERVISOR_mmuext_op, MMUEXT_##command, "AN_d", "c4_4" memory, "" \
+    }
+#define GRANT(command, memory, list)                                         \
+    {                                                                        \
+        __HYPERVISOR_grant_table_op, GNTTABOP_##command, "cAN", memory, list \
+    }
+#define EVENT(command, memory)                                              \
+    {                                                                       \
+        __HYPERVISOR_event_channel_op, EVTCHNOP_##command, "cA", memory, "" \
+    }
+#define SCHED(command, memory)                                       \
+    {                                                                \
+        __HYPERVISOR_sched_op, SCHEDOP_##command, "cA", memory, "e4" \
+    }
+#define VCPU(command, registers, memory)                              \
+    {                                                                 \
+        __HYPERVISOR_vcpu_op, VCPUOP_##command, registers, memory, "" \
+    }
+#define PHYSDEV(command, memory)                                       \
+    {                                                                  \
+        __HYPERVISOR_physdev_op, PHYSDEVOP_##command, "cA", memory, "" \
+    }
+#define DOMCTL(command, memory, list)                                           \
+    {                                                                           \
+        __HYPERVISOR_domctl, XEN_DOMCTL_##command, "A", "c4V4d2_6" memory, list \
+    }
+#define SYSCTL(command, memory)                                           \
+    {                                                                     \
+        __HYPERVISOR_sysctl, XEN_SYSCTL_##command, "A", "c4V4" memory, "" \
+    }
+#define PLATFORM(command, memory)                                         \
+    {                                                                     \
+        __HYPERVISOR_platform_op, XENPF_##command, "A", "c4V4" memory, "" \
+    }
+#define OTHER(name, registers, memory, list)            \
+    {                                                   \
+        __HYPERVISOR_##name, 0, registers, memory, list \
+    }
 
     OTHER(mmu_update, "AN_t", "a8p8", ""),
     OTHER(mmu_update, "AN_t", "a8p8", ""),
@@ -628,11 +652,14 @@ static void enter_core(const struct vcpu *vcpu)
 /* A store, by the guest's own instruction; what faults is the core's to look at. */
 static void do_store(struct input *input)
 {
-    static const char *const stores[] = { "\x48\x89\x07", /* mov %rax, (%rdi) */
-                                          "\x48\x87\x07", /* xchg */
+    static const char *const stores[] = { "\x48\x89\x07",         /* mov %rax, (%rdi) */
+                                          "\x48\x87\x07",         /* xchg */
                                           "\xf0\x48\x0f\xb1\x0f", /* lock cmpxchg %rcx */
-                                          "\x89\x07", "\x88\x07", "\x48\xab",
-                                          "\x48\x0f\xba\x2f\x01", "\xf0\x48\x0f\xc7\x0f" };
+                                          "\x89\x07",
+                                          "\x88\x07",
+                                          "\x48\xab",
+                                          "\x48\x0f\xba\x2f\x01",
+                                          "\xf0\x48\x0f\xc7\x0f" };
     struct cpu_regs *regs = &this_cpu()->regs;
     uint64_t where = address(input), value = page_entry(input), code;
     uint8_t which = next(input);
@@ -667,10 +694,11 @@ static void do_store(struct input *input)
 static void do_privileged(struct input *input)
 {
     static const char *const codes[] = {
-        "\x0f\x20\xc0", "\x0f\x20\xd8", "\x0f\x22\xc0", "\x0f\x22\xd8", "\x0f\x22\xe0",
-        "\x0f\x30",     "\x0f\x32",     "\x0f\x06",     "\xfa",         "\xfb",
-        "\xe4\x70",     "\xee",         "\xef",         "\xec",         "\xed",
-        "\x0f\x23\xf8", "\x0f\x21\xf8", "\x0f\x09",     "\x0f\x01\xd1", "\xf4",
+        "\x0f\x20\xc0", "\x0f\x20\xd8", "\x0f\x22\xc0", "\x0f\x22\xd8",
+        "\x0f\x22\xe0", "\x0f\x30",     "\x0f\x32",     "\x0f\x06",
+        "\xfa",         "\xfb",         "\xe4\x70",     "\xee",
+        "\xef",         "\xec",         "\xed",         "\x0f\x23\xf8",
+        "\x0f\x21\xf8", "\x0f\x09",     "\x0f\x01\xd1", "\xf4",
         "\x6c",         "\x6e",         "\xcd\x80",     "\x0f\x0bxen\x0f\xa2",
     };
     static const uint32_t msrs[] = { 0x40000000, 0x10,       0x1b,       0xc0000080, 0xc0000100,

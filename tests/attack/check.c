@@ -12,7 +12,7 @@
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/mm/page_type.h"
-#include "hypervisor/x86/pte.h"
+#include "hypervisor/x86/paging.h"
 
 #ifdef __clang__
 /* What is new about an input is what the core does with it, not what is found here. */
@@ -61,6 +61,41 @@ static void expect_l1_entry(pte_t entry)
     }
 }
 
+/* Ring 3 may use it, it goes with its address space, and above level 1 it names a table. */
+static void check_bits(uint64_t frame, unsigned int level, unsigned int index, pte_t entry)
+{
+    if ((entry & PTE_USER) == 0 || (entry & PTE_GLOBAL) != 0 ||
+        (level > 1 && (entry & PTE_LARGE) != 0)) {
+        finding("frame %lx, a table of level %u: entry %u is %lx", frame, level, index, entry);
+    }
+}
+
+static void check_core_slots(uint64_t frame)
+{
+    const pte_t *table = direct_map_mfn(mfn(frame));
+
+    for (unsigned int i = CORE_FIRST_SLOT; i <= CORE_LAST_SLOT; i++) {
+        /* The first, which shows the machine-to-physical table, may be hidden. */
+        if (table[i] != core_l4[i] && (i != CORE_FIRST_SLOT || table[i] != 0)) {
+            finding("frame %lx: slot %u, the core's, is %lx", frame, i, table[i]);
+        }
+    }
+}
+
+/* Present descriptors are code or data of ring 3. */
+static void check_descriptors(uint64_t frame)
+{
+    const uint64_t *descriptors = direct_map_mfn(mfn(frame));
+
+    for (unsigned int i = 0; i < PAGE_SIZE / 8; i++) {
+        uint64_t bits = descriptors[i] >> 44 & 0xf; /* not a gate, ring, present */
+
+        if ((bits & 8) != 0 && bits != 0xf) {
+            finding("frame %lx: descriptor %u is %lx", frame, i, descriptors[i]);
+        }
+    }
+}
+
 /* Entries of a table hold what they refer to; of one half way, those below its cursor. */
 static void expect_entries(const struct page *page, uint64_t use)
 {
@@ -82,6 +117,7 @@ static void expect_entries(const struct page *page, uint64_t use)
         if ((entry & PTE_PRESENT) == 0 || core_slot(level, i)) {
             continue;
         }
+        check_bits(page_frame(page).number, level, i, entry);
         if (level == PAGE_L1) {
             expect_l1_entry(entry);
         } else {
@@ -124,6 +160,12 @@ static void expect_of_frame(uint64_t frame)
     }
     if ((state == PAGE_IN_USE || state == PAGE_PARTIAL) && type >= PAGE_L1 && type <= PAGE_L4) {
         expect_entries(page, use);
+    }
+    if (state == PAGE_IN_USE && type == PAGE_L4) {
+        check_core_slots(frame);
+    }
+    if (state == PAGE_IN_USE && type == PAGE_SEGMENTS) {
+        check_descriptors(frame);
     }
 }
 
@@ -435,8 +477,7 @@ static void check_tlb(unsigned int cpu)
             finding("CPU %u can still reach frame %lx, domain %u's, now domain %u's", cpu, frame,
                     tlb->owner[index], owner);
         }
-        if ((tlb->rights[index] & RIGHT_WRITE) != 0 &&
-            page_use_state(page->use) == PAGE_IN_USE &&
+        if ((tlb->rights[index] & RIGHT_WRITE) != 0 && page_use_state(page->use) == PAGE_IN_USE &&
             page_type_has_entries(page_use_type(page->use))) {
             finding("CPU %u can still write to frame %lx, now a table (use %lx)", cpu, frame,
                     page->use);
@@ -452,7 +493,8 @@ void check_all(void)
     struct domain *domain;
 
     memset(expected, 0, sizeof(expected));
-    FOR_EACH_RAM_FRAME(frame) {
+    FOR_EACH_RAM_FRAME(frame)
+    {
         expect_of_frame(frame);
     }
     for (unsigned int id = 0; (domain = domain_find_next((domid_t)id)) != NULL; id++) {
@@ -460,7 +502,8 @@ void check_all(void)
         check_domain(domain);
         domain_put(domain);
     }
-    FOR_EACH_RAM_FRAME(frame) {
+    FOR_EACH_RAM_FRAME(frame)
+    {
         check_frame(frame, &free_frames);
     }
     if (free_frames != heap_free_count()) {

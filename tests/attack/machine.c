@@ -178,10 +178,9 @@ struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 
 struct cpu_identity cpu_identify(void)
 {
-    return (struct cpu_identity){ { 'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l' },
-                                  6,
-                                  60,
-                                  3 };
+    return (struct cpu_identity){
+        { 'G', 'e', 'n', 'u', 'i', 'n', 'e', 'I', 'n', 't', 'e', 'l' }, 6, 60, 3
+    };
 }
 
 uint64_t read_msr(uint32_t msr)

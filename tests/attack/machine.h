@@ -10,14 +10,15 @@
 
 #define CPUS 6u
 
-/* Frames: devices, low RAM, a hole that is nobody's, RAM above 16 MiB (another zone of the heap). */
+/* Frames: devices, low RAM, a hole that is nobody's, RAM above 16 MiB (another zone of the heap).
+ */
 #define DEVICE_FRAMES 64u
 #define LOW_END       192u
 #define HIGH_START    4096u
 #define FRAMES        5120u
 #define RAM_FRAMES    (LOW_END - DEVICE_FRAMES + FRAMES - HIGH_START)
 
-#define FOR_EACH_RAM_FRAME(number)                          \
+#define FOR_EACH_RAM_FRAME(number)                         \
     for (uint64_t number = DEVICE_FRAMES; number < FRAMES; \
          number = number + 1 == LOW_END ? HIGH_START : number + 1)
 

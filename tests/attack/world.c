@@ -195,8 +195,7 @@ void world_end(void)
 
     machine_preempt_every(0);
     dom0 = NULL; /* or it could not be killed */
-    for (unsigned int id = 0; (domain = domain_find_next((domid_t)id)) != NULL;
-         id++) {
+    for (unsigned int id = 0; (domain = domain_find_next((domid_t)id)) != NULL; id++) {
         id = domain->id;
         end_domain(domain);
         machine_enter(0);

@@ -32,7 +32,7 @@ enum {
 #define SLOT_SHARED  25u /* the shared info page, */
 #define SLOT_STATUS  26u /* and from here on nothing */
 #define GUEST_ENTRY  (GUEST_START + PFN_CODE * PAGE_SIZE)
-#define ADDRESS(pfn) (GUEST_START + (uint64_t)(pfn) * PAGE_SIZE)
+#define ADDRESS(pfn) (GUEST_START + (uint64_t)(pfn)*PAGE_SIZE)
 
 struct guest {
     uint64_t frames[GUEST_FRAMES];
