@@ -44,13 +44,10 @@ static int pin(struct domain *owner, mfn_t frame, unsigned int level)
         return error;
     }
     page = page_of(frame);
-    if ((atomic_fetch_or(&page->use, PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
-        pt_table_put(current, page);
-        return -XEN_EINVAL;
-    }
-    /* A domain that began to die in between may have passed this frame: it must not stay pinned. */
-    if (domain_is_dying(owner) &&
-        (atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
+    /* A domain that began to die meanwhile may have passed this frame: it must not stay pinned. */
+    if ((atomic_fetch_or(&page->use, PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0 ||
+        (domain_is_dying(owner) &&
+         (atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0)) {
         pt_table_put(current, page);
         return -XEN_EINVAL;
     }
@@ -59,19 +56,18 @@ static int pin(struct domain *owner, mfn_t frame, unsigned int level)
 
 static int unpin(struct domain *owner, mfn_t frame)
 {
-    struct page *page;
+    int error = -XEN_EINVAL;
 
-    if (!frame_get(frame, owner->id)) {
-        return -XEN_EINVAL;
-    }
-    page = page_of(frame);
-    if ((atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) == 0) {
+    if (frame_get(frame, owner->id)) {
+        struct page *page = page_of(frame);
+
+        if ((atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
+            pt_table_put(current, page);
+            error = 0;
+        }
         page_put(page);
-        return -XEN_EINVAL;
     }
-    pt_table_put(current, page);
-    page_put(page);
-    return 0;
+    return error;
 }
 
 int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)

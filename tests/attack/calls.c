@@ -834,6 +834,7 @@ bool step(struct input *input)
     }
     machine_enter(cpu);
     machine_preempt_every(preemptions[how % ARRAY_SIZE(preemptions)]);
+    machine_idle_clears(how == 1);
     switch (what % 8) {
     case 5:
         do_store(input);

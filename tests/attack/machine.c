@@ -463,6 +463,24 @@ void __wrap_context_switch(struct vcpu *from, struct vcpu *to)
     }
 }
 
+/*
+ * Idle CPUs here have all the time of the world: if they always cleared what is free,
+ * nobody else would have to.
+ */
+static bool idle_clears;
+
+bool __real_heap_scrub_some(void);
+bool __wrap_heap_scrub_some(void);
+bool __wrap_heap_scrub_some(void)
+{
+    return idle_clears && __real_heap_scrub_some();
+}
+
+void machine_idle_clears(bool clears)
+{
+    idle_clears = clears;
+}
+
 /* ---- devices: none answers -------------------------------------------------------------- */
 
 static bool no_counter(void)

@@ -58,6 +58,9 @@ void machine_pass_time(uint64_t ns);
 /* preempt_pending() finds something at every n-th question; 0: it does not. */
 void machine_preempt_every(unsigned int n);
 
+/* Do idle CPUs clear free frames? */
+void machine_idle_clears(bool clears);
+
 /* A write to CR3 by any CPU, told to the model of the TLB (check.c). */
 void check_tlb_flushed(unsigned int cpu);
 uint64_t machine_cr3(unsigned int cpu);

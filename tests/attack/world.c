@@ -47,7 +47,9 @@ static void make_tables(struct guest *guest)
     table_at(guest, PFN_L2)[2] = pte_make(mfn(guest->frames[PFN_L1]), ENTRY);
     table_at(guest, PFN_L2)[3] = pte_make(mfn(guest->frames[PFN_L1_MORE]), ENTRY);
     for (unsigned int i = 0; i < GUEST_FRAMES; i++) {
-        l1[i] = pte_make(mfn(guest->frames[i]), i < PFN_ARGS ? ENTRY_RO : ENTRY);
+        bool writable = i >= PFN_ARGS && i < PFN_FREE;
+
+        l1[i] = pte_make(mfn(guest->frames[i]), writable ? ENTRY : ENTRY_RO);
     }
     l1[SLOT_GRANTS] = pte_make(mfn(guest->grants), ENTRY);
     l1[SLOT_SHARED] = pte_make(mfn(guest->shared), ENTRY);

@@ -25,6 +25,7 @@ enum {
     PFN_STACK,
     PFN_CODE,
     PFN_DATA,
+    PFN_FREE = 18, /* from here on mapped read-only: fit for tables */
 };
 
 #define GUEST_START  UINT64_C(0x400000)
