@@ -87,11 +87,12 @@ static int write_pid(const char *path, struct vmctl_error *error)
     return fclose(file) == 0 ? 0 : vmctl_fail(error, -errno, "%s: %s", path, strerror(errno));
 }
 
-/* One descriptor a client: as many as we may. */
+/* One descriptor a client: as many as we may.  And whoever asks waits for us. */
 static void raise_limits(void)
 {
     struct rlimit limit;
 
+    (void)setpriority(PRIO_PROCESS, 0, -10);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);

@@ -46,6 +46,8 @@ struct store_connection {
     bool is_pending;                        /* in one of the wires' lists */
     bool masked;                            /* its event, until its requests are done */
     int64_t held_till;                      /* ms; 0: it is not */
+    int64_t tokens;                         /* what it may still cost; of guests */
+    int64_t earned_at;                      /* ms */
     bool begun;                             /* the indices below are true */
     uint32_t port;                          /* ours */
     uint32_t consumed;                      /* requests: the index, done up to here */

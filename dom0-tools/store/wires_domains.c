@@ -20,6 +20,8 @@
 #define TURNS         8U  /* rings that have theirs before sockets are looked at */
 #define PORTS         64U /* events taken at once */
 #define HOLD_MS       100
+#define EARNED_PER_MS 5 /* tokens of a guest; a visit and a request cost one each */
+#define TOKENS_MAX    4096
 #define INFOS         256U                       /* domains asked for at once */
 #define GET_DOM0_PORT _IOC(_IOC_NONE, 'B', 0, 0) /* of /dev/xen/xenbus_backend */
 
@@ -388,9 +390,35 @@ void domains_events(struct wires *wires)
     }
 }
 
+/* One guest's requests may take only so much of dom0's time. */
+static void pay(struct wires *wires, struct store_connection *ring, uint64_t tokens)
+{
+    int64_t now;
+
+    ring->tokens -= (int64_t)tokens;
+    if (ring->tokens > 0 || ring->domid == 0) {
+        return;
+    }
+    now = wires_now();
+    ring->tokens += (now - ring->earned_at) * EARNED_PER_MS;
+    if (ring->tokens > TOKENS_MAX) {
+        ring->tokens = TOKENS_MAX;
+    }
+    ring->earned_at = now;
+    if (ring->tokens <= 0) {
+        domains_hold(wires, ring);
+    }
+}
+
 static void serve(struct wires *wires, struct store_connection *ring)
 {
-    if (ring_receive(ring, SHARE)) {
+    const uint64_t before = wires->stored->counters.requests;
+    const bool more = ring_receive(ring, SHARE);
+
+    pay(wires, ring, 1 + wires->stored->counters.requests - before);
+    if (ring->held_till != 0) {
+        /* Its event stays masked till then. */
+    } else if (more) {
         look_at(wires, ring);
     } else if (ring->masked) {
         ring->masked = false;

@@ -378,6 +378,33 @@ START_TEST(who_upsets_dom0s_transaction_has_to_wait)
 }
 END_TEST
 
+START_TEST(a_guest_has_only_so_much_of_the_stores_time)
+{
+    const struct store_connection *ring = add_guest(5);
+    uint64_t before = stored.counters.requests;
+    unsigned int turns = 0;
+
+    guests[5].reads = true;
+    while (ring->held_till == 0) {
+        (void)fill(5);
+        (void)turn();
+        turns++;
+        ck_assert_uint_lt(turns, 10000);
+    }
+    /* 4096 at once, and five a millisecond; each turn cost as well. */
+    ck_assert_uint_ge(stored.counters.requests - before, 1000);
+    before = stored.counters.requests;
+    (void)fill(5);
+    ck_assert(!turn());
+    ck_assert_uint_eq(stored.counters.requests, before);
+    ck_assert_int_gt(domains_wait(&wires), 0);
+    (void)usleep(110000);
+    (void)turn();
+    (void)turn();
+    ck_assert_uint_gt(stored.counters.requests, before);
+}
+END_TEST
+
 START_TEST(a_held_guest_may_go)
 {
     struct store_connection *ring = add_guest(5);
@@ -426,6 +453,7 @@ static Suite *suite(void)
     tcase_add_test(all, floods_share_and_dom0_does_not_wait);
     tcase_add_test(all, a_guest_that_misses_events_for_ever_holds_nobody_up);
     tcase_add_test(all, who_upsets_dom0s_transaction_has_to_wait);
+    tcase_add_test(all, a_guest_has_only_so_much_of_the_stores_time);
     tcase_add_test(all, a_held_guest_may_go);
     tcase_add_test(all, an_impossible_index_stops_its_ring_alone);
     suite_add_tcase(made, all);
