@@ -355,11 +355,14 @@ bool transcript_append(struct transcript *transcript, const uint8_t *bytes, size
 {
     int before = transcript->failure;
     size_t written = 0;
+    int error = 0;
 
-    if (transcript->size + count > transcript->limit / 2 && transcript->size > 0 && before == 0) {
-        (void)rotate(transcript); /* else the file gets longer; the next time tries again */
+    if (transcript->size + count > transcript->limit / 2 && transcript->size > 0) {
+        error = rotate(transcript); /* else the file gets longer; the next time tries again */
     }
-    if (before == 0 || recover(transcript)) {
+    if (error != 0 && transcript->size + count > transcript->limit) {
+        transcript->failure = -error; /* but it does not fill the disk */
+    } else if (before == 0 || recover(transcript)) {
         written = write_all(transcript->fd, bytes, count);
         transcript->failure = written == count ? 0 : errno;
     }

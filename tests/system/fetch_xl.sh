@@ -36,11 +36,12 @@ programs=usr/lib/xen-4.17/bin
 libraries=usr/lib/x86_64-linux-gnu
 rm -rf "$stage"
 mkdir -p "$stage/$programs" "$stage/usr/bin" "$stage/$libraries" "$stage/etc/xen"
-for name in xl xenstored xenconsoled xenconsole xen-init-dom0 lsevtchn; do
+for name in xl xenstored xenstore-control xenconsoled xenconsole xen-init-dom0 lsevtchn; do
     cp "$cache/$programs/$name" "$stage/$programs/"
 done
 cp -a "$cache"/usr/bin/xenstore* "$stage/usr/bin/"
 ln -s "/$programs/xl" "$stage/usr/bin/xl"
+ln -sf ../lib/xen-4.17/bin/xenstore-control "$stage/usr/bin/xenstore-control"
 find "$cache" -name 'lib*.so.*' -not -path '*/python*' -exec cp -a {} "$stage/$libraries/" \;
 # What a thread of xl wants when it ends; no program is linked with it.
 cp /lib/x86_64-linux-gnu/libgcc_s.so.1 "$stage/$libraries/"

@@ -296,6 +296,35 @@ START_TEST(a_note_is_of_the_stream_but_not_of_the_ring)
 }
 END_TEST
 
+START_TEST(a_log_that_cannot_be_rotated_has_a_limit_all_the_same)
+{
+    struct transcript log = open_as("web", 0, &owner);
+    uint8_t bytes[1000];
+    struct stat facts;
+    char blocker[96];
+    char path[96];
+    bool news = true;
+
+    memset(bytes, 'x', sizeof(bytes));
+    (void)snprintf(path, sizeof(path), "%s/web.log", directory);
+    (void)snprintf(blocker, sizeof(blocker), "%s/web.log.new", directory);
+    ck_assert_int_eq(mkdir(blocker, 0700), 0);
+    for (int i = 0; i < 50; i++) {
+        news &= transcript_append(&log, bytes, sizeof(bytes));
+    }
+    ck_assert(!news);
+    ck_assert_int_eq(stat(path, &facts), 0);
+    ck_assert_uint_le((uint64_t)facts.st_size, TRANSCRIPT_MINIMUM);
+    ck_assert_uint_eq(log.position, 50000);
+    ck_assert_int_eq(rmdir(blocker), 0);
+    append(&log, "after");
+    ck_assert_int_eq(log.failure, 0);
+    ck_assert_int_eq(stat(path, &facts), 0);
+    ck_assert_int_lt(facts.st_size, 200); /* a new one: the note, and what came after */
+    transcript_close(&log, true);
+}
+END_TEST
+
 START_TEST(a_full_disk_stops_no_guest_and_is_told_afterwards)
 {
     const struct rlimit small = { 10, RLIM_INFINITY };
@@ -432,6 +461,7 @@ int main(void)
     tcase_add_test(tcase, a_rotation_is_finished_whenever_it_was_killed);
     tcase_add_test(tcase, a_stray_new_file_is_cleared_away);
     tcase_add_test(tcase, a_note_is_of_the_stream_but_not_of_the_ring);
+    tcase_add_test(tcase, a_log_that_cannot_be_rotated_has_a_limit_all_the_same);
     tcase_add_test(tcase, a_full_disk_stops_no_guest_and_is_told_afterwards);
     tcase_add_test(tcase, two_guests_never_write_one_log);
     tcase_add_test(tcase, names_cannot_leave_the_directory);
