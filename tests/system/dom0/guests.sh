@@ -387,15 +387,20 @@ task_xl()
     same_account
 }
 
-# All of Debian's, none of ours.
-task_xl_xenstored()
+start_debian_daemons()
 {
-    xl_folders
     PATH=$PATH:/usr/lib/xen-4.17/bin
     xenstored --pid-file /run/xenstored.pid || fail "xenstored"
     within 10 xenstore-exists / || fail "xenstored does not answer"
     xen-init-dom0 || fail "xen-init-dom0"
     xenconsoled --pid-file=/run/xenconsoled.pid --log=guest --log-dir=/var/log/xen/console || fail xenconsoled
+}
+
+# All of Debian's, none of ours.
+task_xl_xenstored()
+{
+    xl_folders
+    start_debian_daemons
     xl_life
 }
 
