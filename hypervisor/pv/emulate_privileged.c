@@ -3,7 +3,7 @@
  * Instructions that a PV guest's kernel uses although it does not run in ring 0:
  * docs/hypervisor/emulation.md.
  *
- * The code is read once and then trusted for what it says, not for why it
+ * Code, once read, is trusted for what it says, not for why it
  * faulted: another vCPU may have changed it since, so every right is checked
  * here again.
  */
@@ -22,6 +22,9 @@
 /* What a guest sees of CR0 and CR4 whatever it does. */
 #define CR0_GUEST ((uint64_t)(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
 #define CR4_GUEST ((uint64_t)(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT))
+
+#define RDMSR        0x320f /* its two bytes, as a number */
+#define RDMSR_LENGTH 2u
 
 #define STRING_STEPS 128u /* of a repeated ins or outs at one entry */
 
@@ -209,9 +212,7 @@ static enum outcome emulate_system(struct vcpu *vcpu, struct cpu_regs *regs,
 
     switch (insn->opcode) {
     case 0x0f32: /* rdmsr */
-        if (likely((uint32_t)regs->rcx == MSR_KERNEL_GS_BASE)) {
-            value = read_msr(MSR_KERNEL_GS_BASE);
-        } else if (!pv_msr_read(vcpu, (uint32_t)regs->rcx, &value)) {
+        if (!pv_msr_read(vcpu, (uint32_t)regs->rcx, &value)) {
             return REFUSED;
         }
         put_edx_eax(regs, value);
@@ -343,11 +344,28 @@ static enum outcome emulate(struct vcpu *vcpu, struct cpu_regs *regs,
     return vcpu->pv.kernel_mode ? emulate_system(vcpu, regs, insn) : REFUSED;
 }
 
+/* Linux asks for the user's GS base whenever it switches tasks: not by way of the decoder. */
+static bool read_user_gs_base(const struct vcpu *vcpu, struct cpu_regs *regs)
+{
+    uint64_t words[2];
+
+    if ((uint32_t)regs->rcx != MSR_KERNEL_GS_BASE || !vcpu->pv.kernel_mode ||
+        pv_fetch_code(regs->rip, words) < RDMSR_LENGTH || (uint16_t)words[0] != RDMSR) {
+        return false;
+    }
+    put_edx_eax(regs, read_msr(MSR_KERNEL_GS_BASE));
+    pv_retire(regs, RDMSR_LENGTH);
+    return true;
+}
+
 bool pv_emulate_privileged(struct cpu_regs *regs)
 {
     struct instruction insn;
     enum outcome outcome;
 
+    if (read_user_gs_base(current, regs)) {
+        return true;
+    }
     if (!pv_fetch_instruction(regs, &insn)) {
         return false;
     }

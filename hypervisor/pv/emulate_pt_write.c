@@ -107,17 +107,58 @@ static int exchange_two(struct vcpu *vcpu, struct cpu_regs *regs, mfn_t table, u
     return error;
 }
 
+/*
+ * How Linux writes an entry: xchg or mov of a 64-bit register to where another
+ * one points.  Three bytes: REX.W, 87 or 89, ModRM; not by way of the decoder.
+ */
+#define PLAIN_LENGTH 3u
+
+static bool is_plain(uint32_t code)
+{
+    uint32_t opcode = code >> 8 & 0xff, rm = code >> 16 & 7;
+
+    return (code & 0xc000f8) == 0x48 && (opcode == 0x87 || opcode == 0x89) && rm != 4 && rm != 5;
+}
+
+static bool write_plainly(struct vcpu *vcpu, struct cpu_regs *regs, uint32_t code, mfn_t table,
+                          uint64_t address)
+{
+    unsigned int index = (unsigned int)(address % PAGE_SIZE / sizeof(pte_t));
+    unsigned int reg = (code >> 19 & 7) | (code & 4) << 1, rm = (code >> 16 & 7) | (code & 1) << 3;
+    pte_t old = read_once(((const pte_t *)direct_map_mfn(table))[index]);
+    pte_t entry = register_get(regs, reg);
+    int error;
+
+    if (register_get(regs, rm) != address) {
+        return false;
+    }
+    error = old == entry ? 0 : pt_write_entry(vcpu, table, index, old, entry);
+    if (likely(error == 0)) {
+        if ((code >> 8 & 0xff) == 0x87) {
+            register_put(regs, reg, old);
+        }
+        pv_retire(regs, PLAIN_LENGTH);
+    }
+    return error == 0 || error == -XEN_EAGAIN;
+}
+
 bool pv_emulate_pt_write(struct vcpu *vcpu, struct cpu_regs *regs, uint64_t address)
 {
     unsigned int index = (unsigned int)(address % PAGE_SIZE / sizeof(pte_t)),
                  offset = address % sizeof(pte_t);
     struct instruction insn;
     struct entry_change change;
-    uint64_t target;
+    uint64_t target, words[2];
     mfn_t table;
 
-    if (!vcpu->pv.kernel_mode || !pt_find_l1_of_table(vcpu, address, &table) ||
-        !pv_fetch_instruction(regs, &insn) || (insn.prefixes & (PREFIX_FS | PREFIX_GS)) != 0 ||
+    if (!vcpu->pv.kernel_mode || !pt_find_l1_of_table(vcpu, address, &table)) {
+        return false;
+    }
+    if (likely(offset == 0 && (uint16_t)regs->cs == FLAT_RING3_CS64 &&
+               pv_fetch_code(regs->rip, words) >= PLAIN_LENGTH && is_plain((uint32_t)words[0]))) {
+        return write_plainly(vcpu, regs, (uint32_t)words[0], table, address);
+    }
+    if (!pv_fetch_instruction(regs, &insn) || (insn.prefixes & (PREFIX_FS | PREFIX_GS)) != 0 ||
         !target_address(&insn, regs, &target) || target != address) {
         return false;
     }
