@@ -371,6 +371,38 @@ def json_is_json_whatever_happens(cli):
             equal(answer["error"]["code"], done.returncode)
 
 
+def keys_of(answer):
+    if isinstance(answer, list):
+        return set().union(*(keys_of(one) for one in answer))
+    if not isinstance(answer, dict):
+        return set()
+    return set(answer).union(*(keys_of(one) for key, one in answer.items() if key != "error"))
+
+
+def the_keys_are_those_of_the_manual(cli):
+    page = (ROOT / "docs/user/vmctl.md").read_text(encoding="utf-8")
+    rows = {}
+    for commands, keys in re.findall(r"^\| (`[a-z].*?) \| (.*) \|$", page, re.M):
+        for command in re.findall(r"`([^`]+)`", commands):
+            rows[command] = set(re.findall(r"`([a-z_]+)`", keys))
+    rows["top"] |= rows["list"]
+    rows["top"].remove("list")
+    rows["info GUEST"] |= rows["list"] - {"guests"}
+    rows["info GUEST"].remove("list")
+    operands = {"info GUEST": ["web"], "create": [str(FULL)], "check": [str(FULL)], "top": ["-d0"],
+                "rename": ["web", "x"], "set-memory": ["web", "1M"], "set-vcpus": ["web", "1"],
+                "attach-disk": ["web", "/d"], "detach-disk": ["web", "xvdb"],
+                "attach-network": ["web", "br0"], "detach-network": ["web", "0"]}
+    for command, keys in rows.items():
+        plain = command.split()[0]
+        fallback = ["web"] if plain in ("destroy", "shutdown", "reboot", "pause", "unpause",
+                                        "dumpxml") else []
+        done = cli.run("--json", plain, *operands.get(command, fallback))
+        equal((command, keys_of(json.loads(done.stdout))), (command, keys - {"error"}))
+    if len(rows) < 21:
+        raise AssertionError(f"only {sorted(rows)}")
+
+
 def a_full_disk_is_an_error(cli):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([cli.program, "list"], stdout=full, stderr=subprocess.PIPE,
@@ -513,7 +545,7 @@ def progress_is_shown_on_a_terminal(cli):
 
 TESTS = [value for name, value in list(globals().items())
          if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and name not in ("Cli", "equal", "has", "ended", "guest_with", "main")]
+         and name not in ("Cli", "equal", "has", "ended", "guest_with", "keys_of", "main")]
 
 
 def main():
