@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libvmctl/file.h"
 #include "libvmctl/image.h"
 
 static const char program[] = "paravane-unpack-kernel";
@@ -21,23 +22,6 @@ static int complain(const char *file, const char *what)
 {
     (void)fprintf(stderr, "%s: %s: %s\n", program, file, what);
     return 1;
-}
-
-static bool write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, data, size);
-
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            return false;
-        }
-        data += written;
-        size -= (size_t)written;
-    }
-    return true;
 }
 
 /* Write beside `name`, then rename: nobody sees half a kernel. */
@@ -57,7 +41,8 @@ static int store(const char *name, const struct vmctl_image *image)
         free(temporary);
         return status;
     }
-    good = write_all(fd, image->data, image->size) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    good = file_write_all(fd, image->data, image->size) == 0 && fchmod(fd, 0644) == 0 &&
+           fsync(fd) == 0;
     if (close(fd) != 0) {
         good = false;
     }

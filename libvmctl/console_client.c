@@ -20,7 +20,7 @@ static int no_daemon(struct vmctl_error *error, const char *path, int code)
 {
     (void)vmctl_fail(error, -ECONNREFUSED, "%s", strerror(code));
     vmctl_error_object(error, "%s", path);
-    vmctl_error_remedy(error, "start paravane-consoled");
+    vmctl_error_remedy(error, "start paravane-consoled (paravane.target, paravane-daemons)");
     return vmctl_context(error, -ECONNREFUSED, "cannot reach the console daemon");
 }
 

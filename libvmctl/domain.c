@@ -33,6 +33,8 @@ static const char *words_of(int code)
         return "there is no such domain";
     case EPERM:
         return "not permitted by the hypervisor";
+    case ENOMEM:
+        return "the hypervisor has too little free memory";
     default:
         return strerror(-code);
     }
@@ -40,7 +42,11 @@ static const char *words_of(int code)
 
 static int call_failed(struct vmctl_error *error, int code, const char *doing)
 {
-    return vmctl_fail(error, code, "%s: %s", doing, words_of(code));
+    (void)vmctl_fail(error, code, "%s: %s", doing, words_of(code));
+    if (code == -EACCES || code == -ENOMEM) {
+        vmctl_error_reason(error, code == -ENOMEM ? VMCTL_NO_GUEST_MEMORY : VMCTL_UNSUPPORTED);
+    }
+    return code;
 }
 
 /* A domctl whose results nobody wants. */

@@ -4,9 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "libvmctl/file.h"
 
 struct remote_port {
     uint32_t domain;
@@ -21,20 +22,7 @@ struct remote_port {
 
 int evtchn_open(struct vmctl_error *error)
 {
-    static const char path[] = "/dev/xen/evtchn";
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    int cause = errno;
-
-    if (fd >= 0) {
-        return fd;
-    }
-    vmctl_fail(error, -cause, "%s", strerror(cause));
-    vmctl_error_object(error, "%s", path);
-    if (cause == ENOENT || cause == ENXIO || cause == ENODEV) {
-        vmctl_error_reason(error, VMCTL_NO_HYPERVISOR);
-        vmctl_error_remedy(error, "boot this system as dom0, and modprobe xen-evtchn");
-    }
-    return -cause;
+    return file_open_device("/dev/xen/evtchn", O_RDWR | O_NONBLOCK, "xen-evtchn", error);
 }
 
 static int request(int fd, unsigned long number, void *argument)

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "libvmctl/file.h"
+
 #define PAGE 4096u
 
 struct grant_request {
@@ -38,20 +40,7 @@ struct offset_request {
 
 int gntdev_open(struct vmctl_error *error)
 {
-    static const char path[] = "/dev/xen/gntdev";
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    int cause = errno;
-
-    if (fd >= 0) {
-        return fd;
-    }
-    vmctl_fail(error, -cause, "%s", strerror(cause));
-    vmctl_error_object(error, "%s", path);
-    if (cause == ENOENT || cause == ENXIO || cause == ENODEV) {
-        vmctl_error_reason(error, VMCTL_NO_HYPERVISOR);
-        vmctl_error_remedy(error, "boot this system as dom0, and modprobe xen-gntdev");
-    }
-    return -cause;
+    return file_open_device("/dev/xen/gntdev", O_RDWR, "xen-gntdev", error);
 }
 
 static void release(int fd, uint64_t offset)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libvmctl/elf_kernel.h"
+#include "libvmctl/file.h"
 #include "libvmctl/image.h"
 #include "libvmctl/sha256.h"
 
@@ -116,27 +117,11 @@ static void add_link(int directory, const char *link, const char *name)
 {
     char made[NAME_SIZE];
 
-    (void)snprintf(made, sizeof(made), "new-link-%d", (int)getpid());
+    (void)snprintf(made, sizeof(made), "new-link-%d", (int)gettid());
     (void)unlinkat(directory, made, 0);
     if (symlinkat(name, directory, made) == 0 && renameat(directory, made, directory, link) < 0) {
         (void)unlinkat(directory, made, 0);
     }
-}
-
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = write(fd, data, size);
-
-        if (put < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (put > 0) {
-            data += put;
-            size -= (size_t)put;
-        }
-    }
-    return 0;
 }
 
 /* Store a kernel; a descriptor of it, or a negative errno and nothing is left. */
@@ -146,13 +131,13 @@ static int add_entry(int directory, const char *name, const struct vmctl_image *
     int fd;
     int r;
 
-    (void)snprintf(made, sizeof(made), "new-%d", (int)getpid());
+    (void)snprintf(made, sizeof(made), "new-%d", (int)gettid());
     (void)unlinkat(directory, made, 0);
     fd = openat(directory, made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return -errno;
     }
-    r = write_all(fd, image->data, image->size);
+    r = file_write_all(fd, image->data, image->size);
     if (r == 0 && (fdatasync(fd) < 0 || renameat(directory, made, directory, name) < 0)) {
         r = -errno;
     }
@@ -255,7 +240,7 @@ static void prune(const struct kernel_cache *cache, int directory, const char *k
 static int keep_in_memory(const struct vmctl_image *image, struct vmctl_error *error)
 {
     int fd = memfd_create("paravane-kernel", MFD_CLOEXEC);
-    int r = fd < 0 ? -errno : write_all(fd, image->data, image->size);
+    int r = fd < 0 ? -errno : file_write_all(fd, image->data, image->size);
 
     if (r < 0) {
         if (fd >= 0) {

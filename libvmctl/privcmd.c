@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guest-pv-headers/memory.h"
+#include "libvmctl/file.h"
 
 struct hypercall_request {
     uint64_t op;
@@ -49,41 +50,26 @@ static size_t whole_pages(size_t size)
     return (size + PRIVCMD_PAGE - 1) & ~(size_t)(PRIVCMD_PAGE - 1);
 }
 
-static int open_failed(struct privcmd *privcmd, const char *path, struct vmctl_error *error)
-{
-    int cause = errno;
-
-    privcmd_close(privcmd);
-    if (cause == ENOENT || cause == ENXIO || cause == ENODEV) {
-        vmctl_fail(error, -cause, "there is no hypervisor, or its driver is not loaded");
-        vmctl_error_reason(error, VMCTL_NO_HYPERVISOR);
-        vmctl_error_remedy(error, "boot this system as dom0, and modprobe xen-privcmd");
-    } else {
-        vmctl_fail(error, -cause, "%s", strerror(cause));
-    }
-    vmctl_error_object(error, "%s", path);
-    return -cause;
-}
-
 int privcmd_open(struct privcmd *privcmd, struct vmctl_error *error)
 {
-    static const char calls[] = "/dev/xen/privcmd";
-    static const char buffers[] = "/dev/xen/hypercall";
+    int r;
 
     *privcmd = PRIVCMD_CLOSED;
-    privcmd->fd = open(calls, O_RDWR | O_CLOEXEC);
+    privcmd->fd = file_open_device("/dev/xen/privcmd", O_RDWR, "xen-privcmd", error);
     if (privcmd->fd < 0) {
-        return open_failed(privcmd, calls, error);
+        return privcmd->fd;
     }
-    privcmd->buffer_fd = open(buffers, O_RDWR | O_CLOEXEC);
+    privcmd->buffer_fd = file_open_device("/dev/xen/hypercall", O_RDWR, "xen-privcmd", error);
     if (privcmd->buffer_fd < 0) {
-        return open_failed(privcmd, buffers, error);
+        r = privcmd->buffer_fd;
+    } else {
+        privcmd->scratch = privcmd_buffer(privcmd, PRIVCMD_PAGE);
+        r = privcmd->scratch != NULL ? 0 : vmctl_fail(error, -ENOMEM, "no memory for hypercalls");
     }
-    privcmd->scratch = privcmd_buffer(privcmd, PRIVCMD_PAGE);
-    if (privcmd->scratch == NULL) {
-        return open_failed(privcmd, buffers, error);
+    if (r < 0) {
+        privcmd_close(privcmd);
     }
-    return 0;
+    return r;
 }
 
 void privcmd_close(struct privcmd *privcmd)

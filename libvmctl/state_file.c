@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libvmctl/file.h"
+
 static const char *root = "/run/paravane";
 
 void state_file_set_root(const char *where)
@@ -22,60 +24,13 @@ void state_file_path(uint32_t domid, char path[STATE_FILE_SIZE])
     (void)snprintf(path, STATE_FILE_SIZE, "%s/guests/%u.xml", root, domid);
 }
 
-static int create(const char *path)
+static void make_directories(void)
 {
     char directory[STATE_FILE_SIZE];
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
-    int fd = open(path, flags, 0600);
 
-    if (fd >= 0 || errno != ENOENT) {
-        return fd;
-    }
     (void)mkdir(root, 0700);
     (void)snprintf(directory, sizeof(directory), "%s/guests", root);
     (void)mkdir(directory, 0700);
-    return open(path, flags, 0600);
-}
-
-static int write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t put = write(fd, text, length);
-
-        if (put < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (put > 0) {
-            text += put;
-            length -= (size_t)put;
-        }
-    }
-    return 0;
-}
-
-/* Beside `path`, and then in its place: nobody reads half of it. */
-static int replace(const char *path, const char *text, size_t length)
-{
-    char fresh[STATE_FILE_SIZE + 8];
-    int r;
-    int fd;
-
-    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
-    fd = create(fresh);
-    if (fd < 0) {
-        return -errno;
-    }
-    r = write_all(fd, text, length);
-    if (close(fd) < 0 && r == 0) {
-        r = -errno;
-    }
-    if (r == 0 && rename(fresh, path) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        (void)unlink(fresh);
-    }
-    return r;
 }
 
 int state_file_write(uint32_t domid, const struct guest_config *config, struct vmctl_error *error)
@@ -89,7 +44,11 @@ int state_file_write(uint32_t domid, const struct guest_config *config, struct v
         return r;
     }
     state_file_path(domid, path);
-    r = replace(path, text, length);
+    r = file_replace(path, text, length);
+    if (r == -ENOENT) {
+        make_directories();
+        r = file_replace(path, text, length);
+    }
     free(text);
     if (r < 0) {
         vmctl_fail(error, r, "writing the guest's description: %s", strerror(-r));
@@ -106,7 +65,7 @@ int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error)
     int r;
 
     (void)snprintf(path, sizeof(path), "%s/changes.lock", root);
-    fd = create(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         r = -errno;
     } else {

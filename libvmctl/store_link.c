@@ -175,7 +175,12 @@ int store_link_connect(struct store_client *client, struct vmctl_error *error)
         }
     }
     if (r < 0) {
-        return vmctl_fail(error, r, "cannot connect to the store at %s: %s", path, strerror(-r));
+        (void)vmctl_fail(error, r, "cannot connect to the store at %s: %s", path, strerror(-r));
+        if (r == -ENOENT || r == -ECONNREFUSED) {
+            vmctl_error_reason(error, VMCTL_NO_DAEMON);
+            vmctl_error_remedy(error, "start paravane-stored (paravane.target, paravane-daemons)");
+        }
+        return r;
     }
     r = send_watches(client);
     if (r < 0) {

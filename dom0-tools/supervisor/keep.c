@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "libvmctl/file.h"
+
 #define PATH_ROOM 192
 
 static char root[96];
@@ -38,47 +40,6 @@ static int failed(const char *path, int code, struct vmctl_error *error)
     return vmctl_fail(error, code, "%s: %s", path, strerror(-code));
 }
 
-static int write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t put = write(fd, text, length);
-
-        if (put < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (put > 0) {
-            text += put;
-            length -= (size_t)put;
-        }
-    }
-    return 0;
-}
-
-/* Written beside, then renamed: half a description is never read. */
-static int write_file(const char *path, const char *text, size_t length)
-{
-    char beside[PATH_ROOM + 8];
-    int fd;
-    int r;
-
-    (void)snprintf(beside, sizeof(beside), "%s.new", path);
-    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return -errno;
-    }
-    r = write_all(fd, text, length);
-    if (close(fd) < 0 && r == 0) {
-        r = -errno;
-    }
-    if (r == 0 && rename(beside, path) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        (void)unlink(beside);
-    }
-    return r;
-}
-
 int keep_write(const struct guest_config *config, const char *kind, struct vmctl_error *error)
 {
     char path[PATH_ROOM];
@@ -90,7 +51,7 @@ int keep_write(const struct guest_config *config, const char *kind, struct vmctl
         return r;
     }
     path_of(config->uuid, kind, path);
-    r = write_file(path, text, length);
+    r = file_replace(path, text, length);
     free(text);
     return r < 0 ? failed(path, r, error) : 0;
 }
@@ -198,6 +159,6 @@ void keep_set_ends(const uint8_t uuid[16], unsigned int count)
     if (count == 0) {
         (void)unlink(path);
     } else {
-        (void)write_file(path, text, (size_t)length);
+        (void)file_replace(path, text, (size_t)length);
     }
 }

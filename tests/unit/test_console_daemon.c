@@ -715,6 +715,7 @@ START_TEST(the_client_library_attaches_types_and_says_why_not)
     options.socket = socket;
     ck_assert_int_eq(console_attach(&console, 3, &options, &error), -ECONNREFUSED);
     ck_assert_ptr_nonnull(strstr(error.message, "nothing-here"));
+    ck_assert_int_eq(error.reason, VMCTL_NO_DAEMON);
     (void)snprintf(socket, sizeof(socket), "%s", world_path("sock"));
     (void)new_guest(3);
     (void)world_say(3, "login: ");

@@ -398,6 +398,7 @@ START_TEST(domains_and_control)
     free(text);
     ck_assert_int_eq(store_open("/nowhere/socket", &client, &error), -ENOENT);
     ck_assert_ptr_nonnull(strstr(error.message, "/nowhere/socket"));
+    ck_assert_int_eq(error.reason, VMCTL_NO_DAEMON);
 }
 END_TEST
 
