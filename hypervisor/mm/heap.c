@@ -105,16 +105,13 @@ static void free_block(struct page *block, unsigned int order) REQUIRES(heap_loc
     insert_merged(block, order, false);
 }
 
-/* A block of at least 2^order frames that ends below `end`; its order in *found. */
-static struct page *find_block(const uint32_t *heads, unsigned int order, uint64_t end,
-                               unsigned int *found)
+/* A block of at least 2^order frames; its order in *found. */
+static struct page *find_block(const uint32_t *heads, unsigned int order, unsigned int *found)
 {
     for (unsigned int size = order; size < HEAP_ORDER_LIMIT; size++) {
-        for (uint32_t n = heads[size]; n != NO_FRAME; n = page_at(n)->next) {
-            if (n + (UINT64_C(1) << order) <= end) {
-                *found = size;
-                return page_at(n);
-            }
+        if (heads[size] != NO_FRAME) {
+            *found = size;
+            return page_at(heads[size]);
         }
     }
     return NULL;
@@ -135,20 +132,23 @@ static void cut(struct page *block, unsigned int size, unsigned int order, bool 
     }
 }
 
-/* From the highest zone that has one, and there one that is clean. */
+/*
+ * From the highest zone that has one, and there one that is clean.  A zone that ends beyond `end`
+ * is not looked at: whoever asks for odd limits shall not have long lists searched.
+ */
 static struct page *take_block(unsigned int order, uint64_t end, bool *clean) REQUIRES(heap_lock)
 {
     for (unsigned int zone = ZONES; zone-- > 0;) {
         unsigned int size;
         struct page *block;
 
-        if (zone > 0 && zone_end[zone - 1] >= end) {
+        if (MIN(zone < ZONES - 1 ? zone_end[zone] : UINT64_MAX, frame_limit) > end) {
             continue;
         }
-        block = find_block(free_blocks[zone][true], order, end, &size);
+        block = find_block(free_blocks[zone][true], order, &size);
         *clean = block != NULL;
         if (block == NULL) {
-            block = find_block(free_blocks[zone][false], order, end, &size);
+            block = find_block(free_blocks[zone][false], order, &size);
         }
         if (block != NULL) {
             cut(block, size, order, *clean);
@@ -258,7 +258,7 @@ static struct page *take_dirty(unsigned int *order) REQUIRES(heap_lock)
 {
     for (unsigned int zone = ZONES; zone-- > 0;) {
         unsigned int size;
-        struct page *block = find_block(free_blocks[zone][false], 0, UINT64_MAX, &size);
+        struct page *block = find_block(free_blocks[zone][false], 0, &size);
 
         if (block != NULL) {
             *order = MIN(size, SCRUB_ORDER);
