@@ -44,30 +44,33 @@ static int release_vcpus(struct domain *domain)
     return 0;
 }
 
+/* Drop the pin; what is half way is brought down.  With a reference. */
+static int release_uses(struct page *page)
+{
+    int error = 0;
+
+    if ((atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
+        error = page_type_put_preemptible(page);
+        page_put(page);
+    }
+    return error != 0 ? error : page_type_finish(page);
+}
+
 static int release_pages(struct domain *domain)
 {
     struct page *page;
 
-    while ((page = domain_visit_dying_page(domain)) != NULL) {
-        /* Ours for the visit: the owner's own reference may be the last. */
-        bool held = page_get(page, domain->id);
-        int error = 0;
-
-        if (held && (atomic_fetch_and(&page->use, ~PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0) {
-            error = page_type_put_preemptible(page);
-            page_put(page);
+    while ((page = domain->visited) != NULL || (page = domain_visit_dying_page(domain)) != NULL) {
+        if (domain->visited == NULL && !page_get(page, domain->id)) {
+            continue; /* its last reference went just now: it may be somebody else's already */
         }
-        while (held && error == -XEN_ERESTART) {
-            error = page_type_finish(page);
+        domain->visited = page;
+        if (release_uses(page) != 0) {
+            return -XEN_ERESTART;
         }
-        if (held && page_use_state(page->use) == PAGE_PARTIAL) {
-            while (page_type_finish(page) != 0) {
-            }
-        }
+        domain->visited = NULL;
         (void)page_disown(page);
-        if (held) {
-            page_put(page);
-        }
+        page_put(page);
         if (preempt_pending()) {
             return -XEN_ERESTART;
         }

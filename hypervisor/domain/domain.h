@@ -62,6 +62,7 @@ struct domain {
     _Atomic bool shutting_down;      /* a shutdown code was set; its vCPUs are paused */
     _Atomic bool being_changed;      /* domain_change_begin(): one control operation, who owns: */
     uint8_t kill_stage;              /* how far domain_kill() got */
+    struct page *visited;            /* by it, with a reference, while its uses are ended */
     bool has_run;                    /* its CPUID may not change any more */
     _Atomic uint32_t control_pauses; /* of pause_count, those of the toolstack */
     uint32_t shutdown_code; /* SHUTDOWN_*; set, or latched for later, unless SHUTDOWN_CODE_NONE */

@@ -379,19 +379,33 @@ static void virq_handlers_drop(struct domain *domain)
     }
 }
 
-int events_close_all(struct domain *domain)
+/* Close all ports, go back to the 2-level scheme.  -XEN_EAGAIN: one was opened meanwhile. */
+static int must_check reset(struct domain *domain)
 {
     struct event_channels *events = domain->events;
+    int error = close_some(domain);
 
-    if (events == NULL) {
+    if (error == 0) {
+        spin_lock(&events->lock);
+        if (events->open != 0) {
+            error = -XEN_EAGAIN;
+        } else {
+            fifo_destroy(domain);
+        }
+        spin_unlock(&events->lock);
+    }
+    return error;
+}
+
+int events_close_all(struct domain *domain)
+{
+    if (domain->events == NULL) {
         return 0;
     }
-    if (close_some(domain) != 0) {
+    /* Who opened a port had seen the domain alive; nobody does any more. */
+    if (reset(domain) != 0) {
         return -XEN_ERESTART;
     }
-    spin_lock(&events->lock);
-    fifo_destroy(domain);
-    spin_unlock(&events->lock);
     virq_handlers_drop(domain);
     return 0;
 }
@@ -783,7 +797,6 @@ static long op_unmask(struct evtchn_unmask *args)
     return event_unmask(current->domain, args->port);
 }
 
-/* -XEN_EAGAIN: another vCPU has opened a port meanwhile. */
 static long op_reset(struct evtchn_reset *args)
 {
     struct domain *domain;
@@ -792,16 +805,7 @@ static long op_reset(struct evtchn_reset *args)
     if (error != 0) {
         return error;
     }
-    error = close_some(domain);
-    if (error == 0) {
-        spin_lock(&domain->events->lock);
-        if (domain->events->open != 0) {
-            error = -XEN_EAGAIN;
-        } else {
-            fifo_destroy(domain);
-        }
-        spin_unlock(&domain->events->lock);
-    }
+    error = reset(domain);
     domain_put(domain);
     return error;
 }

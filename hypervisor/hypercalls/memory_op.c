@@ -191,6 +191,17 @@ static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
     return error != 0 ? error : put_argument(argument, &request);
 }
 
+/* The control domain may exchange it meanwhile. */
+static long give_own_map(uint64_t argument, struct domain *domain)
+{
+    long result;
+
+    spin_lock(&domain->lock);
+    result = give_map(argument, domain->memory_map);
+    spin_unlock(&domain->lock);
+    return result;
+}
+
 static long set_memory_map(uint64_t argument)
 {
     struct xen_foreign_memory_map request;
@@ -487,7 +498,7 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     case XENMEM_machphys_mfn_list:
         return machphys_mfn_list(argument);
     case XENMEM_memory_map:
-        return give_map(argument, current->domain->memory_map);
+        return give_own_map(argument, current->domain);
     case XENMEM_machine_memory_map:
         return current->domain->privileged ? give_map(argument, &machine_memory_map) : -XEN_EPERM;
     case XENMEM_set_memory_map:

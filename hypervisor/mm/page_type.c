@@ -5,6 +5,7 @@
 #include "hypervisor/mm/page_type.h"
 
 #include "hypervisor/lib/panic.h"
+#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
@@ -159,6 +160,10 @@ static int get(struct page *page, enum page_type type, bool locked)
                   (int)type, now);
         }
         if (step == PAGE_WAIT) {
+            /* Whoever validates a table of tables may be at it as long as nothing else is due. */
+            if (type >= PAGE_L2 && type <= PAGE_L4 && preempt_pending()) {
+                return -XEN_ERESTART;
+            }
             spin_wait();
             now = atomic_load_explicit(&page->use, memory_order_relaxed);
             continue;
