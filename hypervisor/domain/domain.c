@@ -458,7 +458,10 @@ static void adopt(struct domain *domain, struct page *page) REQUIRES(domain->pag
     if (domain->pages++ == 0) {
         domain_get(domain);
     }
-    atomic_store_explicit(&page->refs, PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1,
+    /* One that was taken away and comes back may still be in others' TLBs. */
+    atomic_store_explicit(&page->refs,
+                          (atomic_load(&page->refs) & PAGE_REF_FOREIGN) | PAGE_REF_ALLOCATED |
+                              page_ref_owner_bits(domain->id) | 1,
                           memory_order_release);
 }
 
@@ -476,8 +479,8 @@ bool domain_steal_page(struct domain *domain, struct page *page)
     bool stolen, last = false;
 
     spin_lock(&domain->page_lock);
-    stolen =
-        atomic_compare_exchange_strong(&page->refs, &owned, page_ref_owner_bits(OWNER_CORE) | 1);
+    stolen = atomic_compare_exchange_strong(&page->refs, &owned,
+                                            foreign | page_ref_owner_bits(OWNER_CORE) | 1);
     if (stolen) {
         unlist_page(domain, page);
         last = --domain->pages == 0;

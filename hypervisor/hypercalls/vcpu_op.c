@@ -32,7 +32,12 @@ static long initialise(struct vcpu *vcpu, uint64_t argument)
     }
     error = get_argument(context, argument);
     if (error == 0) {
-        error = pv_vcpu_initialise(vcpu, context);
+        /* Another vCPU, or the toolstack, may be at it: then again, after what is due. */
+        error = -XEN_ERESTART;
+        if (domain_change_begin(vcpu->domain)) {
+            error = pv_vcpu_initialise(vcpu, context);
+            domain_change_end(vcpu->domain);
+        }
     }
     heap_free(context);
     return error;

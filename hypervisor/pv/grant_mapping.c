@@ -26,11 +26,13 @@ int pv_grant_map(uint64_t host_addr, uint32_t flags, uint64_t entry)
     struct page *table = find_entry(host_addr, flags, &index);
     pte_t old;
 
-    if (table == NULL || page_owner(table) != current->domain->id ||
-        pt_swap_l1(current->domain, table, index, entry | PTE_USER, &old) != 0) {
+    if (table == NULL || page_owner(table) != current->domain->id) {
         return GNTST_general_error;
     }
-    page_mark_foreign(page_of(pte_frame(entry)));
+    page_mark_foreign(page_of(pte_frame(entry))); /* before any CPU can have it in its TLB */
+    if (pt_swap_l1(current->domain, table, index, entry | PTE_USER, &old) != 0) {
+        return GNTST_general_error;
+    }
     pt_release_l1_entry(old);
     return GNTST_okay;
 }

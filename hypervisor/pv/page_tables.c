@@ -16,11 +16,12 @@
 #include "hypervisor/x86/paging.h"
 
 /* Allow-lists: a bit nobody thought of is refused. */
-#define FLAGS_ANY                                                                           \
-    (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_PWT | PTE_PCD | PTE_ACCESSED | PTE_DIRTY | \
-     PTE_SOFTWARE | PTE_SOFTWARE_HIGH | PTE_NO_EXECUTE | PTE_FRAME)
-#define FLAGS_L1 (FLAGS_ANY | PTE_PAT | PTE_GLOBAL)
-#define FLAGS_L2 (FLAGS_ANY | PTE_GLOBAL)
+#define FLAGS_ANY                                                                      \
+    (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_SOFTWARE | \
+     PTE_SOFTWARE_HIGH | PTE_NO_EXECUTE | PTE_FRAME)
+#define FLAGS_L1    (FLAGS_ANY | PTE_GLOBAL)
+#define FLAGS_L2    (FLAGS_ANY | PTE_GLOBAL)
+#define FLAGS_CACHE (PTE_PWT | PTE_PCD | PTE_PAT)
 
 #define REGION_SHIFT (PAGE_SHIFT + 9) /* what a level-1 table maps */
 
@@ -36,6 +37,22 @@ static pte_t adjust(pte_t entry)
 static bool is_device(mfn_t frame)
 {
     return !frame_valid(frame) || page_owner(page_of(frame)) == DOMID_IO;
+}
+
+/*
+ * Memory is checked, by the core, through the cache: what a guest has written past the
+ * cache, or what is in the cache only, is another page table than the one checked.  So
+ * how a page is cached may be chosen for devices, and by the control domain.
+ */
+static bool cold_path odd_flags_ok(domid_t mapper, pte_t entry)
+{
+    return (entry & ~(FLAGS_L1 | FLAGS_CACHE)) == 0 &&
+           ((dom0 != NULL && mapper == dom0->id) || is_device(pte_frame(entry)));
+}
+
+static inline bool l1_flags_ok(domid_t mapper, pte_t entry)
+{
+    return likely((entry & ~FLAGS_L1) == 0) || odd_flags_ok(mapper, entry);
 }
 
 static int cold_path hold_device(domid_t mapper, mfn_t frame)
@@ -152,7 +169,7 @@ static inline int set_l1_locked(domid_t mapper, domid_t owner, pte_t *slot, pte_
         pt_release_l1_entry(old);
         return 0;
     }
-    if (unlikely((entry & ~FLAGS_L1) != 0)) {
+    if (!l1_flags_ok(mapper, entry)) {
         return -XEN_EINVAL;
     }
     entry = adjust(entry);
@@ -353,7 +370,7 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
     int error = 0;
 
     if (present) {
-        if ((new_entry & ~FLAGS_L1) != 0) {
+        if (!l1_flags_ok(id, new_entry)) {
             return -XEN_EINVAL;
         }
         new_entry = adjust(new_entry);
@@ -445,7 +462,7 @@ static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
         pte_t entry = table[i];
 
         do {
-            error = (entry & ~FLAGS_L1) != 0 ? -XEN_EINVAL : hold_l1(id, id, adjust(entry));
+            error = l1_flags_ok(id, entry) ? hold_l1(id, id, adjust(entry)) : -XEN_EINVAL;
         } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
         if (unlikely(error != 0)) {
             *cursor = i;

@@ -115,70 +115,65 @@ static void watchdog_expired(void *argument)
     domain_shutdown(argument, SHUTDOWN_watchdog);
 }
 
-/* The index of one that was free and is now taken; -XEN_ENOSPC. */
-static int watchdog_take(struct domain *domain)
+/*
+ * Under the lock, so that a timer is armed only while its watchdog is taken.  Its
+ * handler, for which the timer's functions may wait, takes none that ranks above.
+ */
+static long watchdog_change(struct domain *domain, uint32_t id, uint64_t timeout)
+    REQUIRES(domain->lock)
 {
-    int index = -XEN_ENOSPC;
+    uint64_t deadline = clock_now() + timeout * NANOSECONDS;
 
-    spin_lock(&domain->lock);
-    for (unsigned int i = 0; i < ARRAY_SIZE(domain->watchdog) && index < 0; i++) {
-        if ((domain->watchdog_used & (1u << i)) == 0) {
-            domain->watchdog_used |= 1u << i;
-            timer_init(&domain->watchdog[i], watchdog_expired, domain);
-            index = (int)i;
-        }
+    if (id > ARRAY_SIZE(domain->watchdog) || (id == 0 && timeout == 0)) {
+        return -XEN_EINVAL;
     }
-    spin_unlock(&domain->lock);
-    return index;
-}
-
-static void watchdog_release(struct domain *domain, unsigned int index)
-{
-    /* No lock: the handler takes the domain's.  It stays taken until it is stopped. */
-    timer_stop(&domain->watchdog[index]);
-    spin_lock(&domain->lock);
-    domain->watchdog_used &= ~(1u << index);
-    spin_unlock(&domain->lock);
+    if (id == 0) {
+        while (id < ARRAY_SIZE(domain->watchdog) && (domain->watchdog_used & 1u << id) != 0) {
+            id++;
+        }
+        if (id == ARRAY_SIZE(domain->watchdog)) {
+            return -XEN_ENOSPC;
+        }
+        domain->watchdog_used |= 1u << id;
+        timer_init(&domain->watchdog[id], watchdog_expired, domain);
+        timer_set(&domain->watchdog[id], deadline);
+        return id + 1; /* ids count from 1 */
+    }
+    id--;
+    if ((domain->watchdog_used & 1u << id) == 0) {
+        return -XEN_EINVAL;
+    }
+    if (timeout != 0) {
+        timer_set(&domain->watchdog[id], deadline);
+    } else {
+        timer_stop(&domain->watchdog[id]);
+        domain->watchdog_used &= ~(1u << id);
+    }
+    return 0;
 }
 
 static long watchdog(const struct sched_watchdog __guest *argument)
 {
     struct domain *domain = current->domain;
     struct sched_watchdog op;
-    uint64_t deadline;
-    int index;
+    long result;
 
     if (copy_from_guest(&op, argument) != 0) {
         return -XEN_EFAULT;
     }
-    deadline = clock_now() + op.timeout * NANOSECONDS;
-    if (op.id == 0) {
-        index = op.timeout == 0 ? -XEN_EINVAL : watchdog_take(domain);
-        if (index >= 0) {
-            timer_set(&domain->watchdog[index], deadline);
-            index++; /* ids count from 1 */
-        }
-        return index;
-    }
-    if (op.id > ARRAY_SIZE(domain->watchdog) ||
-        (read_once(domain->watchdog_used) & (1u << (op.id - 1))) == 0) {
-        return -XEN_EINVAL;
-    }
-    if (op.timeout == 0) {
-        watchdog_release(domain, op.id - 1);
-    } else {
-        timer_set(&domain->watchdog[op.id - 1], deadline);
-    }
-    return 0;
+    spin_lock(&domain->lock);
+    result = watchdog_change(domain, op.id, op.timeout);
+    spin_unlock(&domain->lock);
+    return result;
 }
 
 void sched_watchdogs_stop(struct domain *domain)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(domain->watchdog); i++) {
-        if ((read_once(domain->watchdog_used) & (1u << i)) != 0) {
-            watchdog_release(domain, i);
-        }
+    spin_lock(&domain->lock);
+    for (uint32_t id = 1; id <= ARRAY_SIZE(domain->watchdog); id++) {
+        (void)watchdog_change(domain, id, 0);
     }
+    spin_unlock(&domain->lock);
 }
 
 static long pin_override(const struct sched_pin_override __guest *argument)

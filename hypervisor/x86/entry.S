@@ -59,6 +59,15 @@
         movq %rsp, %rdi
         .endm
 
+        /* A guest that came in by an exception may have set AC: SMAP is to hold nevertheless. */
+        .macro FORBID_GUEST_MEMORY
+771:    clac
+        .pushsection .smap, "a"
+        .balign 4
+        .long 771b - .
+        .popsection
+        .endm
+
         .text
 
 /*
@@ -103,6 +112,8 @@ entry_sysenter:
         pushq $GUEST_SS
         pushq $0
         pushfq
+        pushq $RFLAGS_FIXED             /* SYSENTER leaves DF, NT and AC as they were */
+        popfq
         pushq $GUEST_CS32
         pushq $0
         SAVE_SYSCALL
@@ -172,6 +183,7 @@ entry_common:
         movq %rsp, %rdi
         testb $3, REGS_CS(%rsp)
         jz 1f
+        FORBID_GUEST_MEMORY
         call trap_from_guest
         jmp return_to_guest
 1:      call trap_from_core
@@ -190,6 +202,7 @@ entry_own_stack:
         movq %rsp, %rdi
         testb $3, REGS_CS(%rsp)
         jz 1b
+        FORBID_GUEST_MEMORY
         call trap_to_main_stack
         movq %rax, %rsp
         movq %rax, %rdi

@@ -6,7 +6,7 @@
     run.py --hv xen.elf --peer --guests ...
 
 Tags in a test's header comment:
-    QEMU: smp=4 mem=1024      more CPUs or memory than the default 2 and 512
+    QEMU: smp=4 mem=1024      more CPUs or memory than the default 2 and 512; cpu=MODEL
     HV: option=...            added to the hypervisor's command line
     EXPECT: crash             right is that the hypervisor crashes the guest, and says so
     PEER: differs: WHY        with --peer, anything but a hang is accepted and shown as "differs"
@@ -50,7 +50,7 @@ def command_line(arguments, test, guest):
     speed = "com1=115200,8n1" if arguments.peer else ""
     append = f"console=com1 {speed} noreboot=0 dom0_mem=128M,max:128M {test.options} " \
              f"{arguments.hv_options}"
-    return [arguments.qemu, "-accel", "tcg,thread=multi", "-cpu", arguments.cpu,
+    return [arguments.qemu, "-accel", "tcg,thread=multi", "-cpu", test.qemu.get("cpu", arguments.cpu),
             "-m", test.qemu["mem"], "-smp", test.qemu["smp"], "-nographic", "-nodefaults",
             "-serial", "stdio", "-monitor", "none", "-no-reboot",
             "-kernel", str(arguments.hv), "-append", append.strip(), "-initrd", str(guest)]

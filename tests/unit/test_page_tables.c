@@ -25,10 +25,8 @@ static struct page *new_table(unsigned int level)
 
 static bool refused_bit(unsigned int level, unsigned int bit)
 {
-    if (bit == 7) { /* a large page */
-        return level > 1;
-    }
-    return bit == 8 && level > 2; /* reserved there */
+    /* PWT and PCD; PAT, or a large page; and one that is reserved above. */
+    return bit == 3 || bit == 4 || bit == 7 || (bit == 8 && level > 2);
 }
 
 START_TEST(each_bit_is_allowed_or_refused_at_each_level)
@@ -131,6 +129,8 @@ START_TEST(a_refused_change_leaves_everything)
     struct page *foreign = fake_page_new(other);
     pte_t states[] = { 0, entry_of(mine, RO), entry_of(mine, RW), 0xabcd000, entry_of(l2, RO) };
     pte_t refused[] = { entry_of(l2, RW),
+                        entry_of(mine, RO | PTE_PCD),
+                        entry_of(mine, RW | PTE_PAT),
                         entry_of(table, RW),
                         entry_of(foreign, RO),
                         entry_of(foreign, RW),
@@ -159,8 +159,9 @@ START_TEST(what_the_cpu_noted_stays_if_it_is_asked_for)
     ck_assert_int_eq(set(table, 0, entry_of(a, RW | noted)), 0);
     ck_assert_int_eq(pt_set_entry(guest, guest->id, table, 0, entry_of(a, RO), true), 0);
     ck_assert_uint_eq(table_of(table)[0], entry_of(a, RO | noted));
-    ck_assert_int_eq(pt_set_entry(guest, guest->id, table, 0, entry_of(a, RO | PTE_PWT), true), 0);
-    ck_assert_uint_eq(table_of(table)[0], entry_of(a, RO | PTE_PWT | noted));
+    ck_assert_int_eq(pt_set_entry(guest, guest->id, table, 0, entry_of(a, RO | PTE_SOFTWARE), true),
+                     0);
+    ck_assert_uint_eq(table_of(table)[0], entry_of(a, RO | PTE_SOFTWARE | noted));
     ck_assert_int_eq(pt_set_entry(guest, guest->id, table, 0, entry_of(a, RO), false), 0);
     ck_assert_uint_eq(table_of(table)[0], entry_of(a, RO));
     /* One that was not there has nothing noted. */
