@@ -462,7 +462,9 @@ static int build(struct builder *builder)
         vmctl_error_limit(error, "%u bytes", MAX_GUEST_CMDLINE - 1);
         return -E2BIG;
     }
-    r = builder_layout(request->kernel, &wish, &builder->layout, error);
+    /* Admission first: what the machine does not have needs no arithmetic. */
+    r = frame_map_claim(&place, wish.pages, error);
+    r = r < 0 ? r : builder_layout(request->kernel, &wish, &builder->layout, error);
     r = r < 0 ? r : say(builder, "allocating memory", -1);
     r = r < 0 ? r : frame_map_populate(&builder->frames, &place, wish.pages, error);
     if (r < 0) {

@@ -18,11 +18,11 @@ struct populate {
     struct vmctl_error *error;
 };
 
-static int no_memory(const struct populate *populate, long code)
+static int no_memory(struct vmctl_error *error, long code)
 {
-    vmctl_fail(populate->error, (int)code, "the machine has too little free memory");
+    vmctl_fail(error, (int)code, "the machine has too little free memory");
     if (code == -ENOMEM) {
-        vmctl_error_reason(populate->error, VMCTL_NO_GUEST_MEMORY);
+        vmctl_error_reason(error, VMCTL_NO_GUEST_MEMORY);
     }
     return (int)code;
 }
@@ -68,7 +68,7 @@ static int populate_small(const struct populate *populate, uint64_t number, uint
     got = domain_populate(populate->place->privcmd, populate->place->domid, populate->buffer,
                           (size_t)pages, 0);
     if (got != (long)pages) {
-        return no_memory(populate, got < 0 ? got : -ENOMEM);
+        return no_memory(populate->error, got < 0 ? got : -ENOMEM);
     }
     memcpy(extent->frames, populate->buffer, (size_t)pages * sizeof(*extent->frames));
     return 0;
@@ -90,6 +90,13 @@ static int populate_all(const struct populate *populate, uint64_t pages)
     return r;
 }
 
+int frame_map_claim(const struct frame_place *place, uint64_t pages, struct vmctl_error *error)
+{
+    int r = domain_claim(place->privcmd, place->domid, pages, error);
+
+    return r == -ENOMEM ? no_memory(error, r) : r;
+}
+
 int frame_map_populate(struct frame_map *map, const struct frame_place *place, uint64_t pages,
                        struct vmctl_error *error)
 {
@@ -106,14 +113,9 @@ int frame_map_populate(struct frame_map *map, const struct frame_place *place, u
     if (map->extents == NULL) {
         return vmctl_fail(error, -ENOMEM, "no memory for a list of frames");
     }
-    r = domain_claim(place->privcmd, place->domid, pages, error);
-    if (r == -ENOMEM) {
-        r = no_memory(&populate, r);
-    } else if (r == 0) {
-        r = populate_all(&populate, pages);
-        /* All of it is used now, or the domain will be destroyed, and the claim with it. */
-        (void)domain_claim(place->privcmd, place->domid, 0, NULL);
-    }
+    r = populate_all(&populate, pages);
+    /* All of it is used now, or the domain will be destroyed, and the claim with it. */
+    (void)domain_claim(place->privcmd, place->domid, 0, NULL);
     if (r < 0) {
         frame_map_free(map);
     }

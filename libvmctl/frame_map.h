@@ -30,6 +30,12 @@ struct frame_place {
 };
 
 /*
+ * Set memory aside for the domain until frame_map_populate() has taken it.
+ * -ENOMEM of the machine has the reason VMCTL_NO_GUEST_MEMORY.
+ */
+int frame_map_claim(const struct frame_place *place, uint64_t pages, struct vmctl_error *error);
+
+/*
  * Give the domain `pages` pages and note which.  -ENOMEM of the machine has the
  * reason VMCTL_NO_GUEST_MEMORY.  On failure the map is empty.
  */

@@ -8,7 +8,7 @@
 
 /*
  * Remove what dom0 has of a domain: its nodes, its description.  `name` as
- * guest_name_of() found it.
+ * guest_name_of() found it, `uuid` as for guest_store_remove().
  */
 int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
                  struct vmctl_error *error);

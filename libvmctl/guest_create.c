@@ -20,7 +20,7 @@
 #include "libvmctl/guest.h"
 #include "libvmctl/guest_store.h"
 #include "libvmctl/kernel_cache.h"
-#include "libvmctl/state_file.h"
+#include "libvmctl/making.h"
 
 struct creation {
     struct vmctl *handle;
@@ -268,29 +268,54 @@ static int furnish(struct creation *creation, unsigned int flags)
     return r;
 }
 
-/* The error that is there already is the one that counts. */
-static void undo(struct creation *creation)
+/* The error that is there already is the one that counts; false: something is left. */
+static bool undo(struct creation *creation)
 {
     bool introduced = creation->built.store_frame != 0;
+    int r = domain_destroy(&creation->handle->privcmd, creation->domid, NULL);
 
-    (void)domain_destroy(&creation->handle->privcmd, creation->domid, NULL);
     if (introduced) {
         (void)store_release(creation->store, creation->domid, NULL);
     }
     /* Without the claim the name and the uuid may be another's, and nothing is there yet. */
-    if (creation->claimed) {
-        (void)guest_forget(creation->handle, creation->domid, creation->config->name,
-                           creation->config->uuid, NULL);
+    if (creation->claimed && guest_forget(creation->handle, creation->domid, creation->config->name,
+                                          creation->config->uuid, NULL) < 0) {
+        return false;
     }
+    return r == 0 || r == -ESRCH;
 }
 
-static int create(struct creation *creation, unsigned int flags)
+static int make(struct creation *creation, unsigned int flags)
 {
     const struct guest_config *config = creation->config;
     struct domain_limits limits = {
         .vcpus = config->vcpus,
         .memory_kib = config->memory_kib,
     };
+    bool paused = (flags & VMCTL_CREATE_PAUSED) != 0;
+    struct making making;
+    int r = making_begin(&making, creation->handle, config->uuid, paused, creation->error);
+
+    if (r < 0) {
+        return r;
+    }
+    memcpy(limits.uuid, config->uuid, sizeof(limits.uuid));
+    r = domain_create(&creation->handle->privcmd, &limits, &creation->domid, creation->error);
+    if (r < 0) {
+        struct vmctl_error words;
+
+        making_end(&making, false);
+        (void)making_recover(creation->handle, config->uuid, &words);
+        return r;
+    }
+    r = making_note(&making, creation->domid, creation->error);
+    r = r < 0 ? r : furnish(creation, flags);
+    making_end(&making, r == 0 || undo(creation));
+    return r;
+}
+
+static int create(struct creation *creation, unsigned int flags)
+{
     int r = open_kernel(creation);
 
     r = r < 0 ? r : open_initrd(creation);
@@ -298,19 +323,7 @@ static int create(struct creation *creation, unsigned int flags)
         return r;
     }
     creation->store = handle_store(creation->handle, creation->error);
-    if (creation->store == NULL) {
-        return creation->error->code;
-    }
-    memcpy(limits.uuid, config->uuid, sizeof(limits.uuid));
-    r = domain_create(&creation->handle->privcmd, &limits, &creation->domid, creation->error);
-    if (r < 0) {
-        return r;
-    }
-    r = furnish(creation, flags);
-    if (r < 0) {
-        undo(creation);
-    }
-    return r;
+    return creation->store == NULL ? creation->error->code : make(creation, flags);
 }
 
 int vmctl_create(struct vmctl *handle, const struct guest_config *config, unsigned int flags,

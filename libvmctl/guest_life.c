@@ -158,29 +158,6 @@ static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error 
     return -EBUSY;
 }
 
-static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
-                   const struct xen_domctl_getdomaininfo *info, struct vmctl_error *error)
-{
-    bool devices = has_devices(store, domid);
-    char *name = NULL;
-    int r = guest_name_of(store, domid, &name, error);
-
-    if (r < 0) {
-        return r;
-    }
-    r = domain_destroy(&handle->privcmd, domid, error);
-    if (r == 0 || r == -ESRCH) {
-        r = guest_forget(handle, domid, name, info->handle, error);
-        /* The store may have noticed by itself. */
-        (void)store_release(store, domid, NULL);
-    }
-    free(name);
-    if (r == 0 && devices) {
-        r = wait_let_go(handle, domid, error);
-    }
-    return r;
-}
-
 /* The uuid that a domain's home in the store names: "/vm/<uuid>". */
 static int uuid_in_store(struct store_client *store, uint32_t domid, uint8_t uuid[16],
                          struct vmctl_error *error)
@@ -195,6 +172,36 @@ static int uuid_in_store(struct store_client *store, uint32_t domid, uint8_t uui
         r = vmctl_fail(error, -EINVAL, "store: %s names no uuid", path);
     }
     free(vm);
+    return r;
+}
+
+static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
+                   const struct xen_domctl_getdomaininfo *info, struct vmctl_error *error)
+{
+    bool devices = has_devices(store, domid);
+    const uint8_t *uuid = info->handle;
+    uint8_t own[16];
+    char *name = NULL;
+    int r = guest_name_of(store, domid, &name, error);
+
+    if (r < 0) {
+        return r;
+    }
+    /* Made with the uuid of a guest that lives: that is not to lose its nodes. */
+    if (name == NULL &&
+        (uuid_in_store(store, domid, own, NULL) < 0 || memcmp(own, uuid, 16) != 0)) {
+        uuid = NULL;
+    }
+    r = domain_destroy(&handle->privcmd, domid, error);
+    if (r == 0 || r == -ESRCH) {
+        r = guest_forget(handle, domid, name, uuid, error);
+        /* The store may have noticed by itself. */
+        (void)store_release(store, domid, NULL);
+    }
+    free(name);
+    if (r == 0 && devices) {
+        r = wait_let_go(handle, domid, error);
+    }
     return r;
 }
 

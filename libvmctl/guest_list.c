@@ -57,30 +57,38 @@ static void from_info(const struct xen_domctl_getdomaininfo *info, struct vmctl_
     guest_uuid_format(info->handle, guest->uuid);
 }
 
-/* The name as the store has it; false if there is none. */
-static bool read_name(struct store_client *store, const char *prefix, uint32_t domid,
-                      char name[VMCTL_NAME_SIZE])
+/* 1 and the name as the store has it, 0 if there is none. */
+static int read_name(struct store_client *store, const char *prefix, uint32_t domid,
+                     char name[VMCTL_NAME_SIZE], struct vmctl_error *error)
 {
     char path[64];
     char *text = NULL;
+    int r;
 
     (void)snprintf(path, sizeof(path), "%s/%u/name", prefix, domid);
-    if (store_read(store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) < 0) {
-        return false;
+    r = store_read(store, STORE_NO_TRANSACTION, path, &text, NULL, error);
+    if (r < 0) {
+        return r == -ENOENT ? 0 : r;
     }
     (void)snprintf(name, VMCTL_NAME_SIZE, "%s", text);
     free(text);
-    return true;
+    return 1;
 }
 
-/* What the store knows; nothing, if it does not answer. */
-static void from_store(struct store_client *store, struct vmctl_guest *guest)
+/* What the store knows; an error if it does not answer. */
+static int from_store(struct store_client *store, struct vmctl_guest *guest,
+                      struct vmctl_error *error)
 {
-    guest->ours = read_name(store, "/paravane/guest", guest->domid, guest->name);
-    if (!guest->ours && !read_name(store, "/local/domain", guest->domid, guest->name) &&
-        guest->domid == 0) {
+    int r = read_name(store, "/paravane/guest", guest->domid, guest->name, error);
+
+    guest->ours = r > 0;
+    if (r == 0) {
+        r = read_name(store, "/local/domain", guest->domid, guest->name, error);
+    }
+    if (guest->name[0] == '\0' && guest->domid == 0) {
         (void)snprintf(guest->name, sizeof(guest->name), "Domain-0");
     }
+    return r < 0 ? r : 0;
 }
 
 /* All domains into a list that grows; `buffer` is for one call. */
@@ -131,19 +139,31 @@ static int list_domains(struct vmctl *handle, struct vmctl_guest **guests, size_
     return r;
 }
 
+static int name_all(struct vmctl *handle, struct vmctl_guest *guests, size_t count,
+                    struct vmctl_error *error)
+{
+    struct vmctl_error words = { .code = 0 };
+    struct store_client *store = handle_store(handle, &words);
+    int r = store != NULL ? 0 : words.code;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = from_store(store, &guests[i], &words);
+    }
+    if (r < 0 && error != NULL) {
+        *error = words;
+    }
+    return r;
+}
+
 int vmctl_list(struct vmctl *handle, struct vmctl_guest **guests, size_t *count,
                struct vmctl_error *error)
 {
-    struct store_client *store;
     int r = list_domains(handle, guests, count, error);
 
     if (r < 0) {
         return vmctl_context(error, r, "list guests");
     }
-    store = handle_store(handle, NULL);
-    for (size_t i = 0; store != NULL && i < *count; i++) {
-        from_store(store, &(*guests)[i]);
-    }
+    (void)name_all(handle, *guests, *count, error);
     return 0;
 }
 
@@ -168,10 +188,11 @@ int vmctl_info(struct vmctl *handle, uint32_t domid, struct vmctl_guest *guest,
     from_info(&info, guest);
     store = handle_store(handle, NULL);
     if (store != NULL) {
-        from_store(store, guest);
         (void)snprintf(path, sizeof(path), "/local/domain/%u/memory/target", domid);
-        (void)guest_store_read_number(store, STORE_NO_TRANSACTION, path, &guest->memory_target_kib,
-                                      NULL);
+        if (from_store(store, guest, NULL) == 0) {
+            (void)guest_store_read_number(store, STORE_NO_TRANSACTION, path,
+                                          &guest->memory_target_kib, NULL);
+        }
     }
     return 0;
 }
@@ -228,37 +249,65 @@ static int exists(struct vmctl *handle, uint64_t domid)
     return domain_info(&handle->privcmd, (uint32_t)domid, &info, NULL) == 0 && info.domain == domid;
 }
 
-static bool find_index(struct vmctl *handle, struct store_client *store, const char *path,
-                       uint32_t *domid)
+/* 1 and the domain of the index node, 0 if there is none. */
+static int find_index(struct vmctl *handle, struct store_client *store, const char *path,
+                      uint32_t *domid, struct vmctl_error *error)
 {
     uint64_t number = 0;
+    int r = guest_store_read_number(store, STORE_NO_TRANSACTION, path, &number, error);
 
-    if (guest_store_read_number(store, STORE_NO_TRANSACTION, path, &number, NULL) < 0 ||
-        !exists(handle, number)) {
-        return false;
+    if (r < 0) {
+        return r == -ENOENT || r == -EINVAL ? 0 : r;
     }
     *domid = (uint32_t)number;
-    return true;
+    return exists(handle, number);
+}
+
+static int find_name(struct vmctl *handle, struct store_client *store, const char *who,
+                     uint32_t *domid, struct vmctl_error *error)
+{
+    char path[GUEST_PATH_SIZE];
+
+    if (guest_name_check(who, NULL) < 0) {
+        return 0;
+    }
+    guest_store_name_path(who, path);
+    return find_index(handle, store, path, domid, error);
+}
+
+static int find_uuid(struct vmctl *handle, struct store_client *store, const char *who,
+                     uint32_t *domid, struct vmctl_error *error)
+{
+    char path[GUEST_PATH_SIZE];
+
+    if (strlen(who) != VMCTL_UUID_SIZE - 1) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", who);
+    return find_index(handle, store, path, domid, error);
 }
 
 /* Guests of other toolstacks are in no index: look at all of them. */
-static bool find_by_looking(struct vmctl *handle, const char *who, uint32_t *domid)
+static int find_by_looking(struct vmctl *handle, const char *who, uint32_t *domid,
+                           struct vmctl_error *error)
 {
     struct vmctl_guest *guests = NULL;
     size_t count = 0;
-    bool found = false;
+    int found = 0;
+    int r = list_domains(handle, &guests, &count, error);
 
-    if (vmctl_list(handle, &guests, &count, NULL) < 0) {
-        return false;
+    if (r < 0) {
+        return r;
     }
-    for (size_t i = 0; i < count && !found; i++) {
+    r = name_all(handle, guests, count, error);
+    for (size_t i = 0; i < count && found == 0; i++) {
         if (strcmp(guests[i].name, who) == 0 || strcasecmp(guests[i].uuid, who) == 0) {
             *domid = guests[i].domid;
-            found = true;
+            found = 1;
         }
     }
     free(guests);
-    return found;
+    return found > 0 ? found : r;
 }
 
 static bool find_number(struct vmctl *handle, const char *who, uint32_t *domid)
@@ -277,36 +326,29 @@ static bool find_number(struct vmctl *handle, const char *who, uint32_t *domid)
     return true;
 }
 
+/* Without the store only numbers are known: who is not found then may be there. */
 int vmctl_find(struct vmctl *handle, const char *who, uint32_t *domid, struct vmctl_error *error)
 {
-    struct store_client *store = handle_store(handle, NULL);
-    char path[GUEST_PATH_SIZE];
+    struct vmctl_error words = { .code = 0 };
+    struct vmctl_error *out = error != NULL ? error : &words;
+    struct store_client *store = handle_store(handle, out);
+    int r = store != NULL ? find_name(handle, store, who, domid, out) : 0;
 
-    if (store != NULL && guest_name_check(who, NULL) == 0) {
-        guest_store_name_path(who, path);
-        if (find_index(handle, store, path, domid)) {
-            return 0;
-        }
-    }
-    if (find_number(handle, who, domid)) {
+    if (r <= 0 && find_number(handle, who, domid)) {
         return 0;
     }
-    if (store != NULL && strlen(who) == VMCTL_UUID_SIZE - 1) {
-        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", who);
-        if (find_index(handle, store, path, domid)) {
-            return 0;
-        }
+    if (r == 0 && store != NULL) {
+        r = find_uuid(handle, store, who, domid, out);
     }
-    if (find_by_looking(handle, who, domid)) {
+    r = r == 0 ? find_by_looking(handle, who, domid, out) : r;
+    if (r > 0) {
         return 0;
     }
-    vmctl_fail(error, -ESRCH, "there is no such guest");
-    vmctl_error_object(error, "%.64s", who);
-    if (store == NULL) {
-        vmctl_error_remedy(error, "the store does not answer, so names are not known: is it "
-                                  "running?");
+    if (r == 0) {
+        r = vmctl_fail(out, -ESRCH, "there is no such guest");
     }
-    return -ESRCH;
+    vmctl_error_object(out, "%.64s", who);
+    return r;
 }
 
 static int more_memory_first(const void *left, const void *right)

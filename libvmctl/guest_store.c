@@ -86,6 +86,8 @@ static int claim_once(struct store_client *store, uint32_t transaction,
     struct node_list list = NODE_LIST_EMPTY;
     char name[GUEST_PATH_SIZE];
     char uuid[GUEST_PATH_SIZE];
+    char home[32];
+    char text[37];
     int r;
 
     guest_store_name_path(claim->name, name);
@@ -103,6 +105,12 @@ static int claim_once(struct store_client *store, uint32_t transaction,
     }
     node_list_write(&list, name, "", "%u", claim->domid);
     node_list_write(&list, uuid, "", "%u", claim->domid);
+    /* From here on the home says whose the two are, to whoever has to clean up. */
+    guest_uuid_format(claim->uuid, text);
+    (void)snprintf(home, sizeof(home), "/local/domain/%u", claim->domid);
+    node_list_directory(&list, home, 0, claim->domid);
+    node_list_write(&list, home, "vm", "/vm/%s", text);
+    node_list_write(&list, home, "name", "%s", claim->name);
     return node_list_send(&list, store, transaction, error);
 }
 
@@ -155,9 +163,6 @@ void guest_store_add(struct node_list *list, const struct guest_config *config, 
     node_list_write(list, path, "start_time", "%lld", (long long)time(NULL));
 
     (void)snprintf(home, sizeof(home), "/local/domain/%u", domid);
-    node_list_directory(list, home, 0, domid);
-    node_list_write(list, home, "vm", "%s", path);
-    node_list_write(list, home, "name", "%s", config->name);
     node_list_write(list, home, "domid", "%u", domid);
     node_list_write(list, home, "memory/static-max", "%llu",
                     (unsigned long long)config->memory_kib);
@@ -194,22 +199,40 @@ void guest_store_announce(struct node_list *list, const struct guest_config *con
     node_list_write(list, path, "", "%s", "");
 }
 
+/*
+ * In this order, for whoever is killed meanwhile: what leads to other nodes goes
+ * after them, the announcement, by which the supervisor finds what is left, last.
+ */
 void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
                         const uint8_t uuid[16])
 {
     char path[GUEST_PATH_SIZE];
     char text[37];
 
-    guest_uuid_format(uuid, text);
     if (name != NULL) {
-        node_list_remove(list, "/paravane/guest/%u", domid);
         guest_store_name_path(name, path);
         node_list_remove(list, "%s", path);
+    }
+    if (uuid != NULL) {
+        guest_uuid_format(uuid, text);
+        node_list_remove(list, "/vm/%s", text);
+    }
+    if (name != NULL && uuid != NULL) {
         node_list_remove(list, "/paravane/uuid/%s", text);
     }
+    guest_store_remove_home(list, domid);
+    if (name != NULL) {
+        node_list_remove(list, "/paravane/guest/%u", domid);
+    }
+}
+
+/* The home goes first: without it, devd removes what the kernel still writes. */
+void guest_store_remove_home(struct node_list *list, uint32_t domid)
+{
+    node_list_remove(list, "/local/domain/%u", domid);
     node_list_remove(list, "/local/domain/0/backend/vbd/%u", domid);
     node_list_remove(list, "/local/domain/0/backend/vif/%u", domid);
-    node_list_remove(list, "/local/domain/%u", domid);
-    node_list_remove(list, "/vm/%s", text);
+    node_list_remove(list, "/local/domain/0/error/backend/vbd/%u", domid);
+    node_list_remove(list, "/local/domain/0/error/backend/vif/%u", domid);
     node_list_remove(list, "/libxl/%u", domid);
 }

@@ -28,7 +28,7 @@ struct guest_claim {
 int guest_store_claim(struct store_client *store, const struct guest_claim *claim,
                       struct vmctl_error *error);
 
-/* What a guest finds under /local/domain/<domid>, but the devices. */
+/* What a guest finds in its home, which its claim has made, but the devices. */
 void guest_store_add(struct node_list *list, const struct guest_config *config, uint32_t domid,
                      const struct builder_result *built);
 
@@ -36,9 +36,15 @@ void guest_store_add(struct node_list *list, const struct guest_config *config, 
 void guest_store_announce(struct node_list *list, const struct guest_config *config,
                           uint32_t domid);
 
-/* Everything of a guest; `name` is NULL for a domain that is not ours. */
+/*
+ * Everything of a guest; `name` is NULL for a domain that is not ours, `uuid`
+ * where /vm/<uuid> is not its own.
+ */
 void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
                         const uint8_t uuid[16]);
+
+/* Of it, what has the domain's id for its name. */
+void guest_store_remove_home(struct node_list *list, uint32_t domid);
 
 /* The index node of a name. */
 void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE]);

@@ -4,6 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define STORE_WAIT_MS  3000
+#define STORE_RETRY_MS 20
 
 int vmctl_open(struct vmctl **handle, struct vmctl_error *error)
 {
@@ -45,9 +49,24 @@ const char *vmctl_version(void)
 
 struct store_client *handle_store(struct vmctl *handle, struct vmctl_error *error)
 {
-    if (handle->store == NULL && store_open(NULL, &handle->store, error) < 0) {
+    const struct timespec pause = { .tv_nsec = STORE_RETRY_MS * 1000000L };
+    int waited = handle->store_missed ? STORE_WAIT_MS : 0;
+    int r = 0;
+
+    while (handle->store == NULL) {
+        r = store_open(NULL, &handle->store, error);
+        if (r == 0) {
+            break;
+        }
         handle->store = NULL;
+        if ((r != -ECONNREFUSED && r != -ENOENT) || waited >= STORE_WAIT_MS) {
+            break;
+        }
+        handle_progress(handle, "waiting for the store", -1);
+        (void)nanosleep(&pause, NULL);
+        waited += STORE_RETRY_MS;
     }
+    handle->store_missed = r < 0;
     return handle->store;
 }
 

@@ -19,18 +19,44 @@ void state_file_set_root(const char *where)
     root = where;
 }
 
+void state_path(const char *folder, const char *name, char path[STATE_FILE_SIZE])
+{
+    (void)snprintf(path, STATE_FILE_SIZE, "%s/%s/%s", root, folder, name);
+}
+
+int state_make_folder(const char *folder)
+{
+    char path[STATE_FILE_SIZE];
+
+    (void)mkdir(root, 0700);
+    (void)snprintf(path, sizeof(path), "%s/%s", root, folder);
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int state_open(const char *folder, const char *name, int flags)
+{
+    char path[STATE_FILE_SIZE];
+    int fd;
+
+    state_path(folder, name, path);
+    fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == ENOENT && (flags & O_CREAT) != 0 && state_make_folder(folder) == 0) {
+        fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+void state_unlink(const char *folder, const char *name)
+{
+    char path[STATE_FILE_SIZE];
+
+    state_path(folder, name, path);
+    (void)unlink(path);
+}
+
 void state_file_path(uint32_t domid, char path[STATE_FILE_SIZE])
 {
     (void)snprintf(path, STATE_FILE_SIZE, "%s/guests/%u.xml", root, domid);
-}
-
-static void make_directories(void)
-{
-    char directory[STATE_FILE_SIZE];
-
-    (void)mkdir(root, 0700);
-    (void)snprintf(directory, sizeof(directory), "%s/guests", root);
-    (void)mkdir(directory, 0700);
 }
 
 int state_file_write(uint32_t domid, const struct guest_config *config, struct vmctl_error *error)
@@ -46,7 +72,7 @@ int state_file_write(uint32_t domid, const struct guest_config *config, struct v
     state_file_path(domid, path);
     r = file_replace(path, text, length);
     if (r == -ENOENT) {
-        make_directories();
+        (void)state_make_folder("guests");
         r = file_replace(path, text, length);
     }
     free(text);
@@ -94,7 +120,10 @@ int state_file_read(uint32_t domid, struct guest_config **config, struct vmctl_e
 void state_file_remove(uint32_t domid)
 {
     char path[STATE_FILE_SIZE];
+    char fresh[STATE_FILE_SIZE + 8];
 
     state_file_path(domid, path);
     (void)unlink(path);
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", path); /* file_replace()'s, if it was killed */
+    (void)unlink(fresh);
 }

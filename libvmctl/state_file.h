@@ -20,8 +20,14 @@ void state_file_remove(uint32_t domid);
 int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error);
 
 /* Where it is; for daemons. */
-#define STATE_FILE_SIZE 64
+#define STATE_FILE_SIZE 96
 void state_file_path(uint32_t domid, char path[STATE_FILE_SIZE]);
+
+/* Files of other folders beside it, which state_open() makes with O_CREAT; a negative errno. */
+void state_path(const char *folder, const char *name, char path[STATE_FILE_SIZE]);
+int state_make_folder(const char *folder);
+int state_open(const char *folder, const char *name, int flags);
+void state_unlink(const char *folder, const char *name);
 
 /* For tests: another place than /run/paravane. */
 void state_file_set_root(const char *root);

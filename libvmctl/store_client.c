@@ -23,8 +23,8 @@ static int failed_request(struct vmctl_error *error, int code, const char *what,
         return vmctl_fail(error, code, "store: %s %s: the transaction has to be done again", what,
                           on);
     case -ENOTCONN:
-        return vmctl_fail(error, code, "store: %s %s: the store does not answer; is it running?",
-                          what, on);
+        vmctl_fail(error, code, "store: %s %s: the store does not answer", what, on);
+        return store_link_missing(error, code);
     case -ENOSPC:
         return vmctl_fail(error, code, "store: %s %s: a quota of the store is used up", what, on);
     case -EPROTO:

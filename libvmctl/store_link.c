@@ -160,6 +160,15 @@ static int send_watches(struct store_client *client)
     return 0;
 }
 
+int store_link_missing(struct vmctl_error *error, int code)
+{
+    vmctl_error_reason(error, VMCTL_NO_DAEMON);
+    vmctl_error_remedy(error,
+                       "the store daemon, paravane-stored, has to run: paravane-daemons start, "
+                       "or systemctl start paravane.target");
+    return code;
+}
+
 int store_link_connect(struct store_client *client, struct vmctl_error *error)
 {
     const char *path = client->socket_path;
@@ -175,16 +184,13 @@ int store_link_connect(struct store_client *client, struct vmctl_error *error)
         }
     }
     if (r < 0) {
-        (void)vmctl_fail(error, r, "cannot connect to the store at %s: %s", path, strerror(-r));
-        if (r == -ENOENT || r == -ECONNREFUSED) {
-            vmctl_error_reason(error, VMCTL_NO_DAEMON);
-            vmctl_error_remedy(error, "start paravane-stored (paravane.target, paravane-daemons)");
-        }
-        return r;
+        vmctl_fail(error, r, "cannot connect to the store at %s: %s", path, strerror(-r));
+        return store_link_missing(error, r);
     }
     r = send_watches(client);
     if (r < 0) {
-        return vmctl_fail(error, r, "the store at %s hung up", path);
+        vmctl_fail(error, r, "the store at %s hung up", path);
+        return store_link_missing(error, r);
     }
     watch_for_return(client);
     return 0;

@@ -52,6 +52,9 @@ struct store_client {
     char event[XENSTORE_PAYLOAD_MAX + 2];
 };
 
+/* Adds to an error why: there is no store; returns `code`. */
+int store_link_missing(struct vmctl_error *error, int code);
+
 int store_link_connect(struct store_client *client, struct vmctl_error *error);
 void store_link_disconnect(struct store_client *client);
 

@@ -169,7 +169,10 @@ int vmctl_find(struct vmctl *handle, const char *who, uint32_t *domid, struct vm
 
 int vmctl_info(struct vmctl *handle, uint32_t domid, struct vmctl_guest *guest,
                struct vmctl_error *error);
-/* All domains, dom0 first, by id; *guests for free(3). */
+/*
+ * All domains, dom0 first, by id; *guests for free(3).  Without the store names
+ * are missing; then `error` says why, though 0 is returned.
+ */
 int vmctl_list(struct vmctl *handle, struct vmctl_guest **guests, size_t *count,
                struct vmctl_error *error);
 /* *vcpus for free(3). */

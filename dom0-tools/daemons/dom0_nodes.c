@@ -19,6 +19,11 @@ static const struct node {
     { "/local/domain/0/domid", "0" },
     { "/local/pool/0/name", "Pool-0" },
     { "/tool/xenstored", "" },
+    /* The kernel makes these with its first words about a device, and nobody removes them. */
+    { "/local/domain/0/backend/vbd", "" },
+    { "/local/domain/0/backend/vif", "" },
+    { "/local/domain/0/error/backend/vbd", "" },
+    { "/local/domain/0/error/backend/vif", "" },
 };
 
 /* A store that answers, not just a socket. */

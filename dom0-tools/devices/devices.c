@@ -79,6 +79,7 @@ static void look_at(struct devices *devices, const struct device_key *key)
     device->round = devices->round;
     if (!node.ours) {
         device->state = DEVICE_FOREIGN;
+        sweep_domain(devices, key->class, key->domid);
     } else if (node.has_error) {
         device->state = DEVICE_FAILED;
     } else if (!node.complete) {
@@ -190,6 +191,21 @@ static void guest_changed(struct devices *devices, enum device_class class, uint
     }
 }
 
+/* Of all domains that are no more. */
+static void sweep_class(struct devices *devices, enum device_class class, const char *root)
+{
+    char path[NODE_SIZE];
+    uint32_t *domids;
+    size_t count;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", root, device_class_name(class));
+    (void)list_numbers(devices, path, DOMID_LIMIT, &domids, &count);
+    for (size_t i = 0; i < count; i++) {
+        sweep_domain(devices, class, domids[i]);
+    }
+    free(domids);
+}
+
 static void class_changed(struct devices *devices, enum device_class class)
 {
     char path[NODE_SIZE];
@@ -209,6 +225,7 @@ static void class_changed(struct devices *devices, enum device_class class)
     if (r == 0) {
         sweep(devices, class, NULL);
     }
+    sweep_class(devices, class, BACKENDS);
 }
 
 /*
@@ -251,14 +268,38 @@ static void changed_in_class(struct devices *devices, enum device_class class, c
     }
 }
 
+/* What the kernel says of a back end that failed stays until its domain is gone. */
+static void error_said(struct devices *devices, enum device_class class, const char *rest)
+{
+    uint32_t domid;
+
+    if (*rest == '\0') {
+        sweep_class(devices, class, ERRORS);
+    } else if (*rest == '/' && parse_number(rest + 1, DOMID_LIMIT, &domid, &rest)) {
+        sweep_domain(devices, class, domid);
+    }
+}
+
+/* What of `path` is below root/class; NULL: it is not. */
+static const char *below(const char *path, const char *root, enum device_class class)
+{
+    char start[NODE_SIZE];
+    int length = snprintf(start, sizeof(start), "%s/%s", root, device_class_name(class));
+
+    return strncmp(path, start, (size_t)length) == 0 ? path + length : NULL;
+}
+
 void devices_changed(struct devices *devices, const char *path)
 {
     for (enum device_class class = DEVICE_VBD; class <= DEVICE_VIF; class ++) {
-        char root[NODE_SIZE];
-        int length = snprintf(root, sizeof(root), BACKENDS "/%s", device_class_name(class));
+        const char *rest = below(path, BACKENDS, class);
 
-        if (strncmp(path, root, (size_t)length) == 0) {
-            changed_in_class(devices, class, path + length);
+        if (rest != NULL) {
+            changed_in_class(devices, class, rest);
+        }
+        rest = below(path, ERRORS, class);
+        if (rest != NULL) {
+            error_said(devices, class, rest);
         }
     }
 }
@@ -268,6 +309,8 @@ void devices_changed(struct devices *devices, const char *path)
 int devices_open(struct store_client *store, const struct devices_settings *settings,
                  struct devices **devices, struct vmctl_error *error)
 {
+    static const char *const watched[] = { BACKENDS "/vbd", BACKENDS "/vif", ERRORS "/vbd",
+                                           ERRORS "/vif" };
     struct devices *made = calloc(1, sizeof(*made));
     int r;
 
@@ -282,9 +325,8 @@ int devices_open(struct store_client *store, const struct devices_settings *sett
         free(made);
         return r;
     }
-    r = store_watch(store, BACKENDS "/vbd", "devd", error);
-    if (r == 0) {
-        r = store_watch(store, BACKENDS "/vif", "devd", error);
+    for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]) && r == 0; i++) {
+        r = store_watch(store, watched[i], "devd", error);
     }
     if (r < 0) {
         devices_close(made);

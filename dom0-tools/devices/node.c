@@ -118,6 +118,44 @@ int node_write(struct devices *devices, const struct node *node, const struct st
     return r;
 }
 
+static bool has_home(struct devices *devices, uint32_t transaction, uint32_t domid)
+{
+    char path[NODE_SIZE];
+    char *text = NULL;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
+    r = store_read(devices->store, transaction, path, &text, NULL, NULL);
+    free(text);
+    return r != -ENOENT;
+}
+
+/*
+ * The kernel's back ends write into their nodes when they like, also after
+ * these were removed, and so make them again; but then we hear of it.
+ */
+void sweep_domain(struct devices *devices, enum device_class class, uint32_t domid)
+{
+    static const char *const roots[] = { BACKENDS, ERRORS };
+    uint32_t transaction;
+
+    if (has_home(devices, STORE_NO_TRANSACTION, domid) ||
+        store_transaction_start(devices->store, &transaction, NULL) < 0) {
+        return;
+    }
+    if (has_home(devices, transaction, domid)) {
+        (void)store_transaction_end(devices->store, transaction, false, NULL);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        char path[NODE_SIZE];
+
+        (void)snprintf(path, sizeof(path), "%s/%s/%u", roots[i], device_class_name(class), domid);
+        (void)store_remove(devices->store, transaction, path, NULL);
+    }
+    (void)store_transaction_end(devices->store, transaction, true, NULL);
+}
+
 /* Some words come from outside; none is to play with the terminal that shows them. */
 static void make_printable(char *text)
 {

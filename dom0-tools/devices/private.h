@@ -8,6 +8,7 @@
 #include "dom0-tools/devices/netlink.h"
 
 #define BACKENDS  "/local/domain/0/backend"
+#define ERRORS    "/local/domain/0/error/backend"
 #define NODE_SIZE 96u
 #define PATH_SIZE (NODE_SIZE + 32u)
 
@@ -51,6 +52,13 @@ struct store_change write_of(char path[PATH_SIZE], const struct node *node, cons
 /* Write into the node, which may have been removed meanwhile: then nothing is left of it. */
 int node_write(struct devices *devices, const struct node *node, const struct store_change *changes,
                size_t count, struct vmctl_error *error);
+
+/*
+ * Remove what there is of a domain that has no home in the store, which whoever
+ * makes a guest writes first and removes last: back ends, and what the kernel
+ * said of them.
+ */
+void sweep_domain(struct devices *devices, enum device_class class, uint32_t domid);
 
 /* "disk xvda", "network card 0". */
 void device_words(struct devices *devices, const struct device_key *key, char *words, size_t room);

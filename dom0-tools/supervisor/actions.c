@@ -11,6 +11,7 @@
 #include "dom0-tools/supervisor/keep.h"
 #include "libvmctl/guest.h"
 #include "libvmctl/guest_store.h"
+#include "libvmctl/making.h"
 #include "libvmctl/node_list.h"
 #include "libvmctl/state_file.h"
 
@@ -216,9 +217,7 @@ static void gather(struct store_client *store, uint32_t transaction, uint32_t do
         }
     }
     free(text);
-    node_list_remove(list, "/local/domain/0/backend/vbd/%u", domid);
-    node_list_remove(list, "/local/domain/0/backend/vif/%u", domid);
-    node_list_remove(list, "/local/domain/%u", domid);
+    guest_store_remove_home(list, domid);
     node_list_remove(list, "/paravane/guest/%u", domid);
 }
 
@@ -268,6 +267,9 @@ void action_run(struct vmctl *handle, struct job *job)
         break;
     case JOB_REAP:
         job->result = reap(handle, job, &error);
+        break;
+    case JOB_FINISH:
+        job->result = making_recover(handle, job->uuid, &error);
         break;
     }
     (void)snprintf(job->words, sizeof(job->words), "%s", error.message);

@@ -22,6 +22,7 @@
 #include "libvmctl/domain.h"
 #include "libvmctl/guest_store.h"
 #include "libvmctl/handle.h"
+#include "libvmctl/making.h"
 
 #define KEEP    RUN_DIRECTORY "/restarts"
 #define THREADS 2u
@@ -32,6 +33,7 @@ struct supervisor {
     struct store_client *store;
     struct overseer *overseer;
     struct workers *workers;
+    int makers; /* readable when one ends */
 };
 
 static const char program[] = "paravane-supervisor";
@@ -131,6 +133,18 @@ static int world_announced(void *context, uint32_t **domids, size_t *count)
     }
     free(names);
     return *domids != NULL ? 0 : -ENOMEM;
+}
+
+static int world_abandoned(void *context, uint8_t (**uuids)[16], size_t *count)
+{
+    struct vmctl_error error = { .code = 0 };
+    int r = making_abandoned(uuids, count, &error);
+
+    (void)context;
+    if (r < 0) {
+        print(error.message);
+    }
+    return r;
 }
 
 static int world_policy(void *context, uint32_t domid, const char *node, enum guest_action *action)
@@ -312,6 +326,7 @@ static int serve(struct supervisor *supervisor, int signals)
         { .fd = signals, .events = POLLIN },
         { .fd = store_fd(supervisor->store), .events = POLLIN },
         { .fd = workers_fd(supervisor->workers), .events = POLLIN },
+        { .fd = supervisor->makers, .events = POLLIN },
     };
 
     for (;;) {
@@ -322,6 +337,7 @@ static int serve(struct supervisor *supervisor, int signals)
             return 1;
         }
         changed |= take_jobs(supervisor);
+        changed |= making_changed(supervisor->makers);
         if (changed || overseer_timeout(supervisor->overseer) == 0) {
             overseer_look(supervisor->overseer);
             continue; /* requests may have taken events off the socket */
@@ -344,6 +360,7 @@ static int open_all(struct supervisor *supervisor, struct vmctl_error *error)
         .now = world_now,
         .list = world_list,
         .announced = world_announced,
+        .abandoned = world_abandoned,
         .policy = world_policy,
         .name = world_name,
         .lived = world_lived,
@@ -365,12 +382,16 @@ static int open_all(struct supervisor *supervisor, struct vmctl_error *error)
         r = supervisor->overseer != NULL ? 0 : vmctl_fail(error, -ENOMEM, "no memory");
     }
     r = r < 0 ? r : recover(supervisor, error);
+    if (r == 0) {
+        supervisor->makers = making_watch(error);
+        r = supervisor->makers < 0 ? supervisor->makers : 0;
+    }
     return r < 0 ? r : store_watch(supervisor->store, "@releaseDomain", program, error);
 }
 
 static int run(void)
 {
-    struct supervisor supervisor = { .handle = NULL };
+    struct supervisor supervisor = { .makers = -1 };
     struct vmctl_error error = { .code = 0 };
     int signals = frame_open_signals();
     int status = 1;

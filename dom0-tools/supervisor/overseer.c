@@ -45,9 +45,9 @@ struct kept {
     bool working;
 };
 
-/* Nodes of a guest that is no more. */
+/* What is left of a guest that is no more, or never came to be. */
 struct leftover {
-    uint32_t domid;
+    struct job job;
     int64_t due;
     unsigned int round;
     bool working;
@@ -173,10 +173,13 @@ static bool find_kept(const struct overseer *overseer, const uint8_t uuid[16], s
     return false;
 }
 
-static bool find_leftover(const struct overseer *overseer, uint32_t domid, size_t *index)
+static bool find_leftover(const struct overseer *overseer, const struct job *job, size_t *index)
 {
     for (*index = 0; *index < overseer->leftovers.count; (*index)++) {
-        if (leftover_at(overseer, *index)->domid == domid) {
+        const struct job *other = &leftover_at(overseer, *index)->job;
+
+        if (other->kind == job->kind && other->domid == job->domid &&
+            memcmp(other->uuid, job->uuid, sizeof(job->uuid)) == 0) {
             return true;
         }
     }
@@ -330,28 +333,45 @@ static bool look_at_domains(struct overseer *overseer)
     return true;
 }
 
-/* --- nodes without a domain ------------------------------------------------------------ */
+/* --- what is left of guests ------------------------------------------------------------ */
 
-static void look_at_leftover(struct overseer *overseer, uint32_t domid)
+/* `job` is what is to be done about it after `delay` ms. */
+static void look_at_leftover(struct overseer *overseer, const struct job *job, int64_t delay)
 {
-    struct job job = { .kind = JOB_REAP, .domid = domid };
     struct leftover *leftover;
     size_t index;
 
-    if (!find_leftover(overseer, domid, &index)) {
+    if (!find_leftover(overseer, job, &index)) {
         leftover = list_insert(&overseer->leftovers, overseer->leftovers.count);
         if (leftover == NULL) {
             return;
         }
-        leftover->domid = domid;
-        leftover->due = now(overseer) + LEFTOVER_MS;
+        leftover->job = *job;
+        leftover->due = now(overseer) + delay;
     }
     leftover = leftover_at(overseer, index);
     leftover->round = overseer->round;
     if (!leftover->working && leftover->due <= now(overseer)) {
         leftover->working = true;
-        overseer->world.start(overseer->world.context, &job);
+        overseer->world.start(overseer->world.context, job);
     }
+}
+
+static void look_at_abandoned(struct overseer *overseer)
+{
+    uint8_t(*uuids)[16] = NULL;
+    size_t count = 0;
+
+    if (overseer->world.abandoned(overseer->world.context, &uuids, &count) < 0) {
+        overseer->look_at = now(overseer) + LOOK_MS;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct job job = { .kind = JOB_FINISH };
+
+        memcpy(job.uuid, uuids[i], sizeof(job.uuid));
+        look_at_leftover(overseer, &job, 0);
+    }
+    free(uuids);
 }
 
 /* `announced` tells a guest whole from one half made. */
@@ -359,9 +379,12 @@ static void look_at_nodes(struct overseer *overseer, const uint32_t *announced, 
 {
     for (size_t i = 0; i < count; i++) {
         if (find_ward(overseer, announced[i]) == NULL) {
-            look_at_leftover(overseer, announced[i]);
+            const struct job job = { .kind = JOB_REAP, .domid = announced[i] };
+
+            look_at_leftover(overseer, &job, LEFTOVER_MS);
         }
     }
+    look_at_abandoned(overseer);
     for (size_t i = overseer->leftovers.count; i > 0; i--) {
         const struct leftover *leftover = leftover_at(overseer, i - 1);
 
@@ -565,18 +588,27 @@ static void created(struct overseer *overseer, const struct job *job)
 
 static void reaped(struct overseer *overseer, const struct job *job)
 {
+    char text[37];
     size_t index;
 
-    if (!find_leftover(overseer, job->domid, &index)) {
+    if (!find_leftover(overseer, job, &index)) {
         return;
+    }
+    if (job->kind == JOB_REAP) {
+        (void)snprintf(text, sizeof(text), "%u", job->domid);
+    } else {
+        guest_uuid_format(job->uuid, text);
     }
     if (job->result < 0) {
         leftover_at(overseer, index)->working = false;
         leftover_at(overseer, index)->due = now(overseer) + LET_GO_MS;
-        say(overseer, "guest %u: what it left cannot be removed: %s", job->domid, job->words);
+        say(overseer, "guest %s: what is left of it cannot be removed: %s", text, job->words);
         return;
     }
-    say(overseer, "guest %u was destroyed by somebody; removed what it left", job->domid);
+    say(overseer,
+        job->kind == JOB_REAP ? "guest %s was destroyed by somebody; removed what it left"
+                              : "guest %s: whoever made it was killed; seen to it",
+        text);
     list_remove(&overseer->leftovers, index);
 }
 
@@ -609,6 +641,7 @@ void overseer_done(struct overseer *overseer, const struct job *job)
         created(overseer, job);
         break;
     case JOB_REAP:
+    case JOB_FINISH:
         reaped(overseer, job);
         break;
     case JOB_DESTROY:

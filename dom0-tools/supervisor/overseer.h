@@ -30,6 +30,7 @@ enum job_kind {
     JOB_SAVE_AND_RENAME,  /* the same, but the old guest is kept under another name */
     JOB_CREATE,           /* from the kept description */
     JOB_REAP,             /* remove what a guest has left behind in the store */
+    JOB_FINISH,           /* what a maker that was killed had begun */
 };
 
 struct job {
@@ -50,6 +51,8 @@ struct overseer_world {
     int (*list)(void *, struct domain_fact **facts, size_t *count);
     /* Ids of guests announced in the store; for free(). */
     int (*announced)(void *, uint32_t **domids, size_t *count);
+    /* Guests whose makers were killed; for free(). */
+    int (*abandoned)(void *, uint8_t (**uuids)[16], size_t *count);
     /* -ENOENT: not a guest of ours. */
     int (*policy)(void *, uint32_t domid, const char *node, enum guest_action *action);
     /* For the log; "?" where there is none. */

@@ -93,6 +93,9 @@ static int run_list(struct program *program, char **operands, size_t count,
     } else {
         list_as_table(program, guests, number);
     }
+    if (error->code != 0) {
+        put_error(stderr, error); /* why there are guests without names */
+    }
     free(guests);
     return 0;
 }

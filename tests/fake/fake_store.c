@@ -47,6 +47,7 @@ static bool failed;
 static unsigned int upset;
 static const char *doomed;
 static const char *refusal;
+static bool (*is_dead)(void);
 static unsigned int introduced;
 static unsigned int leaks;
 
@@ -169,6 +170,7 @@ void fake_store_reset(void)
     upset = 0;
     doomed = NULL;
     refusal = NULL;
+    is_dead = NULL;
     introduced = 0;
     leaks = 0;
 }
@@ -222,6 +224,11 @@ bool fake_store_failed(void)
     return failed;
 }
 
+void fake_store_ask_death(bool (*asked)(void))
+{
+    is_dead = asked;
+}
+
 void fake_store_upset(unsigned int transactions)
 {
     upset = transactions;
@@ -252,6 +259,9 @@ unsigned int fake_store_leaks(void)
 static int begin(struct vmctl_error *error)
 {
     requests++;
+    if (is_dead != NULL && is_dead()) {
+        return vmctl_fail(error, -ENOTCONN, "the store's client is dead");
+    }
     if (countdown != 0 && --countdown == 0) {
         failed = true;
         return vmctl_fail(error, countdown_code, "fake store: %s", strerror(-countdown_code));
@@ -568,6 +578,9 @@ int store_release(struct store_client *client, uint32_t domid, struct vmctl_erro
 {
     (void)client;
     (void)domid;
+    if (is_dead != NULL && is_dead()) {
+        return vmctl_fail(error, -ENOTCONN, "the store's client is dead");
+    }
     if (introduced == 0) {
         return vmctl_fail(error, -ENOENT, "fake store: not introduced");
     }

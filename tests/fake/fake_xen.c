@@ -32,8 +32,30 @@ static bool hold_dying;
 static unsigned int leaks;
 static uint8_t scratch[PRIVCMD_PAGE];
 
+static unsigned long steps; /* until the caller dies; 0: it lives on */
+static bool dead;
+
+bool fake_xen_step(void)
+{
+    if (steps != 0 && --steps == 0) {
+        dead = true;
+    }
+    return dead;
+}
+
+void fake_xen_kill(unsigned long number)
+{
+    steps = number;
+    dead = false;
+}
+
 static bool fails_now(void)
 {
+    if (fake_xen_step()) {
+        countdown_code = -EIO;
+        errno = EIO;
+        return true;
+    }
     if (countdown == 0 || --countdown != 0) {
         return false;
     }
@@ -61,6 +83,7 @@ void fake_xen_reset(void)
     frames_taken = 0;
     hold_dying = false;
     leaks = 0;
+    fake_xen_kill(0);
 }
 
 struct fake_domain *fake_xen_domain(uint32_t domid)

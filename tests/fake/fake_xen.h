@@ -47,6 +47,14 @@ void *fake_xen_grants(uint32_t domid);
 void fake_xen_fail(unsigned long number, int code);
 bool fake_xen_failed(void);
 
+/*
+ * From call number `number` on, to the hypervisor or to the store, all fail: as
+ * if the caller were killed there.  0: it lives again.
+ */
+void fake_xen_kill(unsigned long number);
+/* A call is made; true: by the dead. */
+bool fake_xen_step(void);
+
 /* There are no free extents of 2 MiB any more after so many. */
 void fake_xen_set_large_extents(unsigned long count);
 

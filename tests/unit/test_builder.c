@@ -8,6 +8,7 @@
 
 #include "guest-pv-headers/grant_table.h"
 #include "guest-pv-headers/xen.h"
+#include "libvmctl/making.h"
 #include "tests/unit/guest_world.h"
 
 #define PAGE 4096u
@@ -462,6 +463,114 @@ START_TEST(whatever_the_store_refuses_nothing_is_left)
 }
 END_TEST
 
+/* What the supervisor does then; how many guests it had to see to. */
+static size_t recover(void)
+{
+    struct vmctl_error error = { .code = 0 };
+    uint8_t(*uuids)[16] = NULL;
+    size_t count = 0;
+
+    ck_assert_int_eq(making_abandoned(&uuids, &count, &error), 0);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_msg(making_recover(handle, uuids[i], &error) == 0, "%s", error.message);
+    }
+    free(uuids);
+    return count;
+}
+
+static bool is_whole(uint32_t domid)
+{
+    return fake_xen_domain(domid)->exists && fake_xen_domain(domid)->pauses == 0 &&
+           fake_store_value("/paravane/guest/1") != NULL &&
+           fake_store_value("/paravane/name/web") != NULL;
+}
+
+START_TEST(killed_at_any_moment_a_guest_is_whole_or_gone)
+{
+    unsigned int seen[2] = { 0, 0 };
+
+    for (unsigned long number = 1;; number++) {
+        struct vmctl_error error = { .code = 0 };
+        bool dead;
+
+        vmctl_close(handle);
+        world_begin();
+        ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+        fake_xen_kill(number);
+        (void)try_create("web", world_devices, &error);
+        dead = fake_xen_step();
+        fake_xen_kill(0);
+        if (!dead) {
+            break;
+        }
+        vmctl_close(handle);
+        ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+        seen[recover() != 0]++;
+        ck_assert_uint_eq(recover(), 0);
+        if (fake_xen_domain(1)->exists) {
+            ck_assert_msg(is_whole(1), "step %lu", number);
+            ck_assert_int_eq(vmctl_destroy(handle, 1, &error), 0);
+        }
+        vmctl_close(handle);
+        handle = NULL;
+        ck_assert_msg(world_is_empty(), "step %lu left something", number);
+    }
+    ck_assert_uint_gt(seen[1], 60);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_being_made_is_not_made_twice)
+{
+    const uint8_t uuid[16] = { 1, 2, 3 };
+    struct vmctl_error error = { .code = 0 };
+    struct making making;
+
+    ck_assert_int_eq(making_begin(&making, handle, uuid, false, &error), 0);
+    ck_assert_int_eq(making_recover(handle, uuid, &error), -EBUSY);
+    ck_assert_uint_eq(recover(), 0);
+    making_end(&making, false);
+    ck_assert_uint_eq(recover(), 1);
+    ck_assert_uint_eq(recover(), 0);
+}
+END_TEST
+
+/* Its number was not noted yet, and another domain has the same uuid. */
+START_TEST(the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home)
+{
+    const uint8_t uuid[16] = { 1, 2, 3 };
+    struct vmctl_error error = { .code = 0 };
+    struct making making;
+
+    ck_assert_int_eq(making_begin(&making, handle, uuid, false, &error), 0);
+    for (uint32_t domid = 4; domid < 7; domid++) {
+        fake_xen_domain(domid)->exists = true;
+        memcpy(fake_xen_domain(domid)->uuid, uuid, sizeof(uuid));
+    }
+    fake_xen_domain(6)->uuid[0] = 9;
+    fake_store_set("/local/domain/5", "");
+    making_end(&making, false);
+    ck_assert_uint_eq(recover(), 1);
+    ck_assert(!fake_xen_domain(4)->exists);
+    ck_assert(fake_xen_domain(5)->exists);
+    ck_assert(fake_xen_domain(6)->exists);
+}
+END_TEST
+
+START_TEST(memory_beyond_all_machines_is_refused_by_admission)
+{
+    struct vmctl_error error = { .code = 0 };
+    struct guest_config *config = world_config("huge", "");
+    uint32_t domid = 0;
+
+    config->memory_kib = config->target_kib = UINT64_C(900) << 20;
+    ck_assert_int_eq(vmctl_create(handle, config, 0, &domid, &error), -ENOMEM);
+    ck_assert_int_eq(error.reason, VMCTL_NO_GUEST_MEMORY);
+    ck_assert_ptr_nonnull(strstr(error.limit, "921600 MiB wanted"));
+    guest_config_free(config);
+    ck_assert_uint_eq(fake_xen_domains(), 0);
+}
+END_TEST
+
 START_TEST(a_description_that_cannot_be_written_fails_the_guest)
 {
     struct vmctl_error error = { .code = 0 };
@@ -508,6 +617,10 @@ static Suite *builder_suite(void)
     tcase_add_test(failures, files_that_cannot_be_used_are_named);
     tcase_add_test(failures, whatever_the_hypervisor_refuses_nothing_is_left);
     tcase_add_test(failures, whatever_the_store_refuses_nothing_is_left);
+    tcase_add_test(failures, killed_at_any_moment_a_guest_is_whole_or_gone);
+    tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
+    tcase_add_test(failures, the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home);
+    tcase_add_test(failures, memory_beyond_all_machines_is_refused_by_admission);
     tcase_add_test(failures, a_description_that_cannot_be_written_fails_the_guest);
     suite_add_tcase(suite, failures);
     return suite;

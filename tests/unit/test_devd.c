@@ -141,6 +141,11 @@ static void set(const char *device, const char *leaf, const char *value)
 {
     char path[160];
 
+    /* Its guest has a home. */
+    (void)snprintf(path, sizeof(path), "/local/domain/%lu", strtoul(device + 4, NULL, 10));
+    if (fake_store_get(path) == NULL) {
+        fake_store_set(path, "");
+    }
     (void)snprintf(path, sizeof(path), BACKEND "/%s/%s", device, leaf);
     fake_store_set(path, value);
 }
@@ -654,6 +659,49 @@ START_TEST(what_went_while_it_was_dead_is_forgotten)
 }
 END_TEST
 
+/* What the kernel's back end writes late makes its node again. */
+START_TEST(what_the_kernel_writes_of_a_guest_that_is_gone_is_removed)
+{
+    add_disk("vbd/5/51712", "a.img", "w");
+    expect_status("vbd/5/51712", "connected");
+    fake_store_drop(BACKEND "/vbd/5");
+    work();
+    set("vbd/5/51712", "feature-barrier", "1");
+    work();
+    ck_assert_ptr_nonnull(get("vbd/5/51712", "feature-barrier")); /* the guest is there */
+    fake_store_drop(BACKEND "/vbd/5");
+    fake_store_drop("/local/domain/5");
+    work();
+    fake_store_set(BACKEND "/vbd/5/51712/feature-flush-cache", "1");
+    fake_store_set("/local/domain/0/error/backend/vbd/5/51712/error", "19 no");
+    fake_store_set("/local/domain/0/error/backend/vif/5/0/error", "19 no");
+    set("vif/6/0", "feature-sg", "1");
+    fake_store_set("/local/domain/0/error/backend/vif/6/0/error", "19 no");
+    work();
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/error/backend/vbd/5"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/error/backend/vif/5"));
+    ck_assert_ptr_nonnull(fake_store_get("/local/domain/0/error/backend/vif/6/0/error"));
+    ck_assert_ptr_nonnull(get("vif/6/0", "feature-sg"));
+}
+END_TEST
+
+START_TEST(what_a_guest_left_while_devd_was_dead_is_removed)
+{
+    stop();
+    fake_store_set(BACKEND "/vbd/5/51712/feature-flush-cache", "1");
+    fake_store_set(BACKEND "/vif/5", "");
+    fake_store_set("/local/domain/0/error/backend/vbd/7/51712/error", "19 no");
+    set("vif/6/0", "feature-sg", "1");
+    start();
+    work();
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5"));
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vif/5"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/error/backend/vbd/7"));
+    ck_assert_ptr_nonnull(get("vif/6/0", "feature-sg"));
+}
+END_TEST
+
 START_TEST(a_store_that_fails_loses_no_disk)
 {
     add_disk("vbd/5/51712", "a.img", "w");
@@ -874,6 +922,8 @@ static void add_disk_cases(TCase *cases)
     tcase_add_test(cases, a_back_end_with_the_wrong_device_is_an_error);
     tcase_add_test(cases, a_running_guest_keeps_its_disk_when_the_image_is_renamed);
     tcase_add_test(cases, what_went_while_it_was_dead_is_forgotten);
+    tcase_add_test(cases, what_the_kernel_writes_of_a_guest_that_is_gone_is_removed);
+    tcase_add_test(cases, what_a_guest_left_while_devd_was_dead_is_removed);
     tcase_add_test(cases, a_store_that_fails_loses_no_disk);
     tcase_add_test(cases, what_back_and_front_end_say_to_each_other_costs_nothing);
     tcase_add_test(cases, strange_paths_are_passed_over);

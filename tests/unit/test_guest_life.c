@@ -92,6 +92,29 @@ START_TEST(an_index_that_points_to_nobody_finds_nobody)
 }
 END_TEST
 
+/* Who is not found may be there: the error is the store's. */
+START_TEST(without_the_store_nobody_says_there_is_no_such_guest)
+{
+    struct vmctl_guest *guests = NULL;
+    size_t count = 0;
+    uint32_t domid = 0;
+
+    for (unsigned long number = 1; number <= 3; number++) {
+        fake_store_fail(number, -ENOTCONN);
+        ck_assert_int_eq(vmctl_find(handle, "mail", &domid, &error), -ENOTCONN);
+        ck_assert_str_eq(error.object, "mail");
+    }
+    fake_store_fail(1, -ENOTCONN);
+    ck_assert_uint_eq(find("2"), 2);
+    fake_store_fail(1, -ENOTCONN);
+    error.code = 0;
+    ck_assert_int_eq(vmctl_list(handle, &guests, &count, &error), 0);
+    ck_assert_uint_eq(count, 3);
+    ck_assert_int_eq(error.code, -ENOTCONN);
+    free(guests);
+}
+END_TEST
+
 START_TEST(the_list_has_dom0_first_and_every_guest)
 {
     struct vmctl_guest *guests = NULL;
@@ -342,6 +365,7 @@ int main(void)
     tcase_add_test(tcase, guests_are_found_by_name_id_and_uuid);
     tcase_add_test(tcase, a_guest_of_another_toolstack_is_found_by_looking);
     tcase_add_test(tcase, an_index_that_points_to_nobody_finds_nobody);
+    tcase_add_test(tcase, without_the_store_nobody_says_there_is_no_such_guest);
     tcase_add_test(tcase, the_list_has_dom0_first_and_every_guest);
     tcase_add_test(tcase, a_guest_that_ended_says_how);
     tcase_add_test(tcase, requests_to_the_guest_go_through_the_store);

@@ -66,6 +66,8 @@ static struct {
     size_t fact_count;
     uint32_t announced[MOST];
     size_t announced_count;
+    uint8_t abandoned[MOST][16];
+    size_t abandoned_count;
     enum guest_action action;
     int policy_error;
     int list_error;
@@ -107,6 +109,16 @@ static int fake_announced(void *context, uint32_t **domids, size_t *count)
     ck_assert_ptr_nonnull(*domids);
     memcpy(*domids, world.announced, sizeof(world.announced));
     *count = world.announced_count;
+    return 0;
+}
+
+static int fake_abandoned(void *context, uint8_t (**uuids)[16], size_t *count)
+{
+    (void)context;
+    *uuids = malloc(sizeof(world.abandoned));
+    ck_assert_ptr_nonnull(*uuids);
+    memcpy(*uuids, world.abandoned, sizeof(world.abandoned));
+    *count = world.abandoned_count;
     return 0;
 }
 
@@ -188,6 +200,7 @@ static void begin(void)
         .now = fake_now,
         .list = fake_list,
         .announced = fake_announced,
+        .abandoned = fake_abandoned,
         .policy = fake_policy,
         .name = fake_name,
         .lived = fake_lived,
@@ -603,6 +616,26 @@ START_TEST(nodes_of_a_guest_that_is_gone_are_removed)
 }
 END_TEST
 
+START_TEST(what_a_killed_maker_began_is_seen_to_at_once)
+{
+    struct job job;
+
+    world.abandoned[0][0] = 7;
+    world.abandoned_count = 1;
+    overseer_look(overseer);
+    overseer_look(overseer);
+    job = take_job(JOB_FINISH);
+    ck_assert_uint_eq(job.uuid[0], 7);
+    job_done(&job, -EIO);
+    ck_assert_uint_eq(world.job_count, 0);
+    pass(5000);
+    job = take_job(JOB_FINISH);
+    world.abandoned_count = 0;
+    job_done(&job, 0);
+    ck_assert_int_eq(overseer_timeout(overseer), -1);
+}
+END_TEST
+
 START_TEST(who_destroys_a_guest_has_time_to_remove_its_nodes)
 {
     add_guest(5, 1);
@@ -857,6 +890,7 @@ static TCase *overseer_cases(void)
     tcase_add_test(cases, a_domain_that_does_not_go_is_spoken_of_once);
     tcase_add_test(cases, a_domain_that_goes_in_time_is_not_spoken_of);
     tcase_add_test(cases, nodes_of_a_guest_that_is_gone_are_removed);
+    tcase_add_test(cases, what_a_killed_maker_began_is_seen_to_at_once);
     tcase_add_test(cases, who_destroys_a_guest_has_time_to_remove_its_nodes);
     tcase_add_test(cases, many_guests_in_any_order_are_told_apart);
     return cases;
