@@ -15,6 +15,7 @@ class Case:
     cpu: str = "max"
     devices: tuple = ()
     task: str = "facts+poweroff"
+    peer: bool = False              # the hypervisor is Debian's Xen 4.17
     toolstack: bool = False         # dom0 has vmctl, its daemons and a guest to make
     dom0_mem: str = "1024M"
     core: str = ""                  # more options of the core
@@ -36,9 +37,9 @@ def facts(cpus):
     return FACTS + (rf"DOM0: cpus {cpus}$",)
 
 
-def guests(name, tags=("guests",)):
-    return Case(name, tags, memory=3072, dom0_mem="768M", toolstack=True, timeout=300,
-                task=name.replace("-", "_") + "+poweroff")
+def guests(name, tasks, tags=("full",), **more):
+    return Case(name, tags, memory=3072, dom0_mem="768M", toolstack=True,
+                task="+".join(f"guest_{task}" for task in tasks.split()) + "+poweroff", **more)
 
 
 CASES = [
@@ -96,14 +97,11 @@ CASES = [
          expect=(r"sysrq triggered crash",),
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
-    # Guests, made by vmctl in dom0.
-    guests("guest-life", ("quick", "full")),
-    guests("guest-ends", ("full",)),
-    guests("guest-devices"),
-    guests("guest-hotplug"),
-    guests("guest-refused"),
-    guests("guest-cycles"),
-    guests("guest-restarts", ("full",)),
-    guests("xl"),
-    guests("xl-xenstored"),
+    # Guests, made by vmctl in dom0.  Tasks share a boot: that is most of the time.
+    guests("guest-life", "life", QUICK),
+    guests("guests", "ends devices hotplug refused names killed cycles", timeout=900),
+    guests("guests-hard", "full restarts hostile", timeout=600),
+    guests("guests-by-xl", "by_xl", timeout=300),
+    guests("guests-by-xl-alone", "by_xl_alone", timeout=300),
+    guests("guests-on-xen", "on_peer", timeout=400, peer=True),
 ]

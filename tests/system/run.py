@@ -110,12 +110,13 @@ class Peripherals:
 
 def command_line(options, case, folder, peripherals):
     core = f"console=com1 dom0_mem={case.dom0_mem} {case.core}"
-    if options.peer:
+    hypervisor = options.xen if case.peer else options.hv
+    if options.peer or case.peer:
         core = f"com1=115200,8n1 {core} dom0_mem={case.dom0_mem},max:{case.dom0_mem}"
     kernel = f"console=hvc0 panic=-1 paravane.task={case.task} " \
              f"paravane.disks={len(peripherals.disks)} {case.kernel}"
     initramfs = options.toolstack if case.toolstack else options.initramfs
-    images = Images(options.hv, options.kernel, initramfs)
+    images = Images(hypervisor, options.kernel, initramfs)
     boot = boot_arguments(folder, case.firmware, images, core.strip(), kernel.strip())
     cpu = options.cpu or usable(case.cpu, options.qemu_version)
     return [options.qemu, *accelerator(), "-machine", case.machine, "-cpu", cpu,
@@ -157,6 +158,8 @@ def run_case(options, case, echo=None):
     started = time.monotonic()
     with Machine([]) as machine:
         try:
+            if case.peer and not options.xen.is_file():
+                raise RuntimeError("Debian's Xen could not be had; see `make dom0`")
             peripherals = Peripherals(case, machine.folder)
             machine.arguments = command_line(options, case, machine.folder, peripherals)
             machine.start()
@@ -261,6 +264,8 @@ def main():
     found = options.build / "tests/system/emulator"
     options.qemu = options.qemu or (found.read_text(encoding="utf-8").strip() if found.exists()
                                     else "qemu-system-x86_64")
+    xen = options.build / "tests/system/xen"
+    options.xen = pathlib.Path(xen.read_text(encoding="utf-8").strip() if xen.exists() else "")
     if options.list:
         return show_list()
     for image in (options.hv, options.kernel, options.initramfs, options.toolstack):

@@ -186,6 +186,7 @@ came_up()
 
 start_bridge()
 {
+    [ -e /sys/class/net/br0 ] && return
     modprobe bridge
     ip link add br0 type bridge 2>/dev/null || brctl addbr br0
     ip link set br0 up && ip addr add 10.9.0.1/24 dev br0 || fail "no bridge"
@@ -252,7 +253,7 @@ task_guest_refused()
     sed 's,/guest/vmlinuz,/guest/missing,' /tmp/bad.xml >/tmp/bad1.xml
     wrong '/guest/missing' vmctl create /tmp/bad1.xml
     sed "s,<memory unit='MiB'>192,<memory unit='GiB'>900," /tmp/bad.xml >/tmp/bad2.xml
-    wrong 'memory' vmctl create /tmp/bad2.xml
+    wrong 'limit 921600 MiB wanted, [0-9]* MiB free; held by Domain-0 (0)' vmctl create /tmp/bad2.xml
     sed 's,<vcpu>1</vcpu>,<vcpu>many</vcpu>,' /tmp/bad.xml >/tmp/bad3.xml
     wrong 'bad3.xml:4' vmctl create /tmp/bad3.xml
     guest_xml bad facts "<disk type='file'><source file='/tmp/nowhere.img'/><target dev='xvda'/></disk>"
@@ -293,31 +294,190 @@ task_guest_cycles()
     same_account
 }
 
-# Every daemon is killed while a guest is busy; the guest does not notice.
-task_guest_restarts()
+hundredths()
+{
+    cut -d ' ' -f 1 /proc/uptime | tr -d .
+}
+
+# vmctl is killed at many moments: the guest is whole, or nothing of it is left.
+task_guest_killed()
+{
+    start_daemons
+    start_bridge
+    dd if=/dev/zero of=/tmp/killed.img bs=1M count=1 2>/dev/null
+    card="<interface type='bridge'><source bridge='br0'/></interface>"
+    guest_memory=128 guest_xml killed facts \
+        "<disk type='file'><source file='/tmp/killed.img'/><target dev='xvda'/></disk>$card"
+    remember_account "$card"
+    began=$(hundredths)
+    create --paused /tmp/killed.xml
+    took=$(($(hundredths) - began))
+    vmctl destroy killed || fail "vmctl destroy"
+    half=0
+    for part in $(seq 12); do
+        vmctl create --paused /tmp/killed.xml >/dev/null 2>&1 &
+        usleep $((took * part * 10000 / 12))
+        kill -9 $! 2>/dev/null
+        wait $! || half=$((half + 1))
+        within 20 nothing_is_being_made || fail "what was begun is still there, part $part of 12"
+        gone killed || vmctl destroy killed || fail "vmctl destroy, part $part"
+    done
+    say "$half of 12 were killed half-way, in $took hundredths of a second"
+    [ $half -ge 6 ] || fail "too few were killed in time"
+    grep -q 'whoever made it was killed' /var/log/paravane/supervisor.log || fail "nobody has seen to them"
+    same_account
+}
+
+nothing_is_being_made()
+{
+    [ -z "$(ls /run/paravane/making)" ]
+}
+
+task_guest_names()
+{
+    start_daemons
+    remember_account
+    for name in a.b+c:d-1_x 9lives _x x..y; do
+        guest_memory=128 guest_xml "$name" facts
+        create --paused "/tmp/$name.xml"
+        vmctl list --names | grep -qxF "$name" || fail "$name is not in the list"
+        vmctl info "$name" | grep -qF "$name" || fail "vmctl info $name"
+        vmctl dumpxml "$name" | grep -qF "<name>$name</name>" || fail "vmctl dumpxml $name"
+        wrong 'already' vmctl create "/tmp/$name.xml"
+        vmctl rename "$name" "$name.2" && vmctl destroy "$name.2" || fail "rename and destroy $name"
+    done
+    for name in 123 .x 'a b' a/b -x Domain-0 "$(seq -s x 40)"; do
+        sed "s,<name>.*</name>,<name>PLACE</name>," /tmp/_x.xml | sed "s|PLACE|$name|" >/tmp/odd.xml
+        wrong "odd.xml:2.*name" vmctl create /tmp/odd.xml
+    done
+    same_account
+}
+
+# A guest that works on its disk and network, and says each round.
+start_steady()
 {
     start_daemons
     start_bridge
     dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
-    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml steady disk+net \
+    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml steady disk+net+work \
         "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
     create /tmp/steady.xml
-    for daemon in stored consoled devd supervisor; do
-        pid=$(pidof paravane-$daemon) || { fail "paravane-$daemon does not run"; continue; }
-        kill -9 "$pid"
-        within 20 is_back $daemon "$pid" || fail "paravane-$daemon did not come back"
-    done
-    within 90 console_says steady 'GUEST: ready' || fail "steady did not get ready: $(console_of steady | tail -n 3)"
-    console_says steady 'GUEST: disk ok' && console_says steady 'GUEST: net ok' || fail "steady lost a device"
-    ping -c 2 -W 2 10.9.0.11 >/dev/null || fail "steady does not answer"
-    vmctl list | grep -q steady || fail "vmctl list does not show steady"
+    within 60 console_says steady 'GUEST: round 1' || fail "steady does not work: $(console_of steady | tail -n 3)"
+}
+
+# A round that began after this was called is done.
+steady_works()
+{
+    round=$(console_of steady | grep -c 'GUEST: round')
+    within 60 works_on $((round + 2)) || fail "steady does not go on: $(console_of steady | tail -n 3)"
+    console_says steady FAILED && fail "steady: $(console_of steady | grep FAILED | head -n 3)"
+}
+
+works_on()
+{
+    [ "$(console_of steady | grep -c 'GUEST: round')" -ge "$1" ]
+}
+
+stop_steady()
+{
+    steady_works
     vmctl shutdown --wait steady || fail "vmctl shutdown"
     within 20 gone steady || fail "steady is still there"
 }
 
+# kill_daemon NAME: at once; *_is_back* tells when there is another.
+kill_daemon()
+{
+    killed=$(pidof "paravane-$1") || { fail "paravane-$1 does not run"; return; }
+    kill -9 "$killed"
+}
+
 is_back()
 {
-    now=$(pidof "paravane-$1") && [ "$now" != "$2" ]
+    now=$(pidof "paravane-$1") && [ "$now" != "$killed" ]
+}
+
+# Every daemon is killed while a guest is busy; the guest does not notice.
+task_guest_restarts()
+{
+    start_steady
+    for daemon in stored consoled devd supervisor; do
+        kill_daemon $daemon
+        within 20 is_back $daemon || fail "paravane-$daemon did not come back"
+        steady_works
+    done
+    # Commands that come while there is no store wait for it.
+    for command in "info steady" "pause steady" "unpause steady" "dumpxml steady"; do
+        kill_daemon stored
+        # shellcheck disable=SC2086 # words
+        vmctl $command >/dev/null || fail "vmctl $command while the store restarts"
+        within 20 is_back stored || fail "paravane-stored did not come back"
+    done
+    paravane-daemons stop || fail "paravane-daemons stop"
+    wrong 'steady: cannot connect to the store' vmctl destroy steady
+    wrong 'paravane-stored, has to run' vmctl destroy steady
+    vmctl list | grep -q ' 1 ' || fail "no list without the store"
+    paravane-daemons start || fail "paravane-daemons start, again"
+    vmctl list | grep -q steady || fail "vmctl list does not show steady"
+    stop_steady
+}
+
+# A guest that does all it can to its rings and its nodes (tests/system/guest/hostile.c).
+task_guest_hostile()
+{
+    start_steady
+    dd if=/dev/zero of=/tmp/hostile.img bs=1M count=1 2>/dev/null
+    guest_memory=64 guest_xml hostile none \
+        "<disk type='file'><source file='/tmp/hostile.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
+    sed -i '/initrd/d; s,/guest/vmlinuz,/guest/hostile,' /tmp/hostile.xml
+    remember_account
+    restarts=$(paravane-daemons status | grep restarted)
+    create /tmp/hostile.xml
+    within 120 console_says hostile 'HOSTILE: console next' || fail "hostile came as far as: $(console_of hostile | tail -n 3)"
+    console_says hostile 'could write' && fail "$(console_of hostile | grep 'could write')"
+    console_says hostile 'HOSTILE: quota [1-9]' || fail "no quota stopped it"
+    xenstore-control refused | grep -q nodes || fail "the refusals were not counted: $(xenstore-control refused)"
+    steady_works
+    xenstore-write /tool/test here && [ "$(xenstore-read /tool/test)" = here ] && xenstore-rm /tool/test || fail "the store does not work"
+    vmctl list | grep -q hostile || fail "hostile is gone"
+    timeout 10 vmctl console --dump hostile >/dev/null || fail "vmctl console --dump"
+    steady_works
+    vmctl destroy hostile || fail "vmctl destroy hostile"
+    [ "$(paravane-daemons status | grep restarted)" = "$restarts" ] || fail "a daemon fell: $(paravane-daemons status)"
+    same_account
+    stop_steady
+}
+
+# First of a boot: logs on a small disk that is full.
+task_guest_full()
+{
+    mkdir -p /var/log/paravane
+    mount -t tmpfs -o size=512k logs /var/log/paravane || fail "no small disk"
+    start_daemons
+    guest_xml full poweroff
+    guest_xml still facts
+    create /tmp/still.xml
+    within 60 console_says still 'GUEST: ready' || fail "still did not come up"
+    dd if=/dev/zero of=/var/log/paravane/filler bs=4k 2>/dev/null
+    guest_xml more facts
+    create /tmp/more.xml
+    within 60 dump_says more 'GUEST: ready' || fail "more did not come up: $(vmctl console --dump more | tail -n 3)"
+    console_says more 'GUEST: ready' && fail "the disk was not full"
+    rm /var/log/paravane/filler
+    for name in more still; do
+        vmctl shutdown --wait $name || fail "vmctl shutdown $name"
+        within 20 gone $name || fail "$name is still there"
+        within 10 console_says $name 'GUEST: going down' || fail "$name is not logged again"
+    done
+    console_says more 'paravane: .*could not be logged' || fail "nobody says what is not in the log"
+    create /tmp/full.xml
+    within 60 console_says full 'GUEST: up' || fail "full is not logged"
+    within 20 gone full || fail "full is still there"
+}
+
+dump_says()
+{
+    vmctl console --dump "$1" | grep -q "$2"
 }
 
 # --- Debian's own toolstack -------------------------------------------------------
@@ -376,7 +536,7 @@ xl_folders()
     [ -e /var/run ] || ln -s /run /var/run
 }
 
-task_xl()
+task_guest_by_xl()
 {
     xl_folders
     start_daemons
@@ -397,11 +557,19 @@ start_debian_daemons()
 }
 
 # All of Debian's, none of ours.
-task_xl_xenstored()
+task_guest_by_xl_alone()
 {
     xl_folders
     start_debian_daemons
     xl_life
+}
+
+# --- our toolstack on Debian's Xen ---------------------------------------------------
+
+task_guest_on_peer()
+{
+    vmctl info | grep -q 'Debian' || fail "this is not Debian's Xen: $(vmctl info | head -n 3)"
+    task_guest_life
 }
 
 # --- to be looked at --------------------------------------------------------------
