@@ -115,6 +115,22 @@ START_TEST(without_the_store_nobody_says_there_is_no_such_guest)
 }
 END_TEST
 
+START_TEST(a_store_that_is_being_started_is_waited_for)
+{
+    uint32_t domid = 0;
+
+    vmctl_close(handle);
+    ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+    fake_store_fail(1, -ECONNREFUSED);
+    ck_assert_uint_eq(find("web"), 1);
+    vmctl_close(handle);
+    ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+    fake_store_fail(1, -EACCES);
+    ck_assert_int_eq(vmctl_destroy(handle, 1, &error), -EACCES);
+    ck_assert_int_eq(vmctl_find(handle, "web", &domid, &error), 0);
+}
+END_TEST
+
 START_TEST(the_list_has_dom0_first_and_every_guest)
 {
     struct vmctl_guest *guests = NULL;
@@ -366,6 +382,7 @@ int main(void)
     tcase_add_test(tcase, a_guest_of_another_toolstack_is_found_by_looking);
     tcase_add_test(tcase, an_index_that_points_to_nobody_finds_nobody);
     tcase_add_test(tcase, without_the_store_nobody_says_there_is_no_such_guest);
+    tcase_add_test(tcase, a_store_that_is_being_started_is_waited_for);
     tcase_add_test(tcase, the_list_has_dom0_first_and_every_guest);
     tcase_add_test(tcase, a_guest_that_ended_says_how);
     tcase_add_test(tcase, requests_to_the_guest_go_through_the_store);

@@ -525,6 +525,24 @@ xl_life()
     within 10 xl_gone debian || fail "debian is still there after xl destroy: $(xl list)"
 }
 
+# A guest's console at a terminal, both ways.
+xl_typing()
+{
+    xl_config typed
+    sed -i 's/task=facts/task=shell/' /tmp/typed.cfg
+    xl create /tmp/typed.cfg >/dev/null || fail "xl create typed"
+    within 80 console_says typed 'This is a guest' || fail "typed did not come up"
+    type_sum xl console typed || fail "xl console takes no words"
+}
+
+# shellcheck disable=SC2016 # the guest's shell is to expand it
+type_sum()
+{
+    echo 'echo sum-$((40 + 2))' | on_terminal 20 sum-42 "$@" >/tmp/typing 2>&1 && return
+    tail -n 5 /tmp/typing
+    return 1
+}
+
 xl_gone()
 {
     ! xl list | grep -qw "$1"
@@ -544,6 +562,9 @@ task_guest_by_xl()
     xl create -p /tmp/warm.cfg && xl destroy warm || fail "the first guest by xl"
     remember_account
     xl_life
+    xl_typing
+    type_sum vmctl console typed || fail "vmctl console takes no words"
+    xl destroy typed || fail "xl destroy typed"
     same_account
 }
 
@@ -562,6 +583,7 @@ task_guest_by_xl_alone()
     xl_folders
     start_debian_daemons
     xl_life
+    xl_typing
 }
 
 # --- our toolstack on Debian's Xen ---------------------------------------------------
