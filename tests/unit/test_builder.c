@@ -481,8 +481,8 @@ static size_t recover(void)
 static bool is_whole(uint32_t domid)
 {
     return fake_xen_domain(domid)->exists && fake_xen_domain(domid)->pauses == 0 &&
-           fake_store_value("/paravane/guest/1") != NULL &&
-           fake_store_value("/paravane/name/web") != NULL;
+           fake_store_get("/paravane/guest/1") != NULL &&
+           fake_store_get("/paravane/name/web") != NULL;
 }
 
 START_TEST(killed_at_any_moment_a_guest_is_whole_or_gone)
@@ -496,6 +496,7 @@ START_TEST(killed_at_any_moment_a_guest_is_whole_or_gone)
         vmctl_close(handle);
         world_begin();
         ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+        fake_store_ask_death(fake_xen_step);
         fake_xen_kill(number);
         (void)try_create("web", world_devices, &error);
         dead = fake_xen_step();

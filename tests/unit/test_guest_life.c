@@ -100,13 +100,13 @@ START_TEST(without_the_store_nobody_says_there_is_no_such_guest)
     uint32_t domid = 0;
 
     for (unsigned long number = 1; number <= 3; number++) {
-        fake_store_fail(number, -ENOTCONN);
+        fake_store_fail_at(number, -ENOTCONN);
         ck_assert_int_eq(vmctl_find(handle, "mail", &domid, &error), -ENOTCONN);
         ck_assert_str_eq(error.object, "mail");
     }
-    fake_store_fail(1, -ENOTCONN);
+    fake_store_fail_at(1, -ENOTCONN);
     ck_assert_uint_eq(find("2"), 2);
-    fake_store_fail(1, -ENOTCONN);
+    fake_store_fail_at(1, -ENOTCONN);
     error.code = 0;
     ck_assert_int_eq(vmctl_list(handle, &guests, &count, &error), 0);
     ck_assert_uint_eq(count, 3);
@@ -121,11 +121,11 @@ START_TEST(a_store_that_is_being_started_is_waited_for)
 
     vmctl_close(handle);
     ck_assert_int_eq(vmctl_open(&handle, &error), 0);
-    fake_store_fail(1, -ECONNREFUSED);
+    fake_store_fail_at(1, -ECONNREFUSED);
     ck_assert_uint_eq(find("web"), 1);
     vmctl_close(handle);
     ck_assert_int_eq(vmctl_open(&handle, &error), 0);
-    fake_store_fail(1, -EACCES);
+    fake_store_fail_at(1, -EACCES);
     ck_assert_int_eq(vmctl_destroy(handle, 1, &error), -EACCES);
     ck_assert_int_eq(vmctl_find(handle, "web", &domid, &error), 0);
 }
