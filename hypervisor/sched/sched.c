@@ -28,6 +28,7 @@
 
 #define SLICE_NS       UINT64_C(5000000) /* how long one runs while others wait */
 #define AHEAD_NS       UINT64_C(1000000) /* who is that much ahead gives way to a waking vCPU */
+#define LEAST_NS       UINT64_C(2000000) /* but not before it has run for that long */
 #define UNEVEN_SLICES  6u                /* before one of three on two CPUs changes over */
 #define SLEEP_BONUS_NS UINT64_C(3000000) /* how far behind the others a sleeper may come back */
 
@@ -40,6 +41,7 @@ struct run_queue {
     struct vcpu *idle;
     uint64_t virtual_ns; /* least virtual time here, never goes back */
     uint64_t charged_ns; /* up to this instant `loaded` has been charged */
+    uint64_t loaded_ns;  /* since this instant it is `loaded` */
     uint64_t idle_ns;    /* time spent idle before charged_ns */
     struct timer slice;  /* armed on this CPU while others wait */
     bool slice_armed;
@@ -357,9 +359,15 @@ bool preempt_pending(void)
 
 /* ---- the decision --------------------------------------------------------------------------- */
 
+/* Is the first of those that wait so far behind that it need not wait for the end of a slice? */
+static bool is_urgent(const struct vcpu *first, const struct vcpu *loaded)
+{
+    return before(first->sched->virtual_ns + AHEAD_NS, loaded->sched->virtual_ns);
+}
+
 /* Does the first of those that wait run before the one that runs? */
-static bool overtakes(struct run_queue *queue, struct vcpu *loaded, const struct vcpu *first)
-    REQUIRES(queue->lock)
+static bool overtakes(struct run_queue *queue, struct vcpu *loaded, const struct vcpu *first,
+                      uint64_t now) REQUIRES(queue->lock)
 {
     uint64_t first_ns = first->sched->virtual_ns;
 
@@ -370,17 +378,20 @@ static bool overtakes(struct run_queue *queue, struct vcpu *loaded, const struct
         }
         return true;
     }
-    return queue->slice_over ? !before(loaded->sched->virtual_ns, first_ns)
-                             : before(first_ns + AHEAD_NS, loaded->sched->virtual_ns);
+    if (queue->slice_over) {
+        return !before(loaded->sched->virtual_ns, first_ns);
+    }
+    return is_urgent(first, loaded) && !before(now, queue->loaded_ns + LEAST_NS);
 }
 
 /* Have the CPU interrupted after a slice while others wait, not at all while none does. */
 static void set_slice(struct run_queue *queue, bool fresh, uint64_t now) REQUIRES(queue->lock)
 {
     bool contended = queue->count != 0 && !queue->loaded->is_idle;
+    bool urgent = contended && is_urgent(vcpu_of(queue->waiting.next), queue->loaded);
 
-    if (contended && (fresh || !queue->slice_armed)) {
-        timer_set(&queue->slice, now + SLICE_NS);
+    if (contended && (fresh || urgent || !queue->slice_armed)) {
+        timer_set(&queue->slice, urgent ? queue->loaded_ns + LEAST_NS : now + SLICE_NS);
         queue->slice_armed = true;
     } else if (!contended && queue->slice_armed) {
         timer_stop(&queue->slice);
@@ -420,7 +431,7 @@ static struct vcpu *decide(struct run_queue *queue, uint64_t now, bool *leaves)
     to = first != NULL ? first : queue->idle;
     stays = from->is_idle ? first == NULL
                           : vcpu_runnable(from) && may_run_on(from, queue->cpu) &&
-                                (first == NULL || !overtakes(queue, from, first));
+                                (first == NULL || !overtakes(queue, from, first, now));
     queue->yields = false;
     *leaves = false;
     if (!stays) {
@@ -434,6 +445,7 @@ static struct vcpu *decide(struct run_queue *queue, uint64_t now, bool *leaves)
             }
         }
         queue->loaded = to;
+        queue->loaded_ns = now;
     }
     if (queue->loaded->is_idle) {
         cpumask_add(&idle_cpus, queue->cpu);

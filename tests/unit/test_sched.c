@@ -363,6 +363,26 @@ START_TEST(one_that_slept_long_runs_at_once_but_does_not_make_up_for_it)
 }
 END_TEST
 
+START_TEST(a_woken_vcpu_lets_who_was_just_loaded_get_on)
+{
+    start(2);
+    stop(1);
+    settle();
+    pass(SECOND_NS);
+    stop(0);
+    settle();
+    wake(0); /* freshly loaded */
+    settle();
+    wake(1);
+    settle();
+    ck_assert(loaded(0));
+    pass(SECOND_NS / 500 - STEP_NS);
+    ck_assert(loaded(0));
+    pass(2 * STEP_NS);
+    ck_assert(loaded(1));
+}
+END_TEST
+
 START_TEST(one_that_sleeps_briefly_is_no_better_off)
 {
     start(2);
@@ -1148,6 +1168,7 @@ static void add_one_cpu_tests(TCase *one)
     tcase_add_test(one, twice_the_weight_is_twice_the_time);
     tcase_add_test(one, nonsense_weights_are_refused);
     tcase_add_test(one, one_that_slept_long_runs_at_once_but_does_not_make_up_for_it);
+    tcase_add_test(one, a_woken_vcpu_lets_who_was_just_loaded_get_on);
     tcase_add_test(one, one_that_sleeps_briefly_is_no_better_off);
     tcase_add_test(one, yield_alone_costs_no_decision);
     tcase_add_test(one, yield_lets_those_that_wait_go_first);
