@@ -27,7 +27,7 @@ static void show_vcpu(const struct vcpu *vcpu)
               (blocked & VCPU_DOWN) != 0 ? " down" : "",
               (blocked & VCPU_BLOCKED) != 0 ? " blocked" : "", vcpu->info->evtchn_upcall_pending,
               (unsigned int)vcpu->info->evtchn_upcall_mask,
-              atomic_load(&vcpu->polling) ? ", polling" : "");
+              (blocked & VCPU_POLLING) != 0 ? ", polling" : "");
     if (!atomic_load(&vcpu->running)) {
         log_error("      rip %lx rsp %lx cr3 %lx %s\n", vcpu->regs.rip, vcpu->regs.rsp,
                   vcpu->pv.kernel_mode ? vcpu->pv.kernel_cr3 : vcpu->pv.user_cr3,

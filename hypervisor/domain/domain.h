@@ -101,6 +101,7 @@ struct domain {
 /* Why a vCPU does not run: bits of vcpu.blocked. */
 #define VCPU_DOWN    0x1u /* not brought up, or VCPUOP_down */
 #define VCPU_BLOCKED 0x2u /* SCHEDOP_block or _poll; woken by an event */
+#define VCPU_POLLING 0x4u /* with BLOCKED: SCHEDOP_poll, and counted in domain.poll_count */
 
 struct vcpu {
     struct domain *domain;
@@ -120,7 +121,6 @@ struct vcpu {
     struct vcpu_events *events;   /* event/channels.h: VIRQ bindings, FIFO queues */
     struct fpu_state *fpu;        /* x86/fpu.c */
     _Atomic uint32_t poll_port;   /* SCHEDOP_poll: the one port waited for; 0 any of several */
-    _Atomic bool polling;
 
     /* The saved registers while it is not loaded; see pv/context.c. */
     struct cpu_regs regs;

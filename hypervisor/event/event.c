@@ -44,17 +44,13 @@ void senders_wait(void)
 }
 
 /*
- * A poll that is only about to begin is left alone: VCPU_BLOCKED comes after it,
- * and after that the vCPU looks at its ports and at the upcall flag.
- *
  * The upcall mask is not looked at before a kick: the guest clears it with a
  * plain write and then reads upcall_pending, and both sides could miss.
  */
 void vcpu_unblock(struct vcpu *vcpu)
 {
     if ((atomic_load(&vcpu->blocked) & VCPU_BLOCKED) != 0) {
-        (void)vcpu_poll_end(vcpu);
-        if ((atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
+        if (vcpu_wait_end(vcpu)) {
             sched_wake(vcpu);
         }
     } else if (vcpu != current) {
@@ -70,7 +66,7 @@ cold_path void pollers_wake(struct domain *domain, uint32_t port)
     {
         uint32_t wanted = atomic_load(&vcpu->poll_port);
 
-        if (atomic_load(&vcpu->polling) && (wanted == 0 || wanted == port)) {
+        if ((atomic_load(&vcpu->blocked) & VCPU_POLLING) != 0 && (wanted == 0 || wanted == port)) {
             vcpu_unblock(vcpu);
         }
     }

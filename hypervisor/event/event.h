@@ -61,28 +61,28 @@ static inline bool event_upcall_due(const struct vcpu *vcpu)
 }
 
 /*
- * SCHEDOP_poll: the vCPU waits for `port`, or with 0 for any port.  After this,
- * and after VCPU_BLOCKED is set, the caller looks at the ports: what becomes
- * pending later unblocks the vCPU.
+ * SCHEDOP_poll: the vCPU waits for `port`, or with 0 for any port.  After this
+ * the caller looks at the ports: what becomes pending later unblocks the vCPU.
  */
 static inline void vcpu_poll_begin(struct vcpu *vcpu, evtchn_port_t port)
 {
     atomic_store(&vcpu->poll_port, port);
-    atomic_store(&vcpu->polling, true);
     __atomic_fetch_add(&vcpu->domain->poll_count, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED | VCPU_POLLING);
 }
 
 /*
- * End a poll.  True if the vCPU polled: exactly one of those who try is told so,
- * and has taken the vCPU out of domain.poll_count.
+ * End a wait.  True if the vCPU blocked or polled: exactly one of those who try is
+ * told so.  Both bits go at once: who is late may end a newer wait, but never half of it.
  */
-static inline bool vcpu_poll_end(struct vcpu *vcpu)
+static inline bool vcpu_wait_end(struct vcpu *vcpu)
 {
-    if (likely(!atomic_load(&vcpu->polling)) || !atomic_exchange(&vcpu->polling, false)) {
-        return false;
+    uint32_t old = atomic_fetch_and(&vcpu->blocked, ~(VCPU_BLOCKED | VCPU_POLLING));
+
+    if (unlikely((old & VCPU_POLLING) != 0)) {
+        __atomic_fetch_sub(&vcpu->domain->poll_count, 1, __ATOMIC_SEQ_CST);
     }
-    __atomic_fetch_sub(&vcpu->domain->poll_count, 1, __ATOMIC_SEQ_CST);
-    return true;
+    return (old & VCPU_BLOCKED) != 0;
 }
 
 /* Wake a vCPU that blocks or polls (a poll ends with that), or kick it if it runs. */

@@ -690,7 +690,7 @@ static void poll_timed_out(void *argument)
 {
     struct vcpu *vcpu = argument;
 
-    if (atomic_load(&vcpu->polling)) {
+    if ((atomic_load(&vcpu->blocked) & VCPU_POLLING) != 0) {
         vcpu_unblock(vcpu);
     }
 }

@@ -51,11 +51,9 @@ static long poll(const struct sched_poll __guest *argument)
 
     /* It waits before it looks: who sets a port after that sees it wait. */
     vcpu_poll_begin(vcpu, op.nr_ports == 1 ? ports[0] : 0);
-    atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED);
     ready = poll_ready(vcpu, ports, op.nr_ports, op.timeout);
     if (ready != 0) {
-        (void)vcpu_poll_end(vcpu);
-        atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED);
+        (void)vcpu_wait_end(vcpu);
         return MIN(ready, 0);
     }
     if (op.timeout != 0) {

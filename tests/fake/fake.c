@@ -640,8 +640,7 @@ void weak events_vcpu_destroy(struct vcpu *vcpu)
 
 void weak vcpu_unblock(struct vcpu *vcpu)
 {
-    (void)vcpu_poll_end(vcpu);
-    atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED);
+    (void)vcpu_wait_end(vcpu);
 }
 
 /* ---- sched ---------------------------------------------------------------------------------- */

@@ -156,7 +156,6 @@ END_TEST
 static void start_poll(unsigned int vcpu, long port)
 {
     vcpu_poll_begin(target(vcpu), (uint32_t)port);
-    atomic_fetch_or(&target(vcpu)->blocked, VCPU_BLOCKED);
 }
 
 START_TEST(a_poller_is_woken_by_its_port_masked_or_not)
@@ -164,12 +163,11 @@ START_TEST(a_poller_is_woken_by_its_port_masked_or_not)
     mask_port(2, here);
     start_poll(1, here);
     ck_assert_int_eq(port_send(there), 0);
-    ck_assert(!target(1)->polling);
     ck_assert_uint_eq(target(1)->blocked, 0);
     ck_assert_uint_eq(dom[2]->poll_count, 0);
     ck_assert_uint_eq(fake.wakes, 1);
     ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)here), 1);
-    ck_assert(!vcpu_poll_end(target(1)));
+    ck_assert(!vcpu_wait_end(target(1)));
     ck_assert_uint_eq(dom[2]->poll_count, 0);
 }
 END_TEST
@@ -180,11 +178,10 @@ START_TEST(a_poller_of_any_port_is_woken_and_one_of_another_port_is_not)
     start_poll(0, here + 1);
     start_poll(1, 0);
     ck_assert_int_eq(port_send(there), 0);
-    ck_assert(!target(1)->polling);
-    ck_assert(target(0)->polling);
-    ck_assert_uint_eq(target(0)->blocked, VCPU_BLOCKED);
+    ck_assert_uint_eq(target(1)->blocked, 0);
+    ck_assert_uint_eq(target(0)->blocked, VCPU_BLOCKED | VCPU_POLLING);
     ck_assert_uint_eq(dom[2]->poll_count, 1);
-    ck_assert(vcpu_poll_end(target(0)));
+    ck_assert(vcpu_wait_end(target(0)));
     ck_assert_uint_eq(dom[2]->poll_count, 0);
 }
 END_TEST
@@ -193,7 +190,6 @@ START_TEST(an_upcall_ends_a_poll_as_well)
 {
     start_poll(0, here + 1);
     ck_assert_int_eq(port_send(there), 0);
-    ck_assert(!target(0)->polling);
     ck_assert_uint_eq(target(0)->blocked, 0);
     ck_assert_uint_eq(dom[2]->poll_count, 0);
 }

@@ -89,8 +89,7 @@ void vcpu_time_runstate(struct vcpu *vcpu, int state, uint64_t now)
 /* As event/event.c does it. */
 void vcpu_unblock(struct vcpu *vcpu)
 {
-    (void)vcpu_poll_end(vcpu);
-    if ((atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED) & VCPU_BLOCKED) != 0) {
+    if (vcpu_wait_end(vcpu)) {
         sched_wake(vcpu);
     }
 }
@@ -535,7 +534,7 @@ START_TEST(poll_waits_for_its_port)
     ck_assert_int_eq(poll_ports(ports, 1, 0), 0);
     ck_assert_uint_eq(vcpus[0]->poll_port, 3);
     ck_assert(!wrong_domain);
-    ck_assert(vcpus[0]->polling);
+    ck_assert_uint_eq(vcpus[0]->blocked, VCPU_BLOCKED | VCPU_POLLING);
     ck_assert_uint_eq(domain->poll_count, 1);
     settle();
     ck_assert(!loaded(0));
@@ -563,7 +562,6 @@ START_TEST(poll_returns_at_once_when_there_is_nothing_to_wait_for)
     vcpus[0]->info->evtchn_upcall_pending = 1;
     ck_assert_int_eq(poll_ports(ports, 2, 0), 0); /* an upcall */
     ck_assert_uint_eq(vcpus[0]->blocked, 0);
-    ck_assert(!vcpus[0]->polling);
     ck_assert_uint_eq(domain->poll_count, 0);
     ports_pending[4] = false;
 }
@@ -584,7 +582,6 @@ START_TEST(poll_refuses_bad_arguments_and_does_not_wait)
     fake_answers.fault_size = 0;
     ck_assert_int_eq(hypercall_sched_op(SCHEDOP_poll, CORE_START), -XEN_EFAULT);
     ck_assert_uint_eq(vcpus[0]->blocked, 0);
-    ck_assert(!vcpus[0]->polling);
     ck_assert_uint_eq(domain->poll_count, 0);
 }
 END_TEST
@@ -601,7 +598,7 @@ START_TEST(poll_ends_with_its_timeout)
     ck_assert(!loaded(0));
     pass(SECOND_NS / 4);
     ck_assert(loaded(0));
-    ck_assert(!vcpus[0]->polling);
+    ck_assert_uint_eq(vcpus[0]->blocked, 0);
 }
 END_TEST
 
@@ -761,7 +758,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
     ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100; /* enough */
     ports_pending[3] = true;
     atomic_swap(&vcpus[0]->info->evtchn_upcall_pending, 1);
-    if ((atomic_load(&vcpus[0]->blocked) & VCPU_BLOCKED) != 0 || vcpus[0]->polling) {
+    if ((atomic_load(&vcpus[0]->blocked) & VCPU_BLOCKED) != 0) {
         vcpu_unblock(vcpus[0]);
     }
 }
