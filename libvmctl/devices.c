@@ -289,8 +289,7 @@ int device_wait_set_up(struct store_client *store, const struct device *devices,
     return r;
 }
 
-/* 1 if the back end has closed, 0 if not yet. */
-static int is_closed(struct store_client *store, const struct device *device,
+int device_is_closed(struct store_client *store, const struct device *device,
                      struct vmctl_error *error)
 {
     char *state = NULL;
@@ -315,7 +314,7 @@ int device_wait_closed(struct store_client *store, const struct device *device, 
     if (r < 0) {
         return r;
     }
-    while ((r = is_closed(store, device, error)) == 0) {
+    while ((r = device_is_closed(store, device, error)) == 0) {
         r = wait_event(store, deadline, error);
         if (r == -ETIMEDOUT) {
             vmctl_fail(error, r, "the guest does not let go of it");

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest-pv-headers/io/xenbus.h"
 #include "libvmctl/devices.h"
 #include "libvmctl/guest.h"
 #include "libvmctl/state_file.h"
@@ -191,7 +192,7 @@ int vmctl_attach_network(struct vmctl *handle, uint32_t domid, const struct vmct
  * Detaching: ask the guest by the back end's state, wait for it, remove both ends.
  */
 
-static int detach(struct change *change, const struct device *device)
+static int ask_for(struct change *change, const struct device *device)
 {
     struct node_list list = NODE_LIST_EMPTY;
     char backend[DEVICE_PATH_SIZE];
@@ -199,10 +200,21 @@ static int detach(struct change *change, const struct device *device)
 
     device_backend_path(device, backend);
     node_list_write(&list, backend, "online", "0");
-    node_list_write(&list, backend, "state", "5");
+    node_list_write(&list, backend, "state", "%d", XenbusStateClosing);
     r = node_list_send(&list, change->store, STORE_NO_TRANSACTION, change->error);
     handle_progress(change->handle, "waiting for the guest to let go", -1);
-    r = r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
+    return r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
+}
+
+/* One that has closed was asked for before, but the detaching did not come to its end. */
+static int detach(struct change *change, const struct device *device)
+{
+    struct node_list list = NODE_LIST_EMPTY;
+    int r = device_is_closed(change->store, device, change->error);
+
+    if (r == 0) {
+        r = ask_for(change, device);
+    }
     if (r < 0) {
         return r;
     }

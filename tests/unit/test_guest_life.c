@@ -355,6 +355,14 @@ START_TEST(a_description_that_cannot_be_written_stays_as_it_was)
     ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
     ck_assert_ptr_null(strstr(xml, "/srv/a.img"));
     free(xml);
+
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), 0);
+    ck_assert_int_eq(mkdir(fresh, 0700), 0);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvda", &error), -EISDIR);
+    ck_assert_int_eq(rmdir(fresh), 0);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvda", &error), 0);
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vbd/1/51712/state"));
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvda", &error), -ENOENT);
 }
 END_TEST
 
