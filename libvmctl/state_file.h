@@ -30,6 +30,6 @@ int state_open(const char *folder, const char *name, int flags);
 void state_unlink(const char *folder, const char *name);
 
 /* For tests: another place than /run/paravane. */
-void state_file_set_root(const char *root);
+void state_file_set_root(const char *where);
 
 #endif

@@ -34,7 +34,7 @@ static size_t put(char *line, size_t used, const char *text)
 {
     size_t length = strlen(text);
 
-    memcpy(line + used, text, length);
+    memcpy(line + used, text, length + 1);
     return used + length;
 }
 
@@ -112,7 +112,9 @@ void progress_step(void *context, const char *step, int percent)
         (void)snprintf(text, TEXT_SIZE, "%.100s", step);
     }
     for (; *text != '\0'; text++) {
-        *text = *text < ' ' || *text == 0x7f ? '?' : *text;
+        if (*text < ' ' || *text == 0x7f) {
+            *text = '?';
+        }
     }
     current = next;
     show();
