@@ -36,7 +36,7 @@ static int begin(struct change *change)
 
     change->store = handle_store(change->handle, change->error);
     if (change->store == NULL) {
-        return change->error->code;
+        return change->error->code < 0 ? change->error->code : -EIO;
     }
     (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", change->domid);
     r = store_read(change->store, STORE_NO_TRANSACTION, path, &state, NULL, change->error);
@@ -91,7 +91,7 @@ static bool target_used(const struct guest_config *config, const char *target)
 /* "xvda" to "xvdz", the first that is free. */
 static bool free_target(const struct guest_config *config, char target[8])
 {
-    for (char letter = 'a'; letter <= 'z'; letter++) {
+    for (int letter = 'a'; letter <= 'z'; letter++) {
         (void)snprintf(target, 8, "xvd%c", letter);
         if (!target_used(config, target)) {
             return true;

@@ -509,7 +509,7 @@ int vmctl_set_memory(struct vmctl *handle, uint32_t domid, uint64_t kib, struct 
 
 int vmctl_set_vcpus(struct vmctl *handle, uint32_t domid, uint32_t count, struct vmctl_error *error)
 {
-    struct xen_domctl_getdomaininfo info;
+    struct xen_domctl_getdomaininfo info = { .domain = 0 };
     struct vmctl_error words = { .code = 0 };
     struct vmctl_error *out = error != NULL ? error : &words;
     struct node_list list = NODE_LIST_EMPTY;
