@@ -10,6 +10,7 @@
 #include "guest-pv-headers/domctl.h"
 #include "guest-pv-headers/event_channel.h"
 #include "guest-pv-headers/grant_table.h"
+#include "guest-pv-headers/mca.h"
 #include "guest-pv-headers/memory.h"
 #include "guest-pv-headers/nmi.h"
 #include "guest-pv-headers/physdev.h"
@@ -171,6 +172,29 @@ static uint64_t address(struct input *input)
     return GUEST_START + (slot < 32 ? slot : 512 + slot - 32) * PAGE_SIZE + offsets[byte >> 6];
 }
 
+/* A few places in the empty table, to be met again. */
+static uint64_t mapping_address(struct input *input)
+{
+    if (input->at < input->end && *input->at < 200) {
+        return GUEST_START + (512 + next(input) % 4u) * PAGE_SIZE;
+    }
+    return address(input);
+}
+
+static uint64_t mapping_flags(struct input *input)
+{
+    static const uint32_t flags[] = { GNTMAP_host_map,
+                                      GNTMAP_host_map | GNTMAP_readonly,
+                                      GNTMAP_host_map | GNTMAP_device_map,
+                                      GNTMAP_device_map,
+                                      GNTMAP_host_map | GNTMAP_contains_pte,
+                                      GNTMAP_host_map | GNTMAP_application_map,
+                                      GNTMAP_device_map | GNTMAP_readonly,
+                                      0 };
+
+    return flags[next(input) % ARRAY_SIZE(flags)];
+}
+
 static uint64_t domain_id(struct input *input)
 {
     static const domid_t ids[] = { DOMID_SELF, DOMID_SELF, 0, 1,      1,          2,         2, 3,
@@ -202,7 +226,8 @@ static uint64_t grant_entry(struct input *input)
  *   X address of a vCPU context     V interface version   _ nothing
  *   v address  m frame  M its machine address  p page-table entry  a address of one
  *   d domain   t two of them, for mmu_update   e, g, h, n number   o offset in a page
- *   f flags    i vCPU   k reference or frame   x anything
+ *   f flags    G those of a mapping   w address where it may go   i vCPU
+ *   k reference or frame   x anything
  */
 static const struct row {
     uint8_t call;
@@ -300,12 +325,12 @@ static const struct row {
     MEMORY(acquire_resource, "d2n2n4n4_4n8L8", ""),
     MEMORY(add_to_physmap, "d2n2n4m8x8", ""),
 
-    GRANT(map_grant_ref, "v8f4g4d2_2_4_8", ""),
-    GRANT(map_grant_ref, "v8f4g4d2_2_4_8", ""),
-    GRANT(map_grant_ref, "a8f4g4d2_2_4_8", ""),
-    GRANT(unmap_grant_ref, "v8_8h4_4", ""),
-    GRANT(unmap_grant_ref, "v8M8h4_4", ""),
-    GRANT(unmap_and_replace, "v8v8h4_4", ""),
+    GRANT(map_grant_ref, "w8G4g4d2_2_4_8", ""),
+    GRANT(map_grant_ref, "w8G4g4d2_2_4_8", ""),
+    GRANT(map_grant_ref, "a8G4g4d2_2_4_8", ""),
+    GRANT(unmap_grant_ref, "w8_8h4_4", ""),
+    GRANT(unmap_grant_ref, "w8M8h4_4", ""),
+    GRANT(unmap_and_replace, "w8w8h4_4", ""),
     GRANT(setup_table, "d2_2n4_8L8", ""),
     GRANT(copy, "k8d2o2_4k8d2o2_4n2f2_4", ""),
     GRANT(copy, "k8d2o2_4k8d2o2_4o2f2_4", ""),
@@ -383,7 +408,7 @@ static const struct row {
     OTHER(xen_version, "nA", "n4", ""),
     OTHER(console_io, "nnv", "", ""),
     OTHER(xenpmu_op, "nv", "", ""),
-    { 48, 0, "A", "n4x4n8v8", "" }, /* mca */
+    OTHER(mca, "A", "n4V4n8v8", ""),
 
     PHYSDEV(irq_status_query, "n4_4"),
     PHYSDEV(set_iopl, "n4"),
@@ -460,6 +485,7 @@ struct place {
 static uint64_t version_of(uint8_t call)
 {
     return call == __HYPERVISOR_platform_op ? XENPF_INTERFACE_VERSION
+           : call == __HYPERVISOR_mca       ? XEN_MCA_INTERFACE_VERSION
                                             : XEN_DOMCTL_INTERFACE_VERSION;
 }
 
@@ -524,6 +550,10 @@ static uint64_t value_of(struct input *input, char letter, const struct row *row
         return next(input) * UINT64_C(8) % (PAGE_SIZE + 64);
     case 'f':
         return next(input);
+    case 'G':
+        return mapping_flags(input);
+    case 'w':
+        return mapping_address(input);
     case 'i':
         return next(input) % 4;
     case 'k':

@@ -55,6 +55,20 @@ static void make_tables(struct guest *guest)
     l1[SLOT_SHARED] = pte_make(mfn(guest->shared), ENTRY);
 }
 
+/* References 8 to 15: data and tables to be, to each of the others. */
+static void make_grants(const struct guest *guest, domid_t id)
+{
+    struct grant_entry_v1 *entries = direct_map_mfn(mfn(guest->grants));
+
+    for (unsigned int i = 0; i < 8; i++) {
+        entries[8 + i] = (struct grant_entry_v1){
+            .flags = i % 4 == 3 ? GTF_permit_access | GTF_readonly : GTF_permit_access,
+            .domid = (domid_t)((id + 1u + i % 2) % DOMAINS),
+            .frame = (uint32_t)guest->frames[PFN_FREE - 4 + i],
+        };
+    }
+}
+
 static void make_vcpu(struct vcpu *vcpu, const struct guest *guest)
 {
     static struct vcpu_guest_context context;
@@ -123,6 +137,7 @@ static struct domain *make_domain(domid_t id)
     guest->grants = frame.number;
     guest->shared = direct_map_frame(domain->shared_info).number;
     make_tables(guest);
+    make_grants(guest, id);
     for (uint32_t i = 0; i < vcpu_counts[id]; i++) {
         must(vcpu_create(domain, i) == 0);
         make_vcpu(domain->vcpu[i], guest);
