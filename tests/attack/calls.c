@@ -141,10 +141,11 @@ static uint64_t page_entry(struct input *input)
 /* Where an entry of a table is: machine address and, in its low bits, a command. */
 static uint64_t entry_address(struct input *input)
 {
+    static const uint16_t borders[] = { 255, 256, 257, 263, 270, 271, 272, 511 };
     const struct guest *own = &guests[current->domain->id % DOMAINS];
     uint8_t byte = next(input), slot = next(input);
     uint64_t table = byte < 192 ? own->frames[byte % 8 % (PFN_USER_L4 + 1)] : frame(input);
-    uint64_t index = slot < 192 ? slot % 40 : (uint64_t)slot * 8 % 512 + slot % 3;
+    uint64_t index = slot < 192 ? slot % 40 : borders[slot % ARRAY_SIZE(borders)];
     uint64_t command = byte % 32 < 24 ? 0 : byte % 4;
 
     return table << PAGE_SHIFT | index * 8 | command;

@@ -292,6 +292,38 @@ static uint32_t grants_of(const struct grant_table *table, uint64_t frame)
     return count;
 }
 
+/* A granter's entries are in use by those who map them, and by nobody else. */
+static void check_granter(const struct domain *granter)
+{
+    const struct grant_table *table = granter->grants;
+    uint32_t users = 0, mappings = 0;
+    struct domain *mapper;
+
+    for (uint32_t ref = 0; ref < table->frames * GRANT_V1_ENTRIES; ref++) {
+        uint32_t use = grant_active_of(table, ref)->use;
+
+        if ((use & GRANT_LOCKED) != 0) {
+            finding("domain %u: grant %u is left locked", granter->id, ref);
+        }
+        users += use & GRANT_USERS;
+    }
+    for (unsigned int id = 0; (mapper = domain_find_next((domid_t)id)) != NULL; id++) {
+        const struct grant_table *its = mapper->grants;
+
+        id = mapper->id;
+        for (uint32_t i = 0; its != NULL && i < its->track_frames * GRANT_TRACK_ENTRIES; i++) {
+            const struct grant_track *track = track_of(its, i);
+
+            mappings += track->state != 0 && track->granter == granter;
+        }
+        domain_put(mapper);
+    }
+    if (users != mappings) {
+        finding("domain %u: its grants have %u users, and there are %u mappings", granter->id,
+                users, mappings);
+    }
+}
+
 /* Nobody but dom0 maps what is another's, except by a grant. */
 static void check_foreign(const struct page *page)
 {
@@ -340,6 +372,7 @@ static void check_domain(const struct domain *domain)
     }
     if (domain->grants != NULL) {
         expect_of_grants(domain->grants);
+        check_granter(domain);
     }
     if (domain->events != NULL) {
         expect_of_fifo(domain->events->fifo);
