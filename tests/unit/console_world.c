@@ -22,19 +22,19 @@
 #include "libvmctl/evtchn.h"
 #include "libvmctl/gntdev.h"
 #include "libvmctl/privcmd.h"
+#include "tests/unit/scratch.h"
 
 struct world_domain *world;
 const char *world_log;
 unsigned int world_reports;
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 static int events[2] = { -1, -1 };
 
 void world_enter(void)
 {
     size_t size = WORLD_DOMAINS * sizeof(*world);
 
-    (void)snprintf(directory, sizeof(directory), "/tmp/console_world.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
     ck_assert_int_eq(pipe2(events, O_NONBLOCK | O_CLOEXEC), 0);
     world = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(world, MAP_FAILED);
@@ -44,10 +44,7 @@ void world_enter(void)
 
 void world_leave(void)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(directory);
     (void)munmap(world, WORLD_DOMAINS * sizeof(*world));
     (void)close(events[0]);
     (void)close(events[1]);

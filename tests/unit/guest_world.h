@@ -11,26 +11,24 @@
 #include "tests/fake/fake_store.h"
 #include "tests/fake/fake_xen.h"
 #include "tests/unit/kernel_maker.h"
+#include "tests/unit/scratch.h"
 
 #define INITRD_SIZE 9000u
 
 /* Where this test's files are; made once. */
 static inline const char *world_directory(void)
 {
-    static char directory[32];
+    static char directory[SCRATCH_SIZE];
 
     if (directory[0] == '\0') {
-        (void)snprintf(directory, sizeof(directory), "/tmp/guests.XXXXXX");
-        if (mkdtemp(directory) == NULL) {
-            abort();
-        }
+        scratch_make(directory);
     }
     return directory;
 }
 
 static inline const char *world_file(const char *name)
 {
-    static char paths[4][64];
+    static char paths[4][SCRATCH_SIZE + 32];
     static unsigned int next;
     char *path = paths[next++ % 4];
 
@@ -72,12 +70,7 @@ static inline void world_begin(void)
 
 static inline void world_end(void)
 {
-    char command[64];
-
-    (void)snprintf(command, sizeof(command), "rm -rf %s", world_directory());
-    if (system(command) != 0) {
-        abort();
-    }
+    scratch_remove(world_directory());
 }
 
 /* A guest "web" of 20 MiB; `more` goes between its elements. */

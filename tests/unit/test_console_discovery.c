@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "dom0-tools/console/discovery.h"
-#include "tests/unit/console_world.h"
 #include "tests/fake/fake_store.h"
+#include "tests/unit/console_world.h"
 
 static struct consoles consoles;
 static struct discovery discovery;
@@ -99,12 +99,10 @@ static void expect_log(const char *file, const char *wanted)
     free(is);
 }
 
-/* This store does not tell those who watch something below what was removed. */
 static void drop_nodes(uint32_t domid)
 {
     char path[96];
 
-    fake_store_drop(node(domid, "console"));
     (void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
     fake_store_drop(path);
 }

@@ -16,22 +16,19 @@
 #include <unistd.h>
 
 #include "dom0-tools/console/transcript.h"
+#include "tests/unit/scratch.h"
 
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 static const struct transcript_owner owner = { .domid = 7, .handle = { 1, 2, 3 } };
 
 static void enter(void)
 {
-    (void)snprintf(directory, sizeof(directory), "/tmp/test_console_log.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
 }
 
 static void leave(void)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(directory);
 }
 
 static struct transcript open_as(const char *name, uint32_t index,

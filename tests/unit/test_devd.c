@@ -24,10 +24,11 @@
 #include "dom0-tools/devices/netlink.h"
 #include "tests/fake/fake_store.h"
 #include "tests/unit/net_world.h"
+#include "tests/unit/scratch.h"
 
 #define BACKEND "/local/domain/0/backend"
 
-static char folder[64];
+static char folder[SCRATCH_SIZE];
 static int loop_lock = -1;
 static int64_t clock_ms;
 static struct store_client *store;
@@ -112,8 +113,7 @@ static void enter(void)
     loop_lock = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     ck_assert_int_eq(flock(loop_lock, LOCK_EX), 0);
     net_world_enter();
-    (void)snprintf(folder, sizeof(folder), "/tmp/test_devd.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         ck_assert_int_eq(mkdir(in_folder(folders[i]), 0700), 0);
     }
@@ -128,12 +128,9 @@ static void enter(void)
 
 static void leave(void)
 {
-    char command[128];
-
     stop();
     fake_store_reset();
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0); // NOLINT(cert-env33-c)
+    scratch_remove(folder);
     (void)close(loop_lock);
 }
 

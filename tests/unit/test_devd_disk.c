@@ -20,10 +20,11 @@
 #include "dom0-tools/devices/disk.h"
 #include "dom0-tools/devices/holders.h"
 #include "dom0-tools/devices/loop.h"
+#include "tests/unit/scratch.h"
 
 #define IMAGE_SIZE (64 * 512)
 
-static char folder[64];
+static char folder[SCRATCH_SIZE];
 static char image_path[96];
 static int loop_lock = -1;
 
@@ -46,8 +47,7 @@ static void write_file(const char *name, const char *text)
 
 static void enter(void)
 {
-    (void)snprintf(folder, sizeof(folder), "/tmp/test_devd_disk.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
     write_file("image", "first sector");
     path_in(image_path, "image");
     ck_assert_int_eq(truncate(image_path, IMAGE_SIZE), 0);
@@ -55,10 +55,7 @@ static void enter(void)
 
 static void leave(void)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0); // NOLINT(cert-env33-c)
+    scratch_remove(folder);
 }
 
 /* Tests that look which loop devices are free do so one at a time, program by program. */

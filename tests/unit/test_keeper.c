@@ -15,10 +15,11 @@
 
 #include "dom0-tools/daemons/keeper.h"
 #include "dom0-tools/daemons/report.h"
+#include "tests/unit/scratch.h"
 
 static struct loop loop;
 static struct keeper keeper;
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 static char state_file[96];
 static char paths[KEEPER_SERVICES][96];
 
@@ -29,8 +30,7 @@ void report(const char *format, ...)
 
 static void enter(void)
 {
-    (void)snprintf(directory, sizeof(directory), "/tmp/test_keeper.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
     (void)snprintf(state_file, sizeof(state_file), "%s/state", directory);
     memset(&keeper, 0, sizeof(keeper));
     keeper.loop = &loop;
@@ -58,13 +58,10 @@ static bool stopped(void)
 
 static void leave(void)
 {
-    char command[128];
-
     keeper_stop(&keeper);
     turn_until(stopped);
     loop_close(&loop);
-    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(directory);
 }
 
 static struct service *add(const char *name, const char *script)

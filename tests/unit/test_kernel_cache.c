@@ -10,21 +10,21 @@
 #include "libvmctl/kernel_cache.h"
 #include "libvmctl/sha256.h"
 #include "tests/unit/kernel_maker.h"
+#include "tests/unit/scratch.h"
 
 #define SECTOR    512u
 #define PAYLOAD   (2 * SECTOR)
 #define NAME_ROOM 400
 
-static char directory[32];
-static char cache_path[64];
-static char kernel_path[64];
+static char directory[SCRATCH_SIZE];
+static char cache_path[SCRATCH_SIZE + 32];
+static char kernel_path[SCRATCH_SIZE + 32];
 static struct kernel_cache cache;
 static struct vmctl_error error;
 
 static void begin(void)
 {
-    (void)snprintf(directory, sizeof(directory), "/tmp/cache.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
     (void)snprintf(cache_path, sizeof(cache_path), "%s/deep/cache", directory);
     (void)snprintf(kernel_path, sizeof(kernel_path), "%s/vmlinuz", directory);
     cache = (struct kernel_cache){ cache_path, KERNEL_CACHE_LIMIT };
@@ -32,10 +32,7 @@ static void begin(void)
 
 static void end(void)
 {
-    char command[64];
-
-    (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(directory);
 }
 
 static void put32(uint8_t *at, size_t value)
@@ -196,7 +193,7 @@ END_TEST
 
 START_TEST(copies_of_a_kernel_are_kept_once)
 {
-    char other[80];
+    char other[SCRATCH_SIZE + 48];
 
     write_bzimage(kernel_path, 1);
     (void)snprintf(other, sizeof(other), "%s-copy", kernel_path);
@@ -229,7 +226,7 @@ END_TEST
 
 START_TEST(the_kernel_used_longest_ago_goes)
 {
-    char paths[4][80];
+    char paths[4][SCRATCH_SIZE + 48];
 
     cache.limit = 3 * KERNEL_SIZE;
     for (uint8_t i = 0; i < 4; i++) {

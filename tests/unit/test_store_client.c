@@ -16,6 +16,7 @@
 
 #include "dom0-tools/store/wires.h"
 #include "libvmctl/store_client.h"
+#include "tests/unit/scratch.h"
 
 void *__real_malloc(size_t size);
 void *__real_realloc(void *old, size_t size);
@@ -42,7 +43,7 @@ void *__wrap_realloc(void *old, size_t size)
     return fails() ? NULL : __real_realloc(old, size);
 }
 
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 static char socket_path[96];
 static char state[96];
 static pid_t server;
@@ -91,11 +92,9 @@ static void kill_server(void)
 
 static void set_up(void)
 {
-    const char *base = getenv("TMPDIR");
     int r = -1;
 
-    (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", base == NULL ? "/tmp" : base);
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
     (void)snprintf(socket_path, sizeof(socket_path), "%s/socket", directory);
     (void)snprintf(state, sizeof(state), "%s/state", directory);
     start_server();
@@ -109,16 +108,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    static const char *const names[] = { "state/journal", "state/journal.new", "state", "socket" };
-    char path[128];
-
     store_close(client);
     kill_server();
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-        (void)remove(path);
-    }
-    (void)rmdir(directory);
+    scratch_remove(directory);
 }
 
 static void expect(const char *path, const char *value)

@@ -17,12 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/store_world.h"
 
 #define DOMID  5U
 #define WRITES 4000U
 
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 static struct xenstore_domain_interface *page;
 static int to_store[2];
 static int to_domain[2];
@@ -460,21 +461,12 @@ END_TEST
 
 static void set_up(void)
 {
-    const char *base = getenv("TMPDIR");
-
-    (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", base == NULL ? "/tmp" : base);
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
 }
 
 static void tear_down(void)
 {
-    char path[96];
-
-    (void)snprintf(path, sizeof(path), "%s/journal", directory);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s/journal.new", directory);
-    (void)unlink(path);
-    (void)rmdir(directory);
+    scratch_remove(directory);
 }
 
 static Suite *suite(void)

@@ -17,6 +17,7 @@
 #include "dom0-tools/supervisor/keep.h"
 #include "dom0-tools/supervisor/overseer.h"
 #include "dom0-tools/supervisor/workers.h"
+#include "tests/unit/scratch.h"
 
 /* --- rules ---------------------------------------------------------------------------- */
 
@@ -665,20 +666,16 @@ END_TEST
 /* --- files
  * ------------------------------------------------------------------------------------------ */
 
-static char folder[64];
+static char folder[SCRATCH_SIZE];
 
 static void make_folder(void)
 {
-    (void)snprintf(folder, sizeof(folder), "/tmp/test_supervisor.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
 }
 
 static void remove_folder(void)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
-    ck_assert_int_eq(system(command), 0); // NOLINT(cert-env33-c)
+    scratch_remove(folder);
 }
 
 static void make_file(const char *name, const char *text)
