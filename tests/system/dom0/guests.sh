@@ -83,7 +83,7 @@ account()
         "ports $(/usr/lib/xen-4.17/bin/lsevtchn 0 | wc -l)" \
         "loops $(find /sys/block/loop*/loop -maxdepth 0 2>/dev/null | wc -l)" \
         "interfaces $(ls /sys/class/net | wc -l)" \
-        "files $(find /run/paravane/guests -type f 2>/dev/null | wc -l)" \
+        "files $(find /run/paravane/guests /run/paravane/making -type f 2>/dev/null | wc -l)" \
         "guests $(vmctl list --names | wc -l)"
 }
 
