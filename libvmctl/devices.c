@@ -289,17 +289,45 @@ int device_wait_set_up(struct store_client *store, const struct device *devices,
     return r;
 }
 
+/* What the back end says of itself, in *state; of one that is gone, that it has closed. */
+static int read_state(struct store_client *store, const struct device *device, long *state,
+                      struct vmctl_error *error)
+{
+    char *text = NULL;
+    int r = read_backend(store, device, "state", &text, error);
+
+    *state = text == NULL ? XenbusStateClosed : strtol(text, NULL, 10);
+    free(text);
+    return r;
+}
+
 int device_is_closed(struct store_client *store, const struct device *device,
                      struct vmctl_error *error)
 {
-    char *state = NULL;
-    int r = read_backend(store, device, "state", &state, error);
+    long state;
+    int r = read_state(store, device, &state, error);
 
-    if (r == 0) {
-        r = state == NULL || strtol(state, NULL, 10) == XenbusStateClosed;
+    return r < 0 ? r : state == XenbusStateClosed;
+}
+
+/*
+ * The same of one that was asked to close.  If it was about to connect just then,
+ * it has written over that what it had reached: it is asked again.
+ */
+static int has_closed(struct store_client *store, const struct device *device,
+                      struct vmctl_error *error)
+{
+    char path[DEVICE_PATH_SIZE + 8];
+    char backend[DEVICE_PATH_SIZE];
+    long state;
+    int r = read_state(store, device, &state, error);
+
+    if (r == 0 && state != XenbusStateClosed && state != XenbusStateClosing) {
+        device_backend_path(device, backend);
+        (void)snprintf(path, sizeof(path), "%s/state", backend);
+        r = store_write_text(store, STORE_NO_TRANSACTION, path, "5", error);
     }
-    free(state);
-    return r;
+    return r < 0 ? r : state == XenbusStateClosed;
 }
 
 int device_wait_closed(struct store_client *store, const struct device *device, int milliseconds,
@@ -314,7 +342,7 @@ int device_wait_closed(struct store_client *store, const struct device *device, 
     if (r < 0) {
         return r;
     }
-    while ((r = device_is_closed(store, device, error)) == 0) {
+    while ((r = has_closed(store, device, error)) == 0) {
         r = wait_event(store, deadline, error);
         if (r == -ETIMEDOUT) {
             vmctl_fail(error, r, "the guest does not let go of it");

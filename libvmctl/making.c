@@ -22,6 +22,7 @@
 #define FOLDER       "making"
 #define LOCK_WAIT_MS 10000 /* for the recovery of an earlier try */
 #define LOCK_STEP_MS 10
+#define LEAVE_MS     200 /* for the kernel to unlock what it has closed */
 #define NO_DOMAIN    UINT32_MAX
 
 /* --- the record ------------------------------------------------------------------ */
@@ -309,6 +310,24 @@ int making_watch(struct vmctl_error *error)
     return error->code;
 }
 
+/* The kernel tells of a file's closing a moment before it gives its lock up. */
+static bool is_left(const char *name)
+{
+    const struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000L };
+    char path[STATE_FILE_SIZE];
+    bool left = false;
+
+    state_path(FOLDER, name, path);
+    for (int waited = 0; waited < LEAVE_MS && !left && access(path, F_OK) == 0;
+         waited += LOCK_STEP_MS) {
+        left = is_abandoned(name);
+        if (!left) {
+            (void)nanosleep(&step, NULL);
+        }
+    }
+    return left;
+}
+
 bool making_changed(int fd)
 {
     _Alignas(struct inotify_event) char buffer[4096];
@@ -319,7 +338,7 @@ bool making_changed(int fd)
         for (const char *at = buffer; at < buffer + size;) {
             const struct inotify_event *event = (const void *)at;
 
-            any |= event->len != 0 && is_abandoned(event->name);
+            any |= event->len != 0 && is_left(event->name);
             any |= (event->mask & IN_Q_OVERFLOW) != 0;
             at += sizeof(*event) + event->len;
         }

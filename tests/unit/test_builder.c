@@ -535,6 +535,28 @@ START_TEST(a_guest_that_is_being_made_is_not_made_twice)
 }
 END_TEST
 
+START_TEST(the_end_of_a_maker_is_heard_of)
+{
+    const uint8_t uuid[16] = { 1, 2, 3 };
+    struct vmctl_error error = { .code = 0 };
+    struct making making;
+    int fd = making_watch(&error);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(making_begin(&making, handle, uuid, false, &error), 0);
+    ck_assert(!making_changed(fd));
+    making_end(&making, true);
+    ck_assert(!making_changed(fd));
+    ck_assert_int_eq(making_begin(&making, handle, uuid, false, &error), 0);
+    making_end(&making, false);
+    ck_assert(making_changed(fd));
+    ck_assert(!making_changed(fd));
+    ck_assert_uint_eq(recover(), 1);
+    ck_assert(!making_changed(fd));
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 /* Its number was not noted yet, and another domain has the same uuid. */
 START_TEST(the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home)
 {
@@ -620,6 +642,7 @@ static Suite *builder_suite(void)
     tcase_add_test(failures, whatever_the_store_refuses_nothing_is_left);
     tcase_add_test(failures, killed_at_any_moment_a_guest_is_whole_or_gone);
     tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
+    tcase_add_test(failures, the_end_of_a_maker_is_heard_of);
     tcase_add_test(failures, the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home);
     tcase_add_test(failures, memory_beyond_all_machines_is_refused_by_admission);
     tcase_add_test(failures, a_description_that_cannot_be_written_fails_the_guest);
