@@ -199,7 +199,7 @@ static void attack_paths(void)
 
 static void attack_quota(void)
 {
-    char path[] = "data/0000";
+    char path[] = "feature/0000";
     unsigned int made = 0;
 
     while (made < NODES) {
