@@ -200,7 +200,7 @@ task_guest_devices()
     start_bridge
     dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
     # As many at once as there will be: tables of the core grow and stay so.
-    guest_xml warm fronts "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
+    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml warm disk+net "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
     guest_xml warm2 fronts "<interface type='bridge'><source bridge='br0'/></interface>"
     create /tmp/warm.xml
     create /tmp/warm2.xml
