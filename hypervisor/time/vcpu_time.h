@@ -36,9 +36,8 @@ long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address);
 /* Write the pvclock fields of vcpu_info (and the registered copy); on its own CPU or while new. */
 void vcpu_time_publish(struct vcpu *vcpu);
 
-/* Write wc_sec and friends of a domain's shared info page; of all domains. */
+/* Write wc_sec and friends of a domain's shared info page. */
 void domain_wall_clock_publish(const struct domain *domain);
-void vcpu_time_wall_clock_changed(void);
 
 /*
  * Hypercalls (argument structs in guest-pv-headers/vcpu.h); each on any vCPU of

@@ -75,18 +75,30 @@ void spin_wait(void)
     cpu_pause();
 }
 
+/* Only as much of a mask is looked at as there are CPUs. */
+static inline bool others_in(const struct cpumask *mask, unsigned int self)
+{
+    uint64_t others = read_once(mask->bits[self / 64]) & ~(UINT64_C(1) << self % 64);
+
+    for (unsigned int i = 0; i < DIV_ROUND_UP(cpu_count, 64u); i++) {
+        others |= i != self / 64 ? read_once(mask->bits[i]) : 0;
+    }
+    return others != 0;
+}
+
 void tlb_flush_mask(const struct cpumask *mask, uint64_t address)
 {
-    struct cpumask targets = cpumask_and(mask, &cpus_online);
     unsigned int self = cpu_id(), cpu;
+    struct cpumask targets;
 
-    if (cpumask_has(&targets, self)) {
+    if (cpumask_has(mask, self)) {
         tlb_flush_here(address);
-        targets.bits[self / 64] &= ~(UINT64_C(1) << (self % 64));
     }
-    if (cpumask_empty(&targets)) {
+    if (likely(!others_in(mask, self))) {
         return;
     }
+    targets = cpumask_and(mask, &cpus_online);
+    cpumask_remove(&targets, self);
 
     while (atomic_exchange_explicit(&request.taken, 1, memory_order_acquire) != 0) {
         spin_wait();

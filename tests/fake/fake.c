@@ -733,8 +733,9 @@ void weak vcpu_time_unloaded(struct vcpu *vcpu)
     (void)vcpu;
 }
 
-void weak vcpu_time_wall_clock_changed(void)
+void weak domain_wall_clock_publish(const struct domain *domain)
 {
+    (void)domain;
 }
 
 void weak timer_bring(struct timer *timer)

@@ -609,7 +609,7 @@ START_TEST(a_change_of_the_wall_clock_reaches_every_domain)
     struct domain *second = fake_domain_new(7, 1, false);
 
     wall_seconds = 4711;
-    vcpu_time_wall_clock_changed();
+    domain_for_each(domain_wall_clock_publish);
     ck_assert_uint_eq(domain->shared_info->wc_sec, 4711);
     ck_assert_uint_eq(second->shared_info->wc_sec, 4711);
     ck_assert_uint_eq(domain->references, 1);
