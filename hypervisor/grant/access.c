@@ -13,6 +13,31 @@
 /* How often a granter may get in the way of marking its entry before we give up. */
 #define CLAIM_TRIES 4
 
+/* What an entry must look like, and what using it changes. */
+struct grant_claim {
+    uint32_t mask, expected; /* of an entry's first word: flags, and the user above */
+    uint32_t marks;          /* GTF_reading, GTF_writing */
+    uint32_t count;          /* GRANT_USER, GRANT_WRITER */
+};
+
+static always_inline uint32_t count_for(unsigned int wanted)
+{
+    return (wanted & GRANT_WRITE) != 0 ? GRANT_USER + GRANT_WRITER : GRANT_USER;
+}
+
+static always_inline struct grant_claim claim_for(domid_t user, unsigned int wanted)
+{
+    bool write = (wanted & GRANT_WRITE) != 0;
+
+    return (struct grant_claim){
+        .mask = 0xffff0000u | GTF_type_mask | (write ? GTF_readonly : 0) |
+                ((wanted & GRANT_WHOLE) != 0 ? GTF_sub_page : 0),
+        .expected = (uint32_t)user << 16 | GTF_permit_access,
+        .marks = GTF_reading | (write ? GTF_writing : 0),
+        .count = count_for(wanted),
+    };
+}
+
 /* Version 1: the entry is one word, and is taken as it was when the marks went in. */
 static always_inline int claim_v1(uint64_t *word, struct grant_active *entry, uint32_t use,
                                   struct grant_claim claim)
@@ -92,9 +117,10 @@ static int join(const struct grant_active *entry, uint32_t use, struct grant_cla
     return 0;
 }
 
-int grant_pin(const struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
+int grant_pin(const struct grant_table *table, grant_ref_t ref, domid_t user, unsigned int wanted,
               const struct grant_active **pinned)
 {
+    struct grant_claim claim = claim_for(user, wanted);
     struct grant_active *entry;
     bool must_ask = true;
     uint32_t use, version;
@@ -119,16 +145,16 @@ int grant_pin(const struct grant_table *table, grant_ref_t ref, struct grant_cla
     return status;
 }
 
-void grant_unpin(const struct grant_table *table, grant_ref_t ref, uint32_t count)
+void grant_unpin(const struct grant_table *table, grant_ref_t ref, unsigned int wanted)
 {
     struct grant_active *entry = grant_active_of(table, ref);
     uint32_t use, version, marks = 0;
 
-    use = grant_lock(table, entry, &version) - count;
+    use = grant_lock(table, entry, &version) - count_for(wanted);
     if ((use & GRANT_USERS) == 0) {
         marks = GTF_reading;
     }
-    if (count > GRANT_WRITER && (use & GRANT_WRITERS) == 0) {
+    if ((wanted & GRANT_WRITE) != 0 && (use & GRANT_WRITERS) == 0) {
         marks |= GTF_writing;
     }
     if (likely(marks != 0)) {

@@ -17,8 +17,7 @@
 _Static_assert(offsetof(struct gnttab_copy, status) == ANSWER + 4, "all in one word");
 
 struct copy_end {
-    struct grant_claim claim; /* how a grant is used at this end */
-    bool target;              /* written to */
+    unsigned int wanted; /* GRANT_READ: the source; GRANT_WRITE: the target */
 
     struct domain *domain; /* a reference, kept from page to page; NULL for none yet */
     domid_t domid;         /* as the guest named it */
@@ -34,9 +33,9 @@ static void end_close(struct copy_end *end)
 {
     if (end->open) {
         end->open = false;
-        frame_let_go(end->frame, end->target);
+        frame_let_go(end->frame, end->wanted == GRANT_WRITE);
         if (end->granted) {
-            grant_unpin(end->domain->grants, (grant_ref_t)end->name, end->claim.count);
+            grant_unpin(end->domain->grants, (grant_ref_t)end->name, end->wanted);
         }
     }
 }
@@ -65,7 +64,8 @@ static int end_open(struct copy_end *end, domid_t domid, uint64_t name, bool gra
     end->granted = granted;
     end->name = name;
     if (granted) {
-        status = grant_pin(end->domain->grants, (grant_ref_t)name, end->claim, &pinned);
+        status = grant_pin(end->domain->grants, (grant_ref_t)name, current->domain->id, end->wanted,
+                           &pinned);
         if (unlikely(status != 0)) {
             return status;
         }
@@ -80,10 +80,10 @@ static int end_open(struct copy_end *end, domid_t domid, uint64_t name, bool gra
         end->start = 0;
         end->end = PAGE_SIZE;
     }
-    status = frame_hold(end->frame, end->domain->id, end->target);
+    status = frame_hold(end->frame, end->domain->id, end->wanted == GRANT_WRITE);
     end->open = likely(status == 0);
     if (unlikely(status != 0) && granted) {
-        grant_unpin(end->domain->grants, (grant_ref_t)name, end->claim.count);
+        grant_unpin(end->domain->grants, (grant_ref_t)name, end->wanted);
     }
     return status;
 }
@@ -164,9 +164,7 @@ static long copy_all(struct gnttab_copy __guest *ops, uint32_t count, struct cop
 
 long grant_copy(uint64_t argument, uint32_t count)
 {
-    domid_t caller = current->domain->id;
-    struct copy_end source = { .claim = grant_claim(caller, GRANT_READ) };
-    struct copy_end target = { .claim = grant_claim(caller, GRANT_WRITE), .target = true };
+    struct copy_end source = { .wanted = GRANT_READ }, target = { .wanted = GRANT_WRITE };
     long result = copy_all(guest_pointer(struct gnttab_copy, argument), count, &source, &target);
 
     end_close(&target);

@@ -153,39 +153,14 @@ static always_inline uint32_t grant_lock(const struct grant_table *table,
 #define GRANT_WRITE 0x1u
 #define GRANT_WHOLE 0x2u /* to map it: no part of a page */
 
-/* What an entry must look like, and what using it changes. */
-struct grant_claim {
-    uint32_t mask, expected; /* of an entry's first word: flags, and the user above */
-    uint32_t marks;          /* GTF_reading, GTF_writing */
-    uint32_t count;          /* GRANT_USER, GRANT_WRITER */
-};
-
-static always_inline struct grant_claim grant_claim(domid_t user, unsigned int wanted)
-{
-    struct grant_claim claim = { .mask = 0xffff0000u | GTF_type_mask,
-                                 .expected = (uint32_t)user << 16 | GTF_permit_access,
-                                 .marks = GTF_reading,
-                                 .count = GRANT_USER };
-
-    if ((wanted & GRANT_WRITE) != 0) {
-        claim.mask |= GTF_readonly;
-        claim.marks |= GTF_writing;
-        claim.count += GRANT_WRITER;
-    }
-    if ((wanted & GRANT_WHOLE) != 0) {
-        claim.mask |= GTF_sub_page;
-    }
-    return claim;
-}
-
 /*
- * Begin to use a grant of `table`: the granter sees it in use until grant_unpin()
- * with the same claim.  The record in *pinned stays as it is until then; it is
- * not yet a reference to the frame.  0 or GNTST_*.
+ * `user` begins to use a grant of `table` as `wanted` (GRANT_*): the granter sees it
+ * in use until grant_unpin() with the same.  The record in *pinned stays as it is
+ * until then; it is not yet a reference to the frame.  0 or GNTST_*.
  */
-int must_check grant_pin(const struct grant_table *table, grant_ref_t ref, struct grant_claim claim,
-                         const struct grant_active **pinned);
-void grant_unpin(const struct grant_table *table, grant_ref_t ref, uint32_t count);
+int must_check grant_pin(const struct grant_table *table, grant_ref_t ref, domid_t user,
+                         unsigned int wanted, const struct grant_active **pinned);
+void grant_unpin(const struct grant_table *table, grant_ref_t ref, unsigned int wanted);
 
 /* The frame of a grant the caller has pinned. */
 static inline mfn_t grant_pinned_frame(const struct grant_table *table, grant_ref_t ref)
@@ -206,7 +181,7 @@ void frame_let_go(mfn_t frame, bool writable);
 /* ---- track.c ----------------------------------------------------------------------------- */
 
 uint32_t track_take(struct grant_table *table); /* TRACK_NONE: no more */
-void track_give_back(struct grant_table *table, uint32_t handle);
+void track_give_back(struct grant_table *table, uint32_t first, struct grant_track *last);
 
 /* NULL if there never was such a handle. */
 static inline struct grant_track *track_of(const struct grant_table *table, uint32_t handle)

@@ -20,6 +20,7 @@
 struct unmapped {
     struct grant_track *track; /* TRACK_BUSY: ours */
     uint32_t handle;
+    uint32_t frame;
     uint32_t parts; /* of TRACK_PARTS: ended */
     uint32_t held;  /* of these: we have the reference */
 };
@@ -48,10 +49,9 @@ static inline bool writable(uint32_t flags)
     return (flags & GNTMAP_readonly) == 0;
 }
 
-static inline struct grant_claim claim_for(uint32_t flags)
+static inline unsigned int wanted(uint32_t flags)
 {
-    return grant_claim(current->domain->id,
-                       writable(flags) ? GRANT_WHOLE | GRANT_WRITE : GRANT_WHOLE);
+    return writable(flags) ? GRANT_WHOLE | GRANT_WRITE : GRANT_WHOLE;
 }
 
 static int map_one(struct grant_table *table, struct domain *granter,
@@ -68,7 +68,8 @@ static int map_one(struct grant_table *table, struct domain *granter,
     if (unlikely(handle == TRACK_NONE)) {
         return GNTST_no_space;
     }
-    status = grant_pin(granter->grants, op->ref, claim_for(op->flags), &pinned);
+    track = track_of(table, handle);
+    status = grant_pin(granter->grants, op->ref, current->domain->id, wanted(op->flags), &pinned);
     if (unlikely(status != 0)) {
         goto give_back;
     }
@@ -87,7 +88,6 @@ static int map_one(struct grant_table *table, struct domain *granter,
     }
 
     domain_get(granter);
-    track = track_of(table, handle);
     track->granter = granter;
     atomic_store_explicit(&track->ref, op->ref, memory_order_relaxed);
     atomic_store_explicit(&track->state, op->flags & TRACK_FLAGS, memory_order_release);
@@ -99,9 +99,9 @@ let_go:
     while (held-- > 0) {
         frame_let_go(frame, writable(op->flags));
     }
-    grant_unpin(granter->grants, op->ref, claim_for(op->flags).count);
+    grant_unpin(granter->grants, op->ref, wanted(op->flags));
 give_back:
-    track_give_back(table, handle);
+    track_give_back(table, handle, track);
     return status;
 }
 
@@ -144,6 +144,7 @@ static int unmap_begin(const struct grant_table *table,
     if (done->parts != 0) {
         done->track = track;
         done->handle = request->handle;
+        done->frame = (uint32_t)frame.number;
         done->held = done->parts;
         return 0;
     }
@@ -159,23 +160,22 @@ static void unmap_finish(struct grant_table *table, const struct unmapped *done)
     struct domain *granter = track->granter;
     uint32_t ref = atomic_load_explicit(&track->ref, memory_order_relaxed);
     uint32_t state = atomic_load_explicit(&track->state, memory_order_relaxed) & TRACK_FLAGS;
-    mfn_t frame = grant_pinned_frame(granter->grants, ref);
 
     if ((done->held & GNTMAP_host_map) != 0) {
-        frame_let_go(frame, writable(state));
+        frame_let_go(mfn(done->frame), writable(state));
     }
     if ((done->held & GNTMAP_device_map) != 0) {
-        frame_let_go(frame, writable(state));
+        frame_let_go(mfn(done->frame), writable(state));
     }
     state &= ~done->parts;
     if ((state & TRACK_PARTS) != 0) {
         atomic_store_explicit(&track->state, state, memory_order_release);
         return;
     }
-    grant_unpin(granter->grants, ref, claim_for(state).count);
+    grant_unpin(granter->grants, ref, wanted(state));
     track->granter = NULL;
     atomic_store_explicit(&track->state, 0, memory_order_relaxed);
-    track_give_back(table, done->handle);
+    track_give_back(table, done->handle, track);
     domain_put(granter);
 }
 
@@ -334,6 +334,7 @@ int grant_table_release_mappings(struct domain *domain)
         /* Entries of its page tables were released together with these. */
         done.held = done.parts & GNTMAP_device_map;
         if (done.parts != 0) {
+            done.frame = grant_active_of(done.track->granter->grants, done.track->ref)->frame;
             unmap_finish(table, &done);
         }
     }

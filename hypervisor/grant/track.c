@@ -17,7 +17,7 @@ static inline uint64_t head_make(uint64_t old, uint32_t link)
 }
 
 /* Put the handles from `first` to `last`, linked already, on the stack. */
-static void push(struct grant_table *table, uint32_t first, struct grant_track *last)
+void track_give_back(struct grant_table *table, uint32_t first, struct grant_track *last)
 {
     uint64_t head = atomic_load_explicit(&table->track_free, memory_order_relaxed);
 
@@ -72,7 +72,7 @@ static bool grow(struct grant_table *table) REQUIRES(table->lock)
     }
     table->track[frames] = fresh;
     atomic_store_explicit(&table->track_frames, frames + 1, memory_order_release);
-    push(table, first, &fresh[GRANT_TRACK_ENTRIES - 1]);
+    track_give_back(table, first, &fresh[GRANT_TRACK_ENTRIES - 1]);
     return true;
 }
 
@@ -88,11 +88,6 @@ uint32_t track_take(struct grant_table *table)
         spin_unlock(&table->lock);
     }
     return handle;
-}
-
-void track_give_back(struct grant_table *table, uint32_t handle)
-{
-    push(table, handle, track_of(table, handle));
 }
 
 void track_destroy(struct grant_table *table)

@@ -53,23 +53,27 @@ static int take_entry(uint64_t address, pte_t *entry)
     return GNTST_okay;
 }
 
+/* Only a look: another vCPU may change the entry meanwhile, so what is swapped out decides. */
+static bool maps(const struct page *table, unsigned int index, pte_t expected)
+{
+    return page_owner(table) == current->domain->id && page_is(table, PAGE_L1) &&
+           ((read_once(((const pte_t *)page_address(table))[index]) ^ expected) &
+            (PTE_FRAME | PTE_PRESENT | PTE_WRITABLE)) == 0;
+}
+
 int pv_grant_unmap(uint64_t host_addr, uint32_t flags, mfn_t frame, uint64_t new_host_addr)
 {
     unsigned int index;
     struct page *table = find_entry(host_addr, flags, &index);
-    pte_t expected = (flags & GNTMAP_readonly) != 0 ? PTE_PRESENT : PTE_PRESENT | PTE_WRITABLE;
-    pte_t old, new_entry;
+    pte_t expected =
+        pte_make(frame, (flags & GNTMAP_readonly) != 0 ? PTE_PRESENT : PTE_PRESENT | PTE_WRITABLE);
+    pte_t new_entry;
 
-    if (table == NULL || page_owner(table) != current->domain->id || !page_is(table, PAGE_L1)) {
-        return GNTST_general_error;
-    }
-    /* Another vCPU may change the entry meanwhile: what is swapped out decides, see below. */
-    old = read_once(((pte_t *)page_address(table))[index]);
-    if ((old & (PTE_PRESENT | PTE_WRITABLE)) != expected || !mfn_equal(pte_frame(old), frame) ||
+    if (table == NULL || (new_host_addr != 0 && !maps(table, index, expected)) ||
         take_entry(new_host_addr, &new_entry) != GNTST_okay) {
         return GNTST_general_error;
     }
-    if (pt_exchange_l1(current->domain, table, index, old, new_entry) != 0) {
+    if (pt_exchange_l1(current->domain, table, index, expected, new_entry) != 0) {
         pt_release_l1_entry(new_entry);
         return GNTST_general_error;
     }

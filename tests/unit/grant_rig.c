@@ -172,7 +172,7 @@ uint32_t rig_users(grant_ref_t ref)
 int rig_pin(domid_t user, grant_ref_t ref, unsigned int wanted, struct rig_extent *extent)
 {
     const struct grant_active *pinned;
-    int status = grant_pin(granter->grants, ref, grant_claim(user, wanted), &pinned);
+    int status = grant_pin(granter->grants, ref, user, wanted, &pinned);
 
     if (status == 0) {
         *extent = (struct rig_extent){ mfn(pinned->frame), pinned->start, pinned->end };
@@ -182,7 +182,7 @@ int rig_pin(domid_t user, grant_ref_t ref, unsigned int wanted, struct rig_exten
 
 void rig_unpin(grant_ref_t ref, unsigned int wanted)
 {
-    grant_unpin(granter->grants, ref, grant_claim(0, wanted).count);
+    grant_unpin(granter->grants, ref, wanted);
 }
 
 struct page *rig_page(struct domain *domain)

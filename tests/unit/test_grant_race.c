@@ -377,7 +377,7 @@ static void second_takes_two_and_gives_one_back(void)
     if (!spin_is_locked(&mapper->grants->lock)) {
         handle = track_take(mapper->grants);
         theirs = track_take(mapper->grants);
-        track_give_back(mapper->grants, handle);
+        track_give_back(mapper->grants, handle, track_of(mapper->grants, handle));
     }
 }
 
@@ -395,7 +395,7 @@ static void next_three_are_new(void)
     }
     for (unsigned int i = 0; i < 4; i++) {
         if (taken[i] != TRACK_NONE) {
-            track_give_back(mapper->grants, taken[i]);
+            track_give_back(mapper->grants, taken[i], track_of(mapper->grants, taken[i]));
         }
     }
 }
