@@ -266,8 +266,6 @@ void test_main(void)
     contexts();
     devices();
     machine();
-    fresh()->u.getpageframeinfo3.num = 1025;
-    expect(about(XEN_DOMCTL_getpageframeinfo3) < 0, "too many frames");
     fresh()->u.address_size.size = 32;
     expect(about(XEN_DOMCTL_set_address_size) < 0, "32 bits");
     expect_eq(domctl_plain(XEN_DOMCTL_pausedomain, 0), -XEN_EINVAL, "to pause oneself");
