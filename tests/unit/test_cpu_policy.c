@@ -5,6 +5,7 @@
  * guests is the expected value, with the differences explained.
  */
 #include "guest-pv-headers/errno.h"
+#include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/features.h"

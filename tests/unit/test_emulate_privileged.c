@@ -6,6 +6,7 @@
 #include "guest-pv-headers/errno.h"
 #include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/pv/emulate.h"
