@@ -103,5 +103,5 @@ CASES = [
     guests("guests-hard", "full restarts hostile", timeout=600),
     guests("guests-by-xl", "by_xl", timeout=300),
     guests("guests-by-xl-alone", "by_xl_alone", timeout=300),
-    guests("guests-on-xen", "on_peer", timeout=400, peer=True),
+    guests("guests-on-xen", "on_peer", ("peer",), timeout=400, peer=True),
 ]
