@@ -24,8 +24,9 @@ struct vcpu;
 /* Work to be done before this CPU returns to a guest or idles. */
 enum softirq {
     SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
-    SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run      */
     SOFTIRQ_GUEST,    /* pv/traps.c: what the current vCPU is owed */
+    SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run; last, for an idle CPU comes back to it
+                         while anything else is pending */
     SOFTIRQ_LIMIT,
 };
 
