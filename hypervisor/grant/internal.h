@@ -246,6 +246,7 @@ long grant_continue(uint32_t operation, uint64_t argument, uint32_t count);
 long grant_map(uint64_t argument, uint32_t count);
 long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation); /* and _and_replace */
 long grant_copy(uint64_t argument, uint32_t count);
+long grant_cache_flush(uint64_t argument, uint32_t count);
 long grant_setup_table(uint64_t argument);
 long grant_status_frames(uint64_t argument);
 long grant_query_size(uint64_t argument);

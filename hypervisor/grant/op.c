@@ -28,7 +28,6 @@ static long single_op(uint32_t operation, uint64_t argument, uint32_t count)
         return grant_get_version(argument);
     case GNTTABOP_transfer:
     case GNTTABOP_swap_grant_ref:
-    case GNTTABOP_cache_flush:
         return -XEN_EOPNOTSUPP; /* left out on purpose: docs/hypervisor/grants.md */
     default:
         return -XEN_ENOSYS;
@@ -55,6 +54,9 @@ long hypercall_grant_table_op(uint64_t operation, uint64_t argument, uint64_t co
     case GNTTABOP_copy:
         ok = array_ok(argument, count, sizeof(struct gnttab_copy));
         return likely(ok) ? grant_copy(argument, count) : -XEN_EFAULT;
+    case GNTTABOP_cache_flush:
+        ok = array_ok(argument, count, sizeof(struct gnttab_cache_flush));
+        return likely(ok) ? grant_cache_flush(argument, count) : -XEN_EFAULT;
     default:
         return single_op((uint32_t)operation, argument, count);
     }

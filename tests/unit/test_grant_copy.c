@@ -306,6 +306,44 @@ START_TEST(a_target_that_takes_long_to_become_writable_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(lines_are_flushed_of_pages_one_has)
+{
+    struct gnttab_map_grant_ref map;
+    struct gnttab_cache_flush op = { { rig_frame(own) << PAGE_SHIFT }, 0, 64, 1 };
+
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.op = GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.op = GNTTAB_CACHE_INVAL;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EOPNOTSUPP);
+    op.op = GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_SOURCE_GREF;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
+    op.op = GNTTAB_CACHE_CLEAN;
+    op.offset = 4033;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
+    op.offset = 4095;
+    op.length = 1;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.a.dev_bus_addr = UINT64_MAX;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
+    op.a.dev_bus_addr = (uint64_t)FAKE_FRAMES << PAGE_SHIFT;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
+
+    op.a.dev_bus_addr = rig_frame(granted) << PAGE_SHIFT;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EPERM);
+    ck_assert_int_eq(rig_map(9, GNTMAP_device_map | GNTMAP_readonly, 0, &map), 0);
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.a.dev_bus_addr = rig_frame(second) << PAGE_SHIFT;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EPERM);
+    op.a.dev_bus_addr = rig_frame(granted) << PAGE_SHIFT;
+    fake_set_current(control->vcpu[0]);
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EPERM);
+    fake_set_current(mapper->vcpu[0]);
+    ck_assert_int_eq(rig_unmap(&map), 0);
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EPERM);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("grant copy");
@@ -323,6 +361,7 @@ int main(void)
     tcase_add_test(tests, nothing_is_held_where_a_batch_is_interrupted);
     tcase_add_test(tests, an_unreachable_request_ends_the_batch_with_those_before_it_done);
     tcase_add_test(tests, a_target_that_takes_long_to_become_writable_is_asked_for_again);
+    tcase_add_test(tests, lines_are_flushed_of_pages_one_has);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
