@@ -1,51 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cache lines of a page, for a driver domain that hands it to a device which
- * does not snoop.  The page is the caller's own, or one granted and in use.
+ * Cache lines of a page, for who hands it to a device which does not snoop.  The
+ * page is the caller's own; the control domain's drivers may name any domain's.
  */
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/x86/percpu.h"
 
 #define CACHE_LINE 64u /* of every CPU of this architecture */
 
-/* Does `user` use a grant of this frame now?  One walk through the table's records. */
-static bool in_use_by(struct grant_table *table, domid_t user, mfn_t frame)
-{
-    uint32_t entries = atomic_load(&table->frames) * GRANT_V1_ENTRIES;
-    bool found = false;
-
-    for (grant_ref_t ref = 0; ref < entries && !found; ref++) {
-        struct grant_active *entry = grant_active_of(table, ref);
-        uint32_t use, version;
-
-        if ((atomic_load_explicit(&entry->use, memory_order_relaxed) & GRANT_USERS) != 0) {
-            use = grant_lock(table, entry, &version);
-            found = (use & GRANT_USERS) != 0 && entry->user == user && entry->frame == frame.number;
-            grant_unlock(entry, use);
-        }
-    }
-    return found;
-}
-
-/* A reference to the frame if the caller has it by right: 0 or -XEN_EPERM. */
-static int caller_frame_get(mfn_t frame)
+/* A reference to the frame if it is the caller's, or anybody's for the control domain. */
+static bool caller_frame_get(mfn_t frame)
 {
     const struct domain *caller = current->domain;
-    struct domain *owner;
-    int error = -XEN_EPERM;
 
-    if (frame_get(frame, caller->id)) {
-        return 0;
-    }
-    owner = domain_find(page_owner(page_of(frame)));
-    if (owner != NULL && owner->grants != NULL && frame_get(frame, owner->id)) {
-        error = in_use_by(owner->grants, caller->id, frame) ? 0 : -XEN_EPERM;
-        if (error != 0) {
-            page_put(page_of(frame));
-        }
-    }
-    domain_put(owner);
-    return error;
+    return frame_get(frame, caller->id) ||
+           (caller->privileged && frame_valid(frame) &&
+            frame_get(frame, page_owner(page_of(frame))));
 }
 
 static void flush_lines(const uint8_t *start, uint32_t length)
@@ -62,7 +32,6 @@ static void flush_lines(const uint8_t *start, uint32_t length)
 static long flush_one(const struct gnttab_cache_flush *op)
 {
     mfn_t frame = mfn_of_maddr(maddr(op->a.dev_bus_addr));
-    int error;
 
     if ((op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) != 0 || op->offset >= PAGE_SIZE ||
         (uint32_t)op->offset + op->length > PAGE_SIZE) {
@@ -77,9 +46,8 @@ static long flush_one(const struct gnttab_cache_flush *op)
     if (!frame_valid(frame)) {
         return -XEN_EINVAL;
     }
-    error = caller_frame_get(frame);
-    if (error != 0) {
-        return error;
+    if (!caller_frame_get(frame)) {
+        return -XEN_EPERM;
     }
     flush_lines((const uint8_t *)direct_map_mfn(frame) + op->offset, op->length);
     page_put(page_of(frame));
