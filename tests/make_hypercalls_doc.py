@@ -74,7 +74,6 @@ control over another. Structures and commands: the header named, in guest-pv-hea
 
 TAIL = """
 iret is not in the list: the entry code calls its handler, because it replaces the registers a result would go to.
-A `_compat` call is an older way to make the same call, with the commands that existed then.
 
 **Not offered** (-ENOSYS, as every other number): {others}.
 """
@@ -100,9 +99,6 @@ def said_in_headers(texts, name):
 
 
 def describe(texts, name):
-    base = name[:-len("_compat")] if name.endswith("_compat") else None
-    if base:
-        return "", f"Older form of {base}.", None
     if name in SAID_HERE:
         return (*SAID_HERE[name], None)
     found = said_in_headers(texts, name)

@@ -10,11 +10,13 @@
 #include "hypervisor/event/event.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
+#include "hypervisor/mm/page_type.h"
 #include "hypervisor/pv/hypercall_page.h"
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/percpu.h"
 
 #define PAUSE_LIMIT      255u
+#define FRAME_INFO_LIMIT 1024u
 #define GUEST_BITS       64u
 #define ALL_FLAGS        (XEN_DOMCTL_CDF_MAX * 2 - 1)
 
@@ -194,6 +196,42 @@ static long set_max_memory(struct domain *domain, struct xen_domctl *op)
     return 0;
 }
 
+static uint32_t frame_info(const struct domain *domain, mfn_t frame)
+{
+    uint64_t use;
+
+    if (!frame_valid(frame) || page_owner(page_of(frame)) != domain->id) {
+        return XEN_DOMCTL_PFINFO_XTAB;
+    }
+    use = atomic_load(&page_of(frame)->use);
+    if (page_use_state(use) != PAGE_IN_USE || page_use_type(use) > PAGE_L4) {
+        return XEN_DOMCTL_PFINFO_NOTAB;
+    }
+    return (uint32_t)page_use_type(use) << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
+           ((use & PAGE_USE_PINNED) != 0 ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
+}
+
+static long get_frame_info(struct domain *domain, struct xen_domctl *op)
+{
+    xen_pfn_t __guest *array = op->u.getpageframeinfo3.array;
+
+    if (op->u.getpageframeinfo3.num > FRAME_INFO_LIMIT) {
+        return -XEN_E2BIG;
+    }
+    for (uint64_t i = 0; i < op->u.getpageframeinfo3.num; i++) {
+        xen_pfn_t number;
+
+        if (copy_from_guest(&number, (const xen_pfn_t __guest *)(array + i)) != 0) {
+            return -XEN_EFAULT;
+        }
+        number = frame_info(domain, mfn(number));
+        if (copy_to_guest(array + i, &number) != 0) {
+            return -XEN_EFAULT;
+        }
+    }
+    return 0;
+}
+
 static long set_address_size(struct domain *domain, struct xen_domctl *op)
 {
     (void)domain;
@@ -303,6 +341,7 @@ static const struct row {
     [XEN_DOMCTL_getdomaininfo] = { get_info, NOBODY | OUT },
     [XEN_DOMCTL_setdomainhandle] = { set_handle, 0 },
     [XEN_DOMCTL_max_mem] = { set_max_memory, 0 },
+    [XEN_DOMCTL_getpageframeinfo3] = { get_frame_info, LOOK },
     [XEN_DOMCTL_set_address_size] = { set_address_size, 0 },
     [XEN_DOMCTL_get_address_size] = { get_address_size, LOOK | OUT },
     [XEN_DOMCTL_setnodeaffinity] = { set_nodes, 0 },

@@ -13,9 +13,11 @@
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/time/clock.h"
 #include "hypervisor/x86/features.h"
+#include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/smp.h"
 
 #define ACPI_S5             5u
+#define SYMBOL_LENGTH_LIMIT 128u
 
 static bool cpu_exists(uint32_t cpu)
 {
@@ -115,6 +117,25 @@ static long op_not_offered(struct xen_platform_op *op)
     return -XEN_EOPNOTSUPP;
 }
 
+static long op_symbol(struct xen_platform_op *op)
+{
+    struct xenpf_symdata *symbol = &op->u.symdata;
+    const char *name;
+    uint32_t length;
+
+    if (!symbol_at(symbol->symnum, &symbol->address, &name)) {
+        return 0; /* the number does not move: that was the last */
+    }
+    length = MIN((uint32_t)strnlen(name, SYMBOL_LENGTH_LIMIT) + 1, symbol->namelen);
+    if (raw_copy_to_guest(symbol->name, name, length) != 0) {
+        return -XEN_EFAULT;
+    }
+    symbol->namelen = length;
+    symbol->symnum++;
+    symbol->type = 't';
+    return 0;
+}
+
 static const struct row {
     long (*function)(struct xen_platform_op *op);
     bool out; /* *op goes back to the guest */
@@ -133,7 +154,7 @@ static const struct row {
     [XENPF_mem_hotadd] = { op_not_offered, false },
     [XENPF_microcode_update] = { op_not_offered, false },
     [XENPF_resource_op] = { op_not_offered, false },
-    [XENPF_get_symbol] = { op_not_offered, false },
+    [XENPF_get_symbol] = { op_symbol, true },
 };
 
 long hypercall_platform_op(uint64_t argument)

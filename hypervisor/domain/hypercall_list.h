@@ -19,7 +19,6 @@
     X( 3, stack_switch,                 hypercall_stack_switch,                 2, ANY)          \
     X( 4, set_callbacks,                hypercall_set_callbacks,                3, ANY)          \
     X( 5, fpu_taskswitch,               hypercall_fpu_taskswitch,               1, ANY)          \
-    X( 6, sched_op_compat,              hypercall_sched_op_compat,              2, ANY)          \
     X( 7, platform_op,                  hypercall_platform_op,                  1, CONTROL)      \
     X( 8, set_debugreg,                 hypercall_set_debugreg,                 2, ANY)          \
     X( 9, get_debugreg,                 hypercall_get_debugreg,                 1, ANY)          \
@@ -28,17 +27,14 @@
     X(13, multicall,                    hypercall_multicall,                    2, ANY)          \
     X(14, update_va_mapping,            hypercall_update_va_mapping,            3, ANY)          \
     X(15, set_timer_op,                 hypercall_set_timer_op,                 1, ANY)          \
-    X(16, event_channel_op_compat,      hypercall_event_channel_op_compat,      1, ANY)          \
     X(17, xen_version,                  hypercall_xen_version,                  2, ANY)          \
     X(18, console_io,                   hypercall_console_io,                   3, ANY)          \
-    X(19, physdev_op_compat,            hypercall_physdev_op_compat,            1, ANY)          \
     X(20, grant_table_op,               hypercall_grant_table_op,               3, ANY)          \
     X(21, vm_assist,                    hypercall_vm_assist,                    2, ANY)          \
     X(22, update_va_mapping_otherdomain, hypercall_update_va_mapping_otherdomain, 4, ANY)        \
     X(24, vcpu_op,                      hypercall_vcpu_op,                      3, ANY)          \
     X(25, set_segment_base,             hypercall_set_segment_base,             2, ANY)          \
     X(26, mmuext_op,                    hypercall_mmuext_op,                    4, ANY)          \
-    X(28, nmi_op,                       hypercall_nmi_op,                       2, ANY)          \
     X(29, sched_op,                     hypercall_sched_op,                     2, ANY)          \
     X(30, callback_op,                  hypercall_callback_op,                  2, ANY)          \
     X(32, event_channel_op,             hypercall_event_channel_op,             2, ANY)          \

@@ -146,6 +146,14 @@ unsigned int acpi_parse_root(const void *table, size_t size, unsigned int entry_
     return count;
 }
 
+static bool list_full(unsigned int count, unsigned int limit, const char *what)
+{
+    if (count == limit) {
+        log_warning("acpi: more than %u %s, one is ignored\n", limit, what);
+    }
+    return count == limit;
+}
+
 static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 {
     if ((flags & MADT_CPU_ENABLED) == 0) {
@@ -156,17 +164,14 @@ static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t acpi_id, 
             return; /* listed as APIC and as x2APIC */
         }
     }
-    if (info->cpu_count == ARRAY_SIZE(info->cpus)) {
-        log_warning("acpi: more than %u CPUs, APIC id %u is ignored\n", CPU_LIMIT, apic_id);
-        return;
+    if (!list_full(info->cpu_count, ARRAY_SIZE(info->cpus), "CPUs")) {
+        info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_id };
     }
-    info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_id };
 }
 
 static void add_ioapic(struct acpi_info *info, const struct table *entry)
 {
-    if (info->ioapic_count == ARRAY_SIZE(info->ioapics)) {
-        log_warning("acpi: more than %u I/O APICs, one is ignored\n", ACPI_IOAPIC_LIMIT);
+    if (list_full(info->ioapic_count, ARRAY_SIZE(info->ioapics), "I/O APICs")) {
         return;
     }
     info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
@@ -180,9 +185,7 @@ static void add_override(struct acpi_info *info, const struct table *entry)
 {
     uint16_t flags = field16(entry, 8);
 
-    if (info->override_count == ARRAY_SIZE(info->overrides)) {
-        log_warning("acpi: more than %u interrupt overrides, one is ignored\n",
-                    ACPI_OVERRIDE_LIMIT);
+    if (list_full(info->override_count, ARRAY_SIZE(info->overrides), "interrupt overrides")) {
         return;
     }
     info->overrides[info->override_count++] = (struct acpi_override){
@@ -310,11 +313,9 @@ static void parse_mcfg(const struct table *mcfg, struct acpi_info *info)
             log_warning("acpi: MCFG: a window makes no sense, ignored\n");
             continue;
         }
-        if (info->mcfg_count == ARRAY_SIZE(info->mcfg)) {
-            log_warning("acpi: MCFG: more than %u windows, the rest is ignored\n", ACPI_MCFG_LIMIT);
-            return;
+        if (!list_full(info->mcfg_count, ARRAY_SIZE(info->mcfg), "PCI windows")) {
+            info->mcfg[info->mcfg_count++] = window;
         }
-        info->mcfg[info->mcfg_count++] = window;
     }
 }
 

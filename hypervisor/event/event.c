@@ -550,34 +550,15 @@ int event_port_pending(struct domain *domain, evtchn_port_t port)
 /* ---- Operations -------------------------------------------------------------------------------
  */
 
-/*
- * The domain an operation names, with a reference: the caller's, or any if the
- * caller is privileged.  0, -XEN_ESRCH, -XEN_EPERM.
- */
-static int must_check domain_of_request(domid_t id, struct domain **out)
-{
-    struct domain *domain = domain_find_or_self(id);
-
-    if (domain == NULL) {
-        return -XEN_ESRCH;
-    }
-    if (domain != current->domain && !current->domain->privileged) {
-        domain_put(domain);
-        return -XEN_EPERM;
-    }
-    *out = domain;
-    return 0;
-}
-
 static long op_alloc_unbound(struct evtchn_alloc_unbound *args)
 {
-    struct domain *domain;
     domid_t remote = args->remote_dom == DOMID_SELF ? current->domain->id : args->remote_dom;
-    int port = domain_of_request(args->dom, &domain);
+    int port = 0;
+    struct domain *domain = domain_reach(args->dom, &port);
 
-    if (port == 0) {
+    if (domain != NULL) {
         port = port_new(domain, CHANNEL_UNBOUND, 0, remote);
-        domain_put(domain);
+        domain_release(domain);
     }
     return port;
 }
@@ -736,10 +717,10 @@ static void status_of(const struct channel *channel, struct evtchn_status *out)
 static long op_status(struct evtchn_status *args)
 {
     struct channel *channel;
-    struct domain *domain;
-    int error = domain_of_request(args->dom, &domain);
+    int error = 0;
+    struct domain *domain = domain_reach(args->dom, &error);
 
-    if (error != 0) {
+    if (domain == NULL) {
         return error;
     }
     channel = channel_find(domain->events, args->port);
@@ -748,7 +729,7 @@ static long op_status(struct evtchn_status *args)
         status_of(channel, args);
         spin_unlock(&domain->events->lock);
     }
-    domain_put(domain);
+    domain_release(domain);
     return channel != NULL ? 0 : -XEN_EINVAL;
 }
 
@@ -795,14 +776,13 @@ static long op_unmask(struct evtchn_unmask *args)
 
 static long op_reset(struct evtchn_reset *args)
 {
-    struct domain *domain;
-    int error = domain_of_request(args->dom, &domain);
+    int error = 0;
+    struct domain *domain = domain_reach(args->dom, &error);
 
-    if (error != 0) {
-        return error;
+    if (domain != NULL) {
+        error = reset(domain);
+        domain_release(domain);
     }
-    error = reset(domain);
-    domain_put(domain);
     return error;
 }
 
@@ -901,20 +881,6 @@ long hypercall_event_channel_op(uint64_t operation, uint64_t argument)
     }
     port = guest_read_u32(argument);
     return likely(port >= 0) ? send(current->domain, (uint32_t)port) : port;
-}
-
-/* The older form has the command in front of the same structures, and not the newest of them. */
-long hypercall_event_channel_op_compat(uint64_t argument)
-{
-    int64_t command = guest_read_u32(argument);
-
-    if (command < 0) {
-        return command;
-    }
-    if (command > EVTCHNOP_unmask) {
-        return -XEN_ENOSYS;
-    }
-    return hypercall_event_channel_op((uint64_t)command, argument + offsetof(struct evtchn_op, u));
 }
 
 /* ---- Debugging --------------------------------------------------------------------------------

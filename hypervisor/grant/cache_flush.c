@@ -8,16 +8,6 @@
 
 #define CACHE_LINE 64u /* of every CPU of this architecture */
 
-/* A reference to the frame if it is the caller's, or anybody's for the control domain. */
-static bool caller_frame_get(mfn_t frame)
-{
-    const struct domain *caller = current->domain;
-
-    return frame_get(frame, caller->id) ||
-           (caller->privileged && frame_valid(frame) &&
-            frame_get(frame, page_owner(page_of(frame))));
-}
-
 static void flush_lines(const uint8_t *start, uint32_t length)
 {
     const uint8_t *line = start - (uintptr_t)start % CACHE_LINE;
@@ -31,6 +21,7 @@ static void flush_lines(const uint8_t *start, uint32_t length)
 
 static long flush_one(const struct gnttab_cache_flush *op)
 {
+    const struct domain *caller = current->domain;
     mfn_t frame = mfn_of_maddr(maddr(op->a.dev_bus_addr));
 
     if ((op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) != 0 || op->offset >= PAGE_SIZE ||
@@ -46,7 +37,7 @@ static long flush_one(const struct gnttab_cache_flush *op)
     if (!frame_valid(frame)) {
         return -XEN_EINVAL;
     }
-    if (!caller_frame_get(frame)) {
+    if (!frame_get(frame, caller->privileged ? page_owner(page_of(frame)) : caller->id)) {
         return -XEN_EPERM;
     }
     flush_lines((const uint8_t *)direct_map_mfn(frame) + op->offset, op->length);

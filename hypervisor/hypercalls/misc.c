@@ -2,7 +2,6 @@
 /*
  * Small hypercalls: xen_version, vm_assist, console_io, and one that is refused.
  */
-#include "guest-pv-headers/physdev.h"
 #include "guest-pv-headers/version.h"
 #include "hypervisor/drivers/console.h"
 #include "hypervisor/event/event.h"
@@ -147,20 +146,6 @@ long hypercall_vm_assist(uint64_t command, uint64_t type)
     default:
         return -XEN_ENOSYS;
     }
-}
-
-long hypercall_physdev_op_compat(uint64_t argument)
-{
-    uint32_t command;
-    int error = get_argument(&command, argument);
-
-    if (error != 0) {
-        return error;
-    }
-    /* Only the commands that existed then; the argument lies behind the command. */
-    return command > PHYSDEVOP_free_irq_vector
-               ? -XEN_ENOSYS
-               : hypercall_physdev_op(command, argument + offsetof(struct physdev_op, u));
 }
 
 /* Performance counters are not virtualised: the answer guests get where they are switched off. */

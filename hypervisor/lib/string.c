@@ -117,14 +117,10 @@ void *memset(void *place, int byte, size_t size)
     if (size >= 8) {
         words_fill(to, word, (size - 1) / 8);
         store64(to + size - 8, word);
-    } else if (size >= 4) {
-        *(word32 *)to = (uint32_t)word;
-        *(word32 *)(to + size - 4) = (uint32_t)word;
-    } else if (size >= 2) {
-        *(word16 *)to = (uint16_t)word;
-        *(word16 *)(to + size - 2) = (uint16_t)word;
-    } else if (size == 1) {
-        *to = (uint8_t)byte;
+    } else {
+        while (size-- > 0) {
+            to[size] = (uint8_t)byte;
+        }
     }
     return place;
 }

@@ -2,7 +2,6 @@
 /*
  * Where a guest's kernel is entered: trap table, callbacks, its stack.
  */
-#include "guest-pv-headers/nmi.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/pv/emulate.h"
 
@@ -103,20 +102,4 @@ long hypercall_fpu_taskswitch(uint64_t set)
 {
     pv_set_task_switched(current, set != 0);
     return 0;
-}
-
-long hypercall_nmi_op(uint64_t operation, uint64_t argument)
-{
-    struct xennmi_callback callback;
-
-    switch (operation) {
-    case XENNMI_register_callback:
-        return get_argument(&callback, argument) != 0
-                   ? -XEN_EFAULT
-                   : set_callback(CALLBACKTYPE_nmi, callback.handler_address, false);
-    case XENNMI_unregister_callback:
-        return set_callback(CALLBACKTYPE_nmi, 0, false);
-    default:
-        return -XEN_ENOSYS;
-    }
 }

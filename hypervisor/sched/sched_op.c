@@ -213,18 +213,3 @@ long hypercall_sched_op(uint64_t operation, uint64_t argument)
         return -XEN_ENOSYS;
     }
 }
-
-/* Before there were structures: the shutdown reason is the argument itself. */
-long hypercall_sched_op_compat(uint64_t operation, uint64_t argument)
-{
-    switch (operation) {
-    case SCHEDOP_yield:
-    case SCHEDOP_block:
-        return hypercall_sched_op(operation, 0);
-    case SCHEDOP_shutdown:
-        domain_shutdown(current->domain, argument & 0xff);
-        return 0;
-    default:
-        return -XEN_ENOSYS;
-    }
-}

@@ -23,6 +23,16 @@ extern const uint8_t _start_of_core[], _end_of_text[], _build_id_note[], _build_
 
 static _Atomic uint32_t panicking; /* cpu + 1 of the CPU that does */
 
+bool symbol_at(uint32_t index, uint64_t *address, const char **name)
+{
+    if (index >= symbol_count) {
+        return false;
+    }
+    *address = (uint64_t)_start_of_core + symbol_addresses[index];
+    *name = &symbol_names[symbol_name_offsets[index]];
+    return true;
+}
+
 /* "name+0x12" of an address in the core; the bare number otherwise. */
 static void symbol_format(uint64_t address, char *buffer, size_t size)
 {

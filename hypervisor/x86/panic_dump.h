@@ -20,6 +20,9 @@ void registers_request(unsigned int cpu);
 /* An NMI from hardware or for registers_request(). */
 void nmi_received(const struct cpu_regs *regs);
 
+/* The address of a symbol by position, for XENPF_get_symbol; false beyond the last. */
+bool symbol_at(uint32_t index, uint64_t *address, const char **name);
+
 /* Registers of an interrupted program, guest or core. */
 void registers_dump(const struct cpu_regs *regs);
 

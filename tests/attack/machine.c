@@ -51,6 +51,7 @@ struct cpu cpus[CPU_LIMIT];
 unsigned int cpu_count;
 struct cpumask cpus_online;
 struct acpi_info acpi;
+bool panic_reboots;
 const char *core_command_line = "attack";
 
 struct cpu_features cpu_features = { .physical_bits = 40, .intel = true };
@@ -585,6 +586,13 @@ void debug_key(char key)
 void registers_dump(const struct cpu_regs *regs)
 {
     (void)regs;
+}
+
+bool symbol_at(uint32_t index, uint64_t *address, const char **name)
+{
+    *address = CORE_IMAGE;
+    *name = "symbol";
+    return index < 3;
 }
 
 const uint8_t *build_id(size_t *size)

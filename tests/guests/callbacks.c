@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callback_op, nmi_op and the older set_callbacks: what can be registered, where, and taken back.
+ * callback_op and the older set_callbacks: what can be registered, where, and taken back.
  *
  * Attack: a callback at an address that is not canonical makes the hypervisor's IRET or SYSRET
  * fault in ring 0.
  * Source: public callback.h and nmi.h; errors watched on Debian's Xen.
  */
 #include "tests/guests/lib/guest.h"
-
-#include "guest-pv-headers/nmi.h"
 
 static volatile unsigned int nmis;
 
@@ -78,20 +76,13 @@ static void check_types(void)
 
 static void check_nmi(void)
 {
-    struct xennmi_callback callback = { .handler_address = (unsigned long)nmi_entry };
-
     trap_hook = note_nmi;
-    expect_eq(hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, &callback), 0, "register");
+    expect_eq(set(CALLBACKTYPE_nmi, (unsigned long)nmi_entry), 0, "register");
     expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0), 0, "send");
     expect(wait_for(nmis == 1, 1000UL), "delivered, with events masked");
     expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0), 0, "send again");
     expect(wait_for(nmis == 2, 1000UL), "and again: iret ended the first");
-    callback.handler_address = 0x0000900000000000UL;
-    expect_eq(hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, &callback), -XEN_EINVAL,
-              "not canonical");
-    expect_eq(hypercall2(__HYPERVISOR_nmi_op, XENNMI_register_callback, BAD_UNMAPPED), -XEN_EFAULT,
-              "bad pointer");
-    expect_eq(hypercall2(__HYPERVISOR_nmi_op, XENNMI_unregister_callback, 0), 0, "unregister");
+    expect_eq(unset(CALLBACKTYPE_nmi), 0, "unregister");
     expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 99, 0), -XEN_ENOENT, "no vCPU");
     trap_hook = NULL;
 }

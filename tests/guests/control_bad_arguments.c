@@ -102,6 +102,9 @@ static void pointers(void)
         expect_eq(about(XEN_DOMCTL_get_cpu_policy), -XEN_EFAULT, "leaves");
         request.u.cpu_policy.nr_leaves = 20;
         expect_eq(about(XEN_DOMCTL_set_cpu_policy), -XEN_EFAULT, "leaves");
+        fresh()->u.getpageframeinfo3.num = 1;
+        request.u.getpageframeinfo3.array = bad[i];
+        expect_eq(about(XEN_DOMCTL_getpageframeinfo3), -XEN_EFAULT, "frames");
     }
 }
 

@@ -42,7 +42,6 @@ static const struct sub_operation sub_operations[] = {
     { __HYPERVISOR_sched_op, 99, -XEN_ENOSYS, "sched_op" },
     { __HYPERVISOR_callback_op, 99, -XEN_ENOSYS, "callback_op" },
     { __HYPERVISOR_physdev_op, 99, -XEN_ENOSYS, "physdev_op" },
-    { __HYPERVISOR_nmi_op, 99, -XEN_ENOSYS, "nmi_op" },
     { __HYPERVISOR_console_io, 99, -XEN_ENOSYS, "console_io" },
     { __HYPERVISOR_vcpu_op, 99, -XEN_ENOSYS, "vcpu_op" },
     { __HYPERVISOR_vm_assist, 99, -XEN_ENOSYS, "vm_assist" },

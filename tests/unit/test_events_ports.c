@@ -278,7 +278,6 @@ START_TEST(pointers_that_lead_nowhere_are_faults)
         ck_assert_int_eq(hypercall_event_channel_op(command, CORE_START), -XEN_EFAULT);
         ck_assert_int_eq(hypercall_event_channel_op(command, CORE_END - 1), -XEN_EFAULT);
     }
-    ck_assert_int_eq(hypercall_event_channel_op_compat((uintptr_t)unmapped), -XEN_EFAULT);
 }
 END_TEST
 
@@ -718,22 +717,6 @@ START_TEST(the_ports_of_a_dying_domain_are_closed_and_no_more_are_made)
 }
 END_TEST
 
-START_TEST(the_older_form_of_the_call_knows_the_older_operations)
-{
-    struct evtchn_op op = { .cmd = EVTCHNOP_alloc_unbound };
-
-    op.u.alloc_unbound = (struct evtchn_alloc_unbound){ .dom = DOMID_SELF, .remote_dom = 2 };
-    ck_assert_int_eq(hypercall_event_channel_op_compat((uintptr_t)&op), 0);
-    ck_assert_uint_eq(op.u.alloc_unbound.port, 1);
-    op.cmd = EVTCHNOP_send;
-    op.u.send.port = 1;
-    ck_assert_int_eq(hypercall_event_channel_op_compat((uintptr_t)&op), 0);
-    for (op.cmd = EVTCHNOP_reset; op.cmd <= EVTCHNOP_set_priority; op.cmd++) {
-        ck_assert_int_eq(hypercall_event_channel_op_compat((uintptr_t)&op), -XEN_ENOSYS);
-    }
-}
-END_TEST
-
 START_TEST(the_dump_names_every_port)
 {
     long here, there;
@@ -781,7 +764,6 @@ int main(void)
     tcase_add_test(cases, reset_says_so_when_a_port_was_opened_behind_its_back);
     tcase_add_test(cases, reset_goes_on_where_it_was_interrupted);
     tcase_add_test(cases, the_ports_of_a_dying_domain_are_closed_and_no_more_are_made);
-    tcase_add_test(cases, the_older_form_of_the_call_knows_the_older_operations);
     tcase_add_test(cases, the_dump_names_every_port);
     return run_cases("event ports", cases, world_setup);
 }

@@ -645,9 +645,6 @@ START_TEST(shutdown_passes_the_reason_on)
     ck_assert_uint_eq(fake.shutdowns, 1);
     ck_assert_uint_eq(fake.shutdown_code, SHUTDOWN_reboot);
     ck_assert_int_eq(hypercall_sched_op(SCHEDOP_shutdown, CORE_START), -XEN_EFAULT);
-    ck_assert_int_eq(hypercall_sched_op_compat(SCHEDOP_shutdown, SHUTDOWN_crash), 0);
-    ck_assert_uint_eq(fake.shutdown_code, SHUTDOWN_crash);
-    ck_assert_uint_eq(fake.shutdowns, 2);
 }
 END_TEST
 
@@ -734,8 +731,6 @@ START_TEST(unknown_operations_do_not_exist)
     ck_assert_int_eq(hypercall_sched_op(8, 0), -XEN_ENOSYS);
     ck_assert_int_eq(hypercall_sched_op(UINT64_MAX, 0), -XEN_ENOSYS);
     ck_assert_int_eq(hypercall_sched_op(SCHEDOP_yield | (UINT64_C(1) << 32), 0), -XEN_ENOSYS);
-    ck_assert_int_eq(hypercall_sched_op_compat(SCHEDOP_poll, 0), -XEN_ENOSYS);
-    ck_assert_int_eq(hypercall_sched_op_compat(SCHEDOP_yield, 0), 0);
 }
 END_TEST
 
