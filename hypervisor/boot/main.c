@@ -104,6 +104,7 @@ static void boot_on_own_stack(void)
     }
     cpu_policy_detect(cpuid);
     pv_traps_setup();
+    softirq_register(SOFTIRQ_LOG, console_log_grew);
     smp_start(options.nosmp ? 1 : options.maxcpus);
     dom0_build();
     memory_free_modules();

@@ -134,6 +134,7 @@ static void log_formatted(const char *format, va_list arguments)
     show(line, PREFIX_LENGTH + length);
     keep(line, PREFIX_LENGTH + length);
     console_leave(entered);
+    softirq_raise(SOFTIRQ_LOG); /* not at once: the caller may hold any lock */
 }
 
 void log_print(enum log_level level, const char *format, ...)

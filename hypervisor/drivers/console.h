@@ -51,5 +51,6 @@ void console_force(void);
 /* Provided by control/debug_keys.c: a key struck while input goes to the core. */
 void debug_key(char key);
 
-/* Provided by hypercalls/misc.c: there is input for dom0. */
+/* Provided by hypercalls/misc.c: there is input for dom0; there is more in the log. */
 void console_input_ready(void);
+void console_log_grew(void);

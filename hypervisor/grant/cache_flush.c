@@ -25,7 +25,7 @@ static long flush_one(const struct gnttab_cache_flush *op)
     mfn_t frame = mfn_of_maddr(maddr(op->a.dev_bus_addr));
 
     if ((op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) != 0 || op->offset >= PAGE_SIZE ||
-        (uint32_t)op->offset + op->length > PAGE_SIZE) {
+        (uint32_t)op->offset + op->length > PAGE_SIZE || !frame_valid(frame)) {
         return -XEN_EINVAL;
     }
     if (op->length == 0 || op->op == 0) {
@@ -33,9 +33,6 @@ static long flush_one(const struct gnttab_cache_flush *op)
     }
     if (op->op == GNTTAB_CACHE_INVAL) {
         return -XEN_EOPNOTSUPP; /* dropping lines unwritten would show older contents */
-    }
-    if (!frame_valid(frame)) {
-        return -XEN_EINVAL;
     }
     if (!frame_get(frame, caller->privileged ? page_owner(page_of(frame)) : caller->id)) {
         return -XEN_EPERM;

@@ -177,29 +177,24 @@ static long machphys_mfn_list(uint64_t argument)
     return error != 0 ? error : put_argument(argument, &request);
 }
 
-static long give_map(uint64_t argument, const struct xen_memory_map_copy *map)
+/* Under the lock: the control domain may give the caller another one meanwhile. */
+static long give_map(uint64_t argument, bool machine)
 {
+    struct domain *domain = current->domain;
+    const struct xen_memory_map_copy *map;
     struct xen_memory_map request;
-    int error = map == NULL ? -XEN_ENOSYS : get_argument(&request, argument);
-
-    if (error != 0) {
-        return error;
-    }
-    request.nr_entries = MIN(request.nr_entries, map->count);
-    error = guest_fault(raw_copy_to_guest(request.buffer, map->entries,
-                                          request.nr_entries * sizeof(map->entries[0])));
-    return error != 0 ? error : put_argument(argument, &request);
-}
-
-/* The control domain may exchange it meanwhile. */
-static long give_own_map(uint64_t argument, struct domain *domain)
-{
-    long result;
+    int error;
 
     spin_lock(&domain->lock);
-    result = give_map(argument, domain->memory_map);
+    map = machine ? &machine_memory_map : domain->memory_map;
+    error = map == NULL ? -XEN_ENOSYS : get_argument(&request, argument);
+    if (error == 0) {
+        request.nr_entries = MIN(request.nr_entries, map->count);
+        error = guest_fault(raw_copy_to_guest(request.buffer, map->entries,
+                                              request.nr_entries * sizeof(map->entries[0])));
+    }
     spin_unlock(&domain->lock);
-    return result;
+    return error != 0 ? error : put_argument(argument, &request);
 }
 
 static long set_memory_map(uint64_t argument)
@@ -498,9 +493,9 @@ long hypercall_memory_op(uint64_t command, uint64_t argument)
     case XENMEM_machphys_mfn_list:
         return machphys_mfn_list(argument);
     case XENMEM_memory_map:
-        return give_own_map(argument, current->domain);
+        return give_map(argument, false);
     case XENMEM_machine_memory_map:
-        return current->domain->privileged ? give_map(argument, &machine_memory_map) : -XEN_EPERM;
+        return current->domain->privileged ? give_map(argument, true) : -XEN_EPERM;
     case XENMEM_set_memory_map:
         return set_memory_map(argument);
     case XENMEM_claim_pages:

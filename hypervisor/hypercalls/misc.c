@@ -212,6 +212,11 @@ long hypercall_console_io(uint64_t operation, uint64_t count, uint64_t buffer)
     }
 }
 
+void console_log_grew(void)
+{
+    event_send_global_virq(VIRQ_CON_RING);
+}
+
 void console_input_ready(void)
 {
     if (dom0 != NULL) {

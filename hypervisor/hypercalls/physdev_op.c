@@ -132,11 +132,8 @@ static long check_self(domid_t id)
     struct domain *domain = domain_find_or_self(id);
     bool self = domain == current->domain;
 
-    if (domain == NULL) {
-        return -XEN_ESRCH;
-    }
     domain_put(domain);
-    return self ? 0 : -XEN_EOPNOTSUPP;
+    return self ? 0 : domain == NULL ? -XEN_ESRCH : -XEN_EOPNOTSUPP;
 }
 
 static long map_message(const struct physdev_map_pirq *map)

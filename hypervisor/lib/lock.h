@@ -7,8 +7,8 @@
  * other CPUs meanwhile (spin_wait), so the holder may wait for a flush.
  *
  * Ranks: a CPU takes locks top first and holds at most one of each rank;
- * spin_lock_both() is the exception, lower address first.  Nothing checks this at
- * run time yet.  docs/hypervisor/locking.md says what each protects.
+ * spin_lock_both() is the exception, lower address first.  Debug builds check it.
+ * docs/hypervisor/locking.md says what each protects.
  */
 #pragma once
 
@@ -27,6 +27,7 @@ enum lock_rank {
     RANK_PAGE_LIST,   /* domain.page_lock: its list of pages, counts    */
     RANK_SCHEDULER,   /* one run queue                                  */
     RANK_TIMER,       /* one CPU's timers                               */
+    RANK_PAGING,      /* the core's own page tables                     */
     RANK_OBJECT,      /* small objects of the heap                      */
     RANK_HEAP,        /* free frames                                    */
     RANK_DEVICE,      /* one device's registers (I/O APIC, PCI): leaf   */
@@ -70,7 +71,16 @@ void spin_wait(void);
 /* The slow half of spin_lock(): wait until `ticket` is served. */
 void spin_lock_wait(struct spinlock *lock, uint16_t ticket);
 
-static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANALYSIS
+/* Debug builds: may it be taken now?  `second`: of two of a rank (x86/lock_order.c). */
+#if defined(PARAVANE_CORE) && defined(PARAVANE_DEBUG)
+void lock_order_take(uint8_t rank, bool second);
+void lock_order_drop(uint8_t rank);
+#else
+#define lock_order_take(rank, second) ((void)0)
+#define lock_order_drop(rank)         ((void)0)
+#endif
+
+static inline void spin_lock_unchecked(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
     uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
 
@@ -79,8 +89,15 @@ static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANAL
     }
 }
 
+static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock) NO_LOCK_ANALYSIS
+{
+    lock_order_take(lock->rank, false);
+    spin_lock_unchecked(lock);
+}
+
 static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
 {
+    lock_order_drop(lock->rank);
     uint16_t now = atomic_load_explicit(&lock->serving, memory_order_relaxed);
 
     atomic_store_explicit(&lock->serving, (uint16_t)(now + 1), memory_order_release);
@@ -94,7 +111,8 @@ static inline void spin_lock_both(struct spinlock *a, struct spinlock *b) NO_LOC
 {
     spin_lock((uintptr_t)a < (uintptr_t)b ? a : b);
     if (a != b) {
-        spin_lock((uintptr_t)a < (uintptr_t)b ? b : a);
+        lock_order_take(b->rank, true);
+        spin_lock_unchecked((uintptr_t)a < (uintptr_t)b ? b : a);
     }
 }
 

@@ -353,6 +353,7 @@ bool preempt_pending(void)
 {
     struct vcpu *vcpu = current;
 
+    ASSERT(this_cpu()->locks_held == 0);
     interrupts_poll();
     return softirq_pending() || (!vcpu->is_idle && event_upcall_due(vcpu));
 }

@@ -121,33 +121,28 @@ static long watchdog_change(struct domain *domain, uint32_t id, uint64_t timeout
     REQUIRES(domain->lock)
 {
     uint64_t deadline = clock_now() + timeout * NANOSECONDS;
+    bool fresh = id == 0;
 
-    if (id > ARRAY_SIZE(domain->watchdog) || (id == 0 && timeout == 0)) {
+    if (fresh) {
+        id = (uint32_t)__builtin_ctz(~domain->watchdog_used) + 1; /* ids count from 1 */
+    }
+    if (id > ARRAY_SIZE(domain->watchdog)) {
+        return fresh && timeout != 0 ? -XEN_ENOSPC : -XEN_EINVAL;
+    }
+    if (fresh ? timeout == 0 : (domain->watchdog_used & 1u << (id - 1)) == 0) {
         return -XEN_EINVAL;
     }
-    if (id == 0) {
-        while (id < ARRAY_SIZE(domain->watchdog) && (domain->watchdog_used & 1u << id) != 0) {
-            id++;
-        }
-        if (id == ARRAY_SIZE(domain->watchdog)) {
-            return -XEN_ENOSPC;
-        }
-        domain->watchdog_used |= 1u << id;
-        timer_init(&domain->watchdog[id], watchdog_expired, domain);
-        timer_set(&domain->watchdog[id], deadline);
-        return id + 1; /* ids count from 1 */
-    }
-    id--;
-    if ((domain->watchdog_used & 1u << id) == 0) {
-        return -XEN_EINVAL;
+    if (fresh) {
+        timer_init(&domain->watchdog[id - 1], watchdog_expired, domain);
     }
     if (timeout != 0) {
-        timer_set(&domain->watchdog[id], deadline);
+        domain->watchdog_used |= 1u << (id - 1);
+        timer_set(&domain->watchdog[id - 1], deadline);
     } else {
-        timer_stop(&domain->watchdog[id]);
-        domain->watchdog_used &= ~(1u << id);
+        timer_stop(&domain->watchdog[id - 1]);
+        domain->watchdog_used &= ~(1u << (id - 1));
     }
-    return 0;
+    return fresh ? id : 0;
 }
 
 static long watchdog(const struct sched_watchdog __guest *argument)

@@ -16,7 +16,7 @@
 pte_t core_l4[PTE_ENTRIES] __attribute__((aligned(4096)));
 mfn_t (*paging_take_frame)(void);
 
-static struct spinlock paging_lock = SPINLOCK_INIT(RANK_DEVICE);
+static struct spinlock paging_lock = SPINLOCK_INIT(RANK_PAGING);
 static uint64_t next_device = DEVICES_START;
 
 static pte_t *table_of(pte_t entry)

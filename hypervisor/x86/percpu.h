@@ -25,6 +25,7 @@ struct vcpu;
 enum softirq {
     SOFTIRQ_TIMER,    /* time/timer.c: run expired timers    */
     SOFTIRQ_GUEST,    /* pv/traps.c: what the current vCPU is owed */
+    SOFTIRQ_LOG,      /* hypercalls/misc.c: tell who reads the log that it grew */
     SOFTIRQ_SCHEDULE, /* sched/: choose the vCPU to run; last, for an idle CPU comes back to it
                          while anything else is pending */
     SOFTIRQ_LIMIT,
@@ -37,7 +38,8 @@ struct cpu_info {
     uint32_t id;                      /* 0 is the boot CPU; dense */
     uint64_t scratch[2];              /* the entry code's */
     _Atomic uint32_t event_sends;     /* odd while this CPU sends an event: event/channels.h */
-    uint32_t unused[3];
+    uint32_t locks_held;              /* bits of enum lock_rank, in debug builds */
+    uint32_t unused[2];
 };
 
 _Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_regs)) % 16 == 0,

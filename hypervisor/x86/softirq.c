@@ -40,6 +40,7 @@ void softirq_run(void)
     struct cpu_info *cpu = this_cpu();
     uint32_t pending;
 
+    ASSERT(cpu->locks_held == 0);
     while ((pending = atomic_load_explicit(&cpu->softirq_pending, memory_order_relaxed)) != 0) {
         unsigned int which = (unsigned int)__builtin_ctz(pending);
 

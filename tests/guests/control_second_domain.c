@@ -24,6 +24,25 @@ static void refused_calls(void)
               "the console");
 }
 
+/* By each call that takes a domain's id beside a frame. */
+static void refused_of_first(uint64_t frame)
+{
+    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = frame };
+    struct mmu_update entry = { .ptr = frame << PAGE_SHIFT, .val = 0 };
+    struct gnttab_map_grant_ref map = {
+        .host_addr = (uint64_t)spare_va(), .flags = GNTMAP_host_map, .ref = 8, .dom = 0
+    };
+
+    expect_eq(hypercall4(__HYPERVISOR_update_va_mapping_otherdomain, spare_va(),
+                         pte(frame, PTE_READ_WRITE), UVMF_INVLPG, 0),
+              -XEN_EPERM, "mapped by its address");
+    expect_eq(hypercall4(__HYPERVISOR_mmuext_op, &pin, 1, 0, 0), -XEN_EPERM, "pinned");
+    expect_eq(hypercall4(__HYPERVISOR_mmu_update, &entry, 1, 0, 1U << 16 | DOMID_SELF), -XEN_EPERM,
+              "its tables written");
+    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, &map, 1), 0, "call");
+    expect(map.status < 0, "a grant nobody gave");
+}
+
 /* dom0's kernel is at 1 MiB of its memory: frames that are certainly somebody's. */
 static void refused_memory(void)
 {
@@ -50,6 +69,7 @@ static void refused_memory(void)
     expect(result < 0, "the local APIC");
     result = mmu_update_one(va_maddr(entry), pte(0xb8, PTE_READ_WRITE | PTE_PCD));
     expect(result < 0, "the screen");
+    refused_of_first(first);
     memset(&more, 0, sizeof(more));
     more.extent_start = numbers;
     more.nr_extents = 1;
