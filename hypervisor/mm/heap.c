@@ -271,27 +271,28 @@ static struct page *take_dirty(unsigned int *order) REQUIRES(heap_lock)
 
 bool heap_scrub_some(void)
 {
+    static _Atomic bool at_it; /* one CPU, so that idle ones do not wait for each other's lock */
     struct page *block;
     unsigned int order;
 
-    if (read_once(dirty_blocks) == 0) {
+    if (read_once(dirty_blocks) == 0 || atomic_exchange(&at_it, true)) {
         return false;
     }
     /* It counts as free all the while. */
     spin_lock(&heap_lock);
     block = take_dirty(&order);
     spin_unlock(&heap_lock);
-    if (block == NULL) {
-        return false;
+    if (block != NULL) {
+        tlb_flush_older(&cpus_online, block->tlb_stamp);
+        for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
+            page_clear(page_address(block + i));
+        }
+        spin_lock(&heap_lock);
+        insert_merged(block, order, true);
+        spin_unlock(&heap_lock);
     }
-    tlb_flush_older(&cpus_online, block->tlb_stamp);
-    for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
-        page_clear(page_address(block + i));
-    }
-    spin_lock(&heap_lock);
-    insert_merged(block, order, true);
-    spin_unlock(&heap_lock);
-    return true;
+    atomic_store(&at_it, false);
+    return block != NULL;
 }
 
 struct page *heap_frames(unsigned int order, unsigned int address_bits)

@@ -31,7 +31,8 @@ void heap_free_frames(struct page *first, unsigned int order);
 void *heap_alloc(size_t size);
 void heap_free(void *object);
 
-/* For an idle CPU: clear a few free frames, a bounded piece of work; false if all are clean. */
+/* For an idle CPU: clear a few free frames, a bounded piece of work; false if all are clean, or
+ * another CPU is at it. */
 bool heap_scrub_some(void);
 
 /* RAM found by boot/, before or after others; frames the core keeps are left out. */
