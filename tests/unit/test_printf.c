@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#pragma GCC diagnostic ignored "-Wredundant-decls" /* lib/string.h, beside the library's */
+
 /* The core's functions under names of their own, beside the library's. */
 #define snprintf  core_snprintf
 #define vsnprintf core_vsnprintf
