@@ -61,7 +61,8 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
     }
     number = page_frame(first).number;
     /* The guest that gives no place for the answer keeps the memory all the same. */
-    return guest_address(request->extent_start) == 0 || copy_to_guest(place, &number) == 0;
+    return guest_address(request->extent_start) == 0 ||
+           copy_words_to_guest(guest_address(place), &number, 1) == 0;
 }
 
 static bool decrease(struct domain *domain, const struct xen_memory_reservation *request,
