@@ -13,7 +13,6 @@
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
@@ -26,9 +25,6 @@
 #include "hypervisor/x86/smp.h"
 
 #define CONSOLE_POLL_NS UINT64_C(20000000)
-
-/* Of 16 KiB: so much memory is clean when the first guests are made; idle CPUs clear the rest. */
-#define PIECES_CLEARED 32768u
 
 void boot_main(uint32_t magic, uint32_t information);
 
@@ -108,8 +104,6 @@ static void boot_on_own_stack(void)
     smp_start(options.nosmp ? 1 : options.maxcpus);
     dom0_build();
     memory_free_modules();
-    for (unsigned int i = 0; i < PIECES_CLEARED && heap_scrub_some(); i++) {
-    }
     domain_unpause(dom0);
     cpu_idle(this_cpu());
 }
