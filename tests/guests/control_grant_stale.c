@@ -8,6 +8,7 @@
  * must flush CPUs on which the granter has never been; also if the page was nearly exchanged for
  * another one meanwhile, and given back.
  * Source: invariants 2, 3 and 5 of the design.
+ * PEER: differs: an entry that was overwritten can still be written through there
  */
 #include "tests/guests/lib/second.h"
 

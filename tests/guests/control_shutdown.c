@@ -4,6 +4,7 @@
  * is told by VIRQ_DOM_EXC.
  *
  * Source: public sched.h, domctl.h; watched on Debian's Xen.
+ * PEER: differs: its memory comes back a while after destroydomain
  */
 #include "tests/guests/lib/second.h"
 
