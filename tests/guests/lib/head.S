@@ -270,13 +270,6 @@ user_start:
 hypercall_page:
     .fill 4096, 1, 0xcc
 
-.macro NOTE type, directive, value:vararg
-    .balign 4
-    .long 4, 2f - 1f, \type
-    .asciz "Xen"
-1:  \directive \value
-2:  .balign 4
-.endm
     .section .note.Xen, "a", @note
     NOTE NOTE_GUEST_OS, .asciz, "paravane-test"
     NOTE NOTE_GUEST_VERSION, .asciz, "1"

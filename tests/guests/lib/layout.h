@@ -36,4 +36,17 @@
 #define NOTE_FEATURES           10
 #define NOTE_SUPPORTED_FEATURES 17
 
+#ifdef __ASSEMBLER__
+/* One of them, in section .note.Xen. */
+/* clang-format off */
+.macro NOTE type, directive, value:vararg
+    .balign 4
+    .long 4, 2f - 1f, \type
+    .asciz "Xen"
+1:  \directive \value
+2:  .balign 4
+.endm
+/* clang-format on */
+#endif
+
 #endif
