@@ -38,18 +38,16 @@
 #define BASE_X2APIC  UINT64_C(0x400)
 #define BASE_ADDRESS UINT64_C(0x000ffffffffff000)
 
-#define SPURIOUS_ENABLE  0x100u
-#define ICR_PENDING      0x1000u
-#define ICR_ASSERT       0x4000u
-#define LVT_NMI          0x0400u
-#define LVT_MASKED       0x10000u
-#define LVT_TSC_DEADLINE 0x40000u
-#define DIVIDE_BY_1      0xbu
+#define SPURIOUS_ENABLE 0x100u
+#define ICR_PENDING     0x1000u
+#define ICR_ASSERT      0x4000u
+#define LVT_NMI         0x0400u
+#define LVT_MASKED      0x10000u
+#define DIVIDE_BY_1     0xbu
 
 #define CALIBRATIONS_PER_SECOND 50 /* one takes this part of a second */
 
 static bool x2apic;
-static bool tsc_deadline;
 static volatile uint32_t *registers; /* xAPIC */
 
 /* Timer ticks for TSC ticks: (ticks * timer_mul) >> 32, timer_mul < 2^32 in practice. */
@@ -78,15 +76,13 @@ void apic_setup(void)
     uint64_t base = read_msr(MSR_APIC_BASE);
 
     x2apic = cpu_features.x2apic || (base & BASE_X2APIC) != 0;
-    tsc_deadline = cpu_features.tsc_deadline;
     if (!x2apic) {
         registers = map_device(maddr(base & BASE_ADDRESS), PAGE_SIZE);
         if (registers == NULL) {
             panic("no room to map the local APIC");
         }
     }
-    log_info("apic: %s mode, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
-             tsc_deadline ? "TSC deadline" : "count");
+    log_info("apic: %s mode\n", x2apic ? "x2APIC" : "xAPIC");
 }
 
 void apic_setup_cpu(void)
@@ -103,14 +99,12 @@ void apic_setup_cpu(void)
     write_register(APIC_LVT_LINT1, LVT_NMI);
     write_register(APIC_LVT_PERFORMANCE, LVT_MASKED);
     write_register(APIC_LVT_THERMAL, LVT_MASKED);
-    write_register(APIC_LVT_TIMER, VECTOR_APIC_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0u));
+    write_register(APIC_LVT_TIMER, VECTOR_APIC_TIMER);
     write_register(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
     write_register(APIC_TIMER_COUNT, 0);
     write_register(APIC_ESR, 0);
     write_register(APIC_LVT_ERROR, VECTOR_APIC_ERROR);
     write_register(APIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
-    /* A deadline written before the mode change is visible would be lost. */
-    __asm__ volatile("mfence" : : : "memory");
 }
 
 uint32_t apic_id(void)
@@ -186,9 +180,6 @@ void apic_timer_calibrate(uint64_t tsc_hz)
     uint64_t start, end;
     uint32_t first, last;
 
-    if (tsc_deadline) {
-        return;
-    }
     write_register(APIC_LVT_TIMER, LVT_MASKED | VECTOR_APIC_TIMER);
     write_register(APIC_TIMER_COUNT, UINT32_MAX);
     first = read_both(&start);
@@ -211,10 +202,6 @@ void apic_timer_set(uint64_t deadline)
 {
     uint64_t now, ticks;
 
-    if (tsc_deadline) {
-        write_msr(MSR_TSC_DEADLINE, deadline);
-        return;
-    }
     if (deadline == 0) {
         write_register(APIC_TIMER_COUNT, 0);
         return;

@@ -40,7 +40,6 @@
 
 #define MSR_APIC_BASE      0x0000001b
 #define MSR_SYSENTER_CS    0x00000174
-#define MSR_TSC_DEADLINE   0x000006e0
 #define MSR_X2APIC         0x00000800
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081

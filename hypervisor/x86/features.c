@@ -46,7 +46,6 @@ void features_detect(void)
 
     leaf = cpuid(1, 0);
     f->x2apic = bit(leaf.ecx, 21);
-    f->tsc_deadline = bit(leaf.ecx, 24);
     f->xsave = bit(leaf.ecx, 26);
     if (highest >= 7) {
         leaf = cpuid(7, 0);

@@ -8,7 +8,7 @@
 
 struct cpu_features {
     bool xsave, fsgsbase, smep, smap;
-    bool large_1g, rdtscp, x2apic, tsc_deadline;
+    bool large_1g, rdtscp, x2apic;
     bool intel, amd;
     unsigned int physical_bits;
     uint64_t xcr0;       /* the state components the core lets guests use */
