@@ -51,7 +51,7 @@ static void complain(const char *option, const char *reason)
 static void read_options(void)
 {
     options_parse(boot_info.command_line, NULL);
-    (void)console_setup(options.console);
+    console_setup(&options.console);
     console_set_level(options.log_level);
     log_info("Paravane %s\n", PACKAGE_VERSION);
     options_parse(boot_info.command_line, complain);

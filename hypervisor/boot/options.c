@@ -7,22 +7,36 @@
 #include "hypervisor/lib/cpumask.h"
 #include "hypervisor/lib/string.h"
 
-struct options options = { .console = "com1", .log_level = LOG_INFO, .maxcpus = CPU_LIMIT };
+struct options options = { .console = { 1, 115200, false },
+                           .log_level = LOG_INFO,
+                           .maxcpus = CPU_LIMIT };
 
 /* Each returns NULL, the value being in *to, or why it is refused. */
 typedef const char *option_reader(const char *value, void *to);
 
 static const char *read_console(const char *value, void *to)
 {
-    bool port = strncmp(value, "com1", 4) == 0 || strncmp(value, "com2", 4) == 0;
+    struct console_port port = { 0, 115200, false };
+    uint64_t baud = 0;
 
-    if (!(port && (value[4] == '\0' || value[4] == ',')) && strcmp(value, "none") != 0) {
-        return "must be com1, com2 or none";
+    if (strncmp(value, "com1", 4) == 0 || strncmp(value, "com2", 4) == 0) {
+        port.com = (unsigned int)(value[3] - '0');
+        value += 4;
+        if (*value == ',') {
+            baud = parse_size(value + 1, &value);
+            if (baud == 0 || baud > 115200) {
+                return "has a rate of at most 115200 behind the first comma";
+            }
+            port.baud = (unsigned int)baud;
+        }
+        /* What users of Xen write behind the rate is what we use anyway. */
+        value += strncmp(value, ",8n1", 4) == 0 ? 4 : 0;
+        port.polled = strcmp(value, ",poll") == 0;
     }
-    if (strlen(value) >= sizeof(options.console)) {
-        return "too long";
+    if (port.com == 0 ? strcmp(value, "none") != 0 : *value != '\0' && !port.polled) {
+        return "must be com1, com2 or none; a rate and poll may follow";
     }
-    strlcpy(to, value, sizeof(options.console));
+    *(struct console_port *)to = port;
     return NULL;
 }
 
@@ -82,8 +96,9 @@ static const struct option {
     option_reader *read;
     void *to;
 } table[] = {
-    { "console", "com1|com2|none[,BAUD]", "Serial port of the console. Default com1,115200.",
-      read_console, options.console },
+    { "console", "com1|com2|none[,BAUD[,poll]]",
+      "Serial port of the console; poll: without its interrupt. Default com1,115200.", read_console,
+      &options.console },
     { "loglvl", "error|warning|info|debug", "Least urgent message that is shown. Default info.",
       read_log_level, &options.log_level },
     { "dom0_mem", "SIZE",

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core's command line.  The table in options.c makes the parser, the text of
- * the debug key 'o' and docs/user/options.md.
+ * The core's command line.  The table in options.c makes the parser and
+ * docs/user/options.md.
  */
 #pragma once
 
+#include "hypervisor/drivers/console.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/types.h"
 
 struct options {
-    char console[16]; /* device: com1, com2, none; a ",baud" may follow */
+    struct console_port console;
     enum log_level log_level;
     uint64_t dom0_mem;       /* bytes; 0: all but a reserve */
     uint32_t dom0_max_vcpus; /* 0: one for each CPU */

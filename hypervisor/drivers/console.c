@@ -45,7 +45,7 @@ static uint32_t log_oldest; /* not before this: console_log_clear() */
 
 static bool line_open;      /* the last thing shown was no end of line */
 static bool carriage_shown; /* the last character shown was '\r' */
-static unsigned int uart_irq;
+static struct console_port console_port;
 
 static struct {
     char text[INPUT_SIZE];
@@ -192,34 +192,12 @@ void console_set_level(enum log_level level)
     log_level = level;
 }
 
-bool console_setup(const char *device)
+void console_setup(const struct console_port *port)
 {
-    const char *rest = device + 4, *end;
-    uint16_t port;
-    uint64_t baud = 115200;
-
-    if (strcmp(device, "none") == 0) {
-        return true;
+    console_port = *port;
+    if (port->com != 0) {
+        (void)serial_setup(port->com == 1 ? SERIAL_COM1_PORT : SERIAL_COM2_PORT, port->baud);
     }
-    if (strncmp(device, "com1", 4) == 0) {
-        port = SERIAL_COM1_PORT;
-        uart_irq = SERIAL_COM1_IRQ;
-    } else if (strncmp(device, "com2", 4) == 0) {
-        port = SERIAL_COM2_PORT;
-        uart_irq = SERIAL_COM2_IRQ;
-    } else {
-        return false;
-    }
-    if (*rest == ',') {
-        baud = parse_size(rest + 1, &end);
-        /* What others write behind the rate (",8n1") is what we use anyway. */
-        if (end == rest + 1 || baud == 0 || baud > 115200 || (*end != '\0' && *end != ',')) {
-            return false;
-        }
-    } else if (*rest != '\0') {
-        return false;
-    }
-    return serial_setup(port, (unsigned int)baud);
 }
 
 void console_write_guest(const char *text, size_t size)
@@ -300,8 +278,9 @@ bool console_start_interrupts(void)
     if (serial_port() == 0) {
         return true;
     }
-    if (!irq_request_isa(uart_irq, console_poll)) {
-        log_warning("console: no interrupt for the serial port; it is polled\n");
+    if (console_port.polled ||
+        !irq_request_isa(console_port.com == 1 ? SERIAL_COM1_IRQ : SERIAL_COM2_IRQ, console_poll)) {
+        log_info("console: the serial port is polled\n");
         return false;
     }
     entered = console_enter();

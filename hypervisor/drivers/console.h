@@ -9,19 +9,21 @@
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/types.h"
 
-/*
- * First thing at boot: "com1", "com2" or "none", with ",BAUD" behind it or not.
- * False if the text is none of these or the port is not there; the log ring
- * works in any case.  May be called again.
- */
-bool console_setup(const char *device);
+struct console_port {
+    unsigned int com; /* 1, 2; 0: none */
+    unsigned int baud;
+    bool polled; /* make no use of its interrupt */
+};
+
+/* First thing at boot.  The log ring works even if the port is not there. */
+void console_setup(const struct console_port *port);
 
 /* Lines up to this level are kept and shown; LOG_INFO unless told. */
 void console_set_level(enum log_level level);
 
 /*
  * Once interrupts can be routed (drivers/ioapic.h): input, and output that does not
- * wait.  False if the port has no interrupt: console_poll() is to be called now and
+ * wait.  False if the port has none, or is not to use it: console_poll() is to be called now and
  * then, with no lock held.
  */
 bool console_start_interrupts(void);

@@ -44,7 +44,6 @@ static int pin(struct domain *owner, mfn_t frame, unsigned int level)
         return error;
     }
     page = page_of(frame);
-    /* A domain that began to die meanwhile may have passed this frame: it must not stay pinned. */
     /* A domain that began to die in between may have passed this frame: it must not stay pinned. */
     if ((atomic_fetch_or(&page->use, PAGE_USE_PINNED) & PAGE_USE_PINNED) != 0 ||
         (domain_is_dying(owner) &&

@@ -20,6 +20,7 @@ class Case:
     dom0_mem: str = "1024M"
     core: str = ""                  # more options of the core
     kernel: str = ""                # more options of dom0's kernel
+    typing: tuple = ()              # after this on the console (in turn), these keys
     expect: tuple = ()
     forbid: tuple = ()
     allow: tuple = ()               # of FORBIDDEN, what this case is about
@@ -41,6 +42,16 @@ def guests(name, tasks, tags=("full",), **more):
     return Case(name, tags, memory=3072, dom0_mem="768M", toolstack=True,
                 task="+".join(f"guest_{task}" for task in tasks.split()) + "+poweroff", **more)
 
+
+TO_CORE = "\x01\x01\x01"
+
+# Every key but those that end the machine, and then the way back to dom0's shell.
+KEYS = (("leaving the shell ends it", TO_CORE), ("input goes to the core", "h"),
+        ("t: clocks", "q"), ("d0: alive privileged", "r"), ("-- run queues", "e"),
+        ("-- event channels", "g"), ("-- grant tables", "i"), ("irq: .* strays", "m"),
+        ("of domains, .* of the core", "t"), ("s since 1970", "d"), ("-- registers", "?"),
+        ("no such key", TO_CORE), ("input goes to dom0", "echo typed $((6*7))\n"),
+        ("typed 42", "poweroff\n"))
 
 CASES = [
     Case("demo", QUICK, memory=3072, toolstack=True, task="demo+demo_guest+poweroff",
@@ -66,6 +77,16 @@ CASES = [
     Case("maxcpus", smp=4, core="maxcpus=2", expect=facts(2)),
     Case("nosmp", smp=4, core="nosmp", expect=facts(1)),
     Case("dom0-max-vcpus", smp=4, core="dom0_max_vcpus=3", expect=facts(3)),
+
+    # The core's keys.
+    Case("keys", task="shell", typing=KEYS,
+         expect=(r"CPU [01], domain \d+ vCPU \d+", r"  rip ", r"C: crash the machine")),
+    Case("keys-polled", task="shell", typing=KEYS, core="console=com1,115200,poll",
+         expect=(r"the serial port is polled",)),
+    Case("key-reboot", task="shell", typing=(*KEYS[:2], ("t: clocks", "R")), ending="guest-reset"),
+    Case("key-crash", task="shell", typing=(*KEYS[:2], ("t: clocks", "C")), ending="guest-reset",
+         expect=(r"Paravane panic on CPU \d: asked for on the console", r"key_crash\+0x",
+                 r"build-id [0-9a-f]{40}")),
 
     # Firmware.
     Case("grub-bios", QUICK, firmware="bios", expect=facts(2), timeout=300),

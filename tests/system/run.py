@@ -153,6 +153,22 @@ def ask_core(machine, echo):
     machine.ending = "timeout"
 
 
+class Typist:
+    """Types what the case says as soon as what it waits for is on the console."""
+
+    def __init__(self, case, machine):
+        self.left = list(case.typing)
+        self.machine = machine
+        self.seen = 0
+
+    def look(self, text):
+        found = self.left and re.compile(self.left[0][0]).search(text, self.seen)
+        if found:
+            self.seen = found.end()
+            self.machine.type(self.left.pop(0)[1])
+        return HOPELESS.search(text)
+
+
 def run_case(options, case, echo=None):
     verdict = Verdict()
     started = time.monotonic()
@@ -163,10 +179,12 @@ def run_case(options, case, echo=None):
             peripherals = Peripherals(case, machine.folder)
             machine.arguments = command_line(options, case, machine.folder, peripherals)
             machine.start()
-            machine.run(case.timeout * options.patience, HOPELESS.search, echo)
+            typist = Typist(case, machine)
+            machine.run(case.timeout * options.patience, typist.look, echo)
             if machine.ending == "timeout":
                 ask_core(machine, echo)
             verdict.problems = list(judge(case, machine, peripherals))
+            verdict.problems += [f"never on the console: {wanted}" for wanted, _ in typist.left]
         except (RuntimeError, OSError) as error:
             verdict.problems = [str(error)]
         verdict.text = machine.text

@@ -4,6 +4,7 @@
  * that what is refused changes nothing.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void parse_good(const char *text)
 
 static bool same(void)
 {
-    return strcmp(options.console, defaults.console) == 0 &&
+    return memcmp(&options.console, &defaults.console, sizeof(options.console)) == 0 &&
            options.log_level == defaults.log_level && options.dom0_mem == defaults.dom0_mem &&
            options.dom0_max_vcpus == defaults.dom0_max_vcpus &&
            options.maxcpus == defaults.maxcpus && options.noreboot == defaults.noreboot;
@@ -57,7 +58,9 @@ static bool same(void)
 
 START_TEST(the_defaults_are_what_the_manual_says)
 {
-    ck_assert_str_eq(options.console, "com1");
+    ck_assert_uint_eq(options.console.com, 1);
+    ck_assert_uint_eq(options.console.baud, 115200);
+    ck_assert(!options.console.polled);
     ck_assert_int_eq(options.log_level, LOG_INFO);
     ck_assert_uint_eq(options.dom0_mem, 0);
     ck_assert_uint_eq(options.dom0_max_vcpus, 0);
@@ -70,16 +73,27 @@ START_TEST(the_defaults_are_what_the_manual_says)
 }
 END_TEST
 
-START_TEST(a_console_is_a_port_with_a_rate_or_none)
+START_TEST(a_console_is_a_port_with_a_rate_and_poll_or_none)
 {
-    static const char *const good[] = { "com1", "com2", "none", "com2,57600", "com1,115200,8n1" };
+    static const struct {
+        const char *text;
+        struct console_port port;
+    } good[] = {
+        { "com1", { 1, 115200, false } },        { "com2", { 2, 115200, false } },
+        { "com2,57600", { 2, 57600, false } },   { "com1,9600,8n1", { 1, 9600, false } },
+        { "com1,9600,poll", { 1, 9600, true } }, { "com2,9600,8n1,poll", { 2, 9600, true } },
+    };
+    char text[64];
 
     for (unsigned int i = 0; i < ARRAY_SIZE(good); i++) {
-        char text[64] = "console=";
-
-        parse_good(strcat(text, good[i]));
-        ck_assert_str_eq(options.console, good[i]);
+        snprintf(text, sizeof(text), "console=%s", good[i].text);
+        parse_good(text);
+        ck_assert_uint_eq(options.console.com, good[i].port.com);
+        ck_assert_uint_eq(options.console.baud, good[i].port.baud);
+        ck_assert_int_eq(options.console.polled, good[i].port.polled);
     }
+    parse_good("console=none");
+    ck_assert_uint_eq(options.console.com, 0);
 }
 END_TEST
 
@@ -152,6 +166,12 @@ START_TEST(what_is_malformed_is_complained_about_and_changes_nothing)
         "console=none,9600",
         "console=nonet",
         "console=com1,115200,8n1,xxxx",
+        "console=com1,",
+        "console=com1,0",
+        "console=com1,115201",
+        "console=com1,fast",
+        "console=com1,poll",
+        "console=com1,9600,polled",
         "loglvl=",
         "loglvl=loud",
         "loglvl=infos",
@@ -241,7 +261,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, the_defaults_are_what_the_manual_says);
-    tcase_add_test(tcase, a_console_is_a_port_with_a_rate_or_none);
+    tcase_add_test(tcase, a_console_is_a_port_with_a_rate_and_poll_or_none);
     tcase_add_test(tcase, a_log_level_is_one_of_four);
     tcase_add_test(tcase, dom0_s_memory_is_a_size);
     tcase_add_test(tcase, counts_of_cpus_go_from_1_to_256);
