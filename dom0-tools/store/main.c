@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* paravane-stored: the store of dom0 and its guests.  See docs/toolstack/store.md. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "dom0-tools/store/wires.h"
 
 struct settings {
     const char *socket;
     const char *state;
-    const char *pid_file;
     bool domains;
     bool fresh;
 };
@@ -25,7 +22,6 @@ static const char help_text[] =
     "\n"
     "  --socket PATH    where dom0's programs connect [/run/xenstored/socket]\n"
     "  --state DIR      what survives a restart [/run/paravane/store]\n"
-    "  --pid-file FILE  write the process's number there\n"
     "  --fresh          begin with an empty store\n"
     "  --no-domains     serve the socket only (no hypervisor needed)\n"
     "  --help, --version\n";
@@ -34,10 +30,13 @@ static const char help_text[] =
 static int parse_arguments(int argc, char **argv, struct settings *settings)
 {
     static const struct option options[] = {
-        { "socket", required_argument, NULL, 's' },   { "state", required_argument, NULL, 'd' },
-        { "pid-file", required_argument, NULL, 'p' }, { "fresh", no_argument, NULL, 'f' },
-        { "no-domains", no_argument, NULL, 'n' },     { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },        { NULL, 0, NULL, 0 },
+        { "socket", required_argument, NULL, 's' },
+        { "state", required_argument, NULL, 'd' },
+        { "fresh", no_argument, NULL, 'f' },
+        { "no-domains", no_argument, NULL, 'n' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 },
     };
     int option;
 
@@ -48,9 +47,6 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
             break;
         case 'd':
             settings->state = optarg;
-            break;
-        case 'p':
-            settings->pid_file = optarg;
             break;
         case 'f':
             settings->fresh = true;
@@ -76,17 +72,6 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
     return 0;
 }
 
-static int write_pid(const char *path, struct vmctl_error *error)
-{
-    FILE *file = fopen(path, "we");
-
-    if (file == NULL) {
-        return vmctl_fail(error, -errno, "%s: %s", path, strerror(errno));
-    }
-    (void)fprintf(file, "%ld\n", (long)getpid());
-    return fclose(file) == 0 ? 0 : vmctl_fail(error, -errno, "%s: %s", path, strerror(errno));
-}
-
 /* One descriptor a client: as many as we may.  And whoever asks waits for us. */
 static void raise_limits(void)
 {
@@ -99,37 +84,14 @@ static void raise_limits(void)
     }
 }
 
-static int restore(struct stored *stored, struct journal *journal, const struct settings *settings,
-                   struct vmctl_error *error)
-{
-    int r;
-
-    (void)mkdir("/run/paravane", 0700);
-    r = journal_open(journal, settings->state, settings->fresh, stored_replay, stored, error);
-    if (r < 0) {
-        return r;
-    }
-    stored_replayed(stored);
-    stored->journal = journal;
-    if (!stored->restored) {
-        r = stored_populate(stored);
-        if (r < 0) {
-            return vmctl_fail(error, r, "first nodes: %s", strerror(-r));
-        }
-    }
-    /* Begin with a short one, whatever led here. */
-    return journal_compact(journal, stored_snapshot, stored) < 0
-               ? vmctl_fail(error, -EIO, "%s: the journal cannot be written", settings->state)
-               : 0;
-}
-
 static int serve(struct wires *wires, struct stored *stored, struct journal *journal,
                  const struct settings *settings, struct vmctl_error *error)
 {
     int r = wires_open(wires, stored, error);
 
     if (r == 0) {
-        r = restore(stored, journal, settings, error);
+        (void)mkdir("/run/paravane", 0700);
+        r = stored_restore(stored, journal, settings->state, settings->fresh, error);
     }
     if (r == 0 && settings->domains) {
         r = domains_open(wires, error);
@@ -137,9 +99,6 @@ static int serve(struct wires *wires, struct stored *stored, struct journal *jou
     }
     if (r == 0) {
         r = wires_listen(wires, settings->socket, error);
-    }
-    if (r == 0 && settings->pid_file != NULL) {
-        r = write_pid(settings->pid_file, error);
     }
     return r < 0 ? r : wires_run(wires, error);
 }

@@ -48,6 +48,7 @@ void ring_begin(struct store_connection *connection)
 {
     struct xenstore_domain_interface *page = connection->page;
     uint32_t given;
+    uint32_t done;
 
     if (!connection->begun) {
         connection->begun = true;
@@ -56,9 +57,13 @@ void ring_begin(struct store_connection *connection)
     }
     /* What had been given before the store died is known to the page alone. */
     given = load(&page->rsp_prod) - connection->produced;
-    if (given <= XENSTORE_RING_SIZE && given <= bytes_size(&connection->out)) {
+    done = connection->consumed - load(&page->req_cons);
+    if (given <= bytes_size(&connection->out) && done <= XENSTORE_RING_SIZE) {
         bytes_take(&connection->out, given);
         connection->produced += given;
+    } else {
+        /* The journal had no room.  An index that was published must never go back. */
+        stored_ring_follows(connection, load(&page->req_cons), load(&page->rsp_prod));
     }
     publish(&page->rsp_prod, connection->produced);
     publish(&page->req_cons, connection->consumed);

@@ -320,6 +320,7 @@ int journal_open(struct journal *journal, const char *directory, bool fresh, jou
             at += size;
         }
         journal->written = at;
+        journal_commit(journal);
     }
     if (r < 0) {
         journal_close(journal);

@@ -156,11 +156,13 @@ static void replay_out(struct store_connection *ring, const struct journal_recor
     const uint32_t produced = (uint32_t)record->numbers[0];
     const uint32_t given = produced - ring->produced;
 
-    /* What had been given when this was added need not be kept. */
+    /* What had been given when this was added need not be kept; see stored_ring_follows() too. */
     if (given <= bytes_size(&ring->out)) {
         bytes_take(&ring->out, given);
-        ring->produced = produced;
+    } else {
+        bytes_free(&ring->out);
     }
+    ring->produced = produced;
     if (bytes_reserve(&ring->out, record->parts[0].size) == 0) {
         bytes_add(&ring->out, record->parts[0].data, record->parts[0].size);
     }
@@ -327,15 +329,6 @@ void stored_replay(void *context, const struct journal_record *record)
     }
 }
 
-void stored_replayed(struct stored *stored)
-{
-    stored->replaying = false;
-    stored->tree.generation += GENERATIONS_SKIPPED;
-    while (stored_next_ready(stored) != NULL) {
-        /* Everybody is looked at once the wires are there. */
-    }
-}
-
 /* --- the other way --------------------------------------------------------------- */
 
 static void save_node(struct stored *stored, const struct store_node *node)
@@ -470,4 +463,37 @@ int stored_compact(struct stored *stored)
         return 0;
     }
     return journal_compact(stored->journal, stored_snapshot, stored);
+}
+
+/* --- both -------------------------------------------------------------------------- */
+
+/* After the last record: what has to be put right. */
+static void replayed(struct stored *stored)
+{
+    stored->replaying = false;
+    stored->tree.generation += GENERATIONS_SKIPPED;
+    while (stored_next_ready(stored) != NULL) {
+        /* Everybody is looked at once the wires are there. */
+    }
+}
+
+int stored_restore(struct stored *stored, struct journal *journal, const char *directory,
+                   bool fresh, struct vmctl_error *error)
+{
+    int r = journal_open(journal, directory, fresh, stored_replay, stored, error);
+
+    if (r < 0) {
+        return r;
+    }
+    replayed(stored);
+    stored->journal = journal;
+    if (!stored->restored) {
+        r = stored_populate(stored);
+        if (r < 0) {
+            return vmctl_fail(error, r, "first nodes: %s", strerror(-r));
+        }
+    }
+    /* Better begin with a short one.  Without room, the old one has all there is. */
+    (void)journal_compact(journal, stored_snapshot, stored);
+    return 0;
 }

@@ -320,6 +320,21 @@ void stored_ring_begins(struct store_connection *connection, uint32_t consumed, 
     journal_commit(connection->stored->journal);
 }
 
+void stored_ring_follows(struct store_connection *connection, uint32_t consumed, uint32_t produced)
+{
+    struct stored *stored = connection->stored;
+
+    bytes_free(&connection->in);
+    bytes_free(&connection->out);
+    connection->missed = true;
+    connection->consumed = consumed;
+    connection->produced = produced;
+    record_add(stored, RECORD_IN, connection->domid, consumed, 0);
+    record_add(stored, RECORD_OUT, connection->domid, produced, 0);
+    record_add(stored, RECORD_MISSED, connection->domid, 1, 0);
+    journal_commit(stored->journal);
+}
+
 /* --- domains ------------------------------------------------------------------- */
 
 static void tell_special(struct stored *stored, int which)

@@ -135,6 +135,8 @@ void stored_ring_moved(struct store_connection *connection, const char *data, si
                        uint32_t consumed);
 /* The guest asked for its ring to begin anew, or it is new. */
 void stored_ring_begins(struct store_connection *connection, uint32_t consumed, uint32_t produced);
+/* The ring is further than the journal knows: go on from there, and fire every watch. */
+void stored_ring_follows(struct store_connection *connection, uint32_t consumed, uint32_t produced);
 
 /* SPECIAL_*, or -ENOENT. */
 int stored_special(const char *path, size_t size);
@@ -151,10 +153,11 @@ void stored_tell_released(struct stored *stored);
 /* Dom0's own ring; its page and port are found by the wires. */
 int stored_introduce_dom0(struct stored *stored);
 
+/* Open the journal in `directory` and take up where it ends. */
+int stored_restore(struct stored *stored, struct journal *journal, const char *directory,
+                   bool fresh, struct vmctl_error *error);
 /* The journal: replay one record; write all there is. */
 void stored_replay(void *context, const struct journal_record *record);
-/* After the last: what has to be put right. */
-void stored_replayed(struct stored *stored);
 void stored_snapshot(void *context);
 /* Write the journal anew if it is time. */
 int stored_compact(struct stored *stored);

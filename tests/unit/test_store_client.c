@@ -63,11 +63,9 @@ static void serve(void)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     if (stored_init(&stored, &ways) < 0 || wires_open(&wires, &stored, NULL) < 0 ||
-        journal_open(&journal, state, false, stored_replay, &stored, NULL) < 0) {
+        stored_restore(&stored, &journal, state, false, NULL) < 0) {
         _exit(1);
     }
-    stored_replayed(&stored);
-    stored.journal = &journal;
     if (wires_listen(&wires, socket_path, NULL) < 0) {
         _exit(1);
     }

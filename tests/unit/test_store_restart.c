@@ -79,6 +79,9 @@ static void first_time(struct stored *stored)
     connection_free(dom0);
 }
 
+/* Files of the store may grow up to this. */
+static struct rlimit allowed = { RLIM_INFINITY, RLIM_INFINITY };
+
 static void serve(void)
 {
     const struct stored_wires wires = { attach, detach, NULL, NULL };
@@ -86,12 +89,10 @@ static void serve(void)
     struct journal journal;
     struct stored stored;
 
-    if (stored_init(&stored, &wires) < 0 ||
-        journal_open(&journal, directory, false, stored_replay, &stored, NULL) < 0) {
+    if (setrlimit(RLIMIT_FSIZE, &allowed) < 0 || stored_init(&stored, &wires) < 0 ||
+        stored_restore(&stored, &journal, directory, false, NULL) < 0) {
         _exit(1);
     }
-    stored_replayed(&stored);
-    stored.journal = &journal;
     if (domain_find(stored.domains, DOMID) == NULL) {
         first_time(&stored);
     }
@@ -262,16 +263,21 @@ static uint32_t ask(uint32_t type, uint32_t transaction, const void *data, uint3
     return answer.type;
 }
 
-START_TEST(nothing_is_lost_and_nothing_done_twice)
+static void begin(void)
 {
-    static char text[XENSTORE_PAYLOAD_MAX];
-    static const char watch[] = "data\0token";
-
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(page, MAP_FAILED);
     ck_assert_int_eq(pipe2(to_store, O_NONBLOCK), 0);
     ck_assert_int_eq(pipe2(to_domain, O_NONBLOCK), 0);
     start_store();
+}
+
+START_TEST(nothing_is_lost_and_nothing_done_twice)
+{
+    static char text[XENSTORE_PAYLOAD_MAX];
+    static const char watch[] = "data\0token";
+
+    begin();
     ck_assert_uint_eq(ask(XS_WATCH, 0, watch, sizeof(watch)), XS_WATCH);
     for (unsigned int i = 0; i < WRITES; i++) {
         /* Now and then one that is longer than the ring. */
@@ -305,11 +311,7 @@ START_TEST(a_transaction_open_at_a_restart_ends_with_eagain)
     static const char node[] = "tx\0value";
     uint32_t transaction;
 
-    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ck_assert_ptr_ne(page, MAP_FAILED);
-    ck_assert_int_eq(pipe2(to_store, O_NONBLOCK), 0);
-    ck_assert_int_eq(pipe2(to_domain, O_NONBLOCK), 0);
-    start_store();
+    begin();
     ck_assert_uint_eq(ask(XS_TRANSACTION_START, 0, "", 1), XS_TRANSACTION_START);
     transaction = (uint32_t)strtoul(payload, NULL, 10);
     ck_assert_uint_eq(ask(XS_WRITE, transaction, node, sizeof(node)), XS_WRITE);
@@ -321,6 +323,49 @@ START_TEST(a_transaction_open_at_a_restart_ends_with_eagain)
     ck_assert_str_eq(payload, "ENOENT");
     ck_assert_uint_eq(ask(XS_TRANSACTION_END, transaction, "T", 2), XS_ERROR);
     ck_assert_str_eq(payload, "ENOENT");
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+}
+END_TEST
+
+static void give_room(rlim_t bytes)
+{
+    allowed.rlim_cur = bytes;
+    ck_assert_int_eq(prlimit(child, RLIMIT_FSIZE, &allowed, NULL), 0);
+}
+
+START_TEST(without_room_a_killed_store_comes_back_and_its_rings_go_on)
+{
+    static char text[1000];
+    static const char watch[] = "data\0token";
+    const int name = snprintf(text, sizeof(text), "data") + 1;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    begin();
+    ck_assert_uint_eq(ask(XS_WATCH, 0, watch, sizeof(watch)), XS_WATCH);
+    give_room(100000);
+    for (unsigned int i = 0; i < 600; i++) {
+        (void)snprintf(text + name, 64, "%09u", i);
+        ck_assert_uint_eq(ask(XS_WRITE, 0, text, sizeof(text)), XS_WRITE);
+        if (i % 100 == 0) {
+            kill_store();
+        }
+    }
+    kill_store(); /* what the journal has is by far not all */
+    ck_assert_uint_eq(ask(XS_READ, 0, "data", 5), XS_READ);
+    ck_assert_uint_lt(strtoul(payload, NULL, 10), 599);
+    events = 0;
+    ck_assert_uint_eq(ask(XS_WRITE, 0, text, sizeof(text)), XS_WRITE);
+    ck_assert_uint_eq(ask(XS_READ, 0, "data", 5), XS_READ);
+    ck_assert_str_eq(payload, "000000599");
+    give_room(RLIM_INFINITY);
+    ck_assert_uint_eq(ask(XS_WRITE, 0, "more\0it", 7), XS_WRITE);
+    ck_assert_uint_eq(ask(XS_READ, 0, "more", 5), XS_READ); /* by now the journal is new */
+    kill_store();
+    ck_assert_uint_eq(ask(XS_READ, 0, "more", 5), XS_READ);
+    ck_assert_str_eq(payload, "it");
+    ck_assert_uint_eq(ask(XS_READ, 0, "data", 5), XS_READ);
+    ck_assert_str_eq(payload, "000000599");
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
 }
@@ -480,6 +525,7 @@ static Suite *suite(void)
     tcase_add_test(all, a_compacted_journal_has_what_the_snapshot_gave);
     tcase_add_test(all, a_damaged_journal_is_read_as_far_as_it_makes_sense);
     tcase_add_test(all, without_room_the_old_journal_stays_until_there_is);
+    tcase_add_test(all, without_room_a_killed_store_comes_back_and_its_rings_go_on);
     tcase_add_test(all, a_transaction_open_at_a_restart_ends_with_eagain);
     tcase_add_test(all, nothing_is_lost_and_nothing_done_twice);
     suite_add_tcase(made, all);
