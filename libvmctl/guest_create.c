@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -197,6 +198,7 @@ static int add_nodes(struct creation *creation)
 {
     const struct guest_config *config = creation->config;
     struct node_list list = NODE_LIST_EMPTY;
+    char proof[48];
     int r;
 
     guest_store_add(&list, config, creation->domid, &creation->built);
@@ -206,7 +208,8 @@ static int add_nodes(struct creation *creation)
     for (size_t i = 0; i < config->nic_count; i++) {
         device_add_nic(&list, creation->domid, (uint32_t)i, &config->nics[i]);
     }
-    r = node_list_send(&list, creation->store, STORE_NO_TRANSACTION, creation->error);
+    (void)snprintf(proof, sizeof(proof), "/local/domain/%u/domid", creation->domid);
+    r = node_list_commit(&list, creation->store, proof, creation->error);
     return r < 0 ? r
                  : store_introduce(creation->store, creation->domid, creation->built.store_frame,
                                    creation->built.store_port, creation->error);

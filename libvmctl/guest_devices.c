@@ -66,8 +66,11 @@ static int end(struct change *change, int r, const char *what)
 static int attach(struct change *change, struct node_list *list, const struct device *device)
 {
     struct node_list undo = NODE_LIST_EMPTY;
-    int r = node_list_commit(list, change->store, change->error);
+    char proof[DEVICE_PATH_SIZE];
+    int r;
 
+    device_frontend_path(device, proof);
+    r = node_list_commit(list, change->store, proof, change->error);
     handle_progress(change->handle, "setting up the device", -1);
     r = r < 0 ? r : device_wait_set_up(change->store, device, 1, change->error);
     r = r < 0 ? r : state_file_write(change->domid, change->config, change->error);

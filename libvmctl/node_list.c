@@ -179,14 +179,21 @@ int node_list_send(struct node_list *list, struct store_client *store, uint32_t 
     return r;
 }
 
+/* `proof`, if there, says that it has been done already. */
 static int send_in_transaction(const struct node_list *list, struct store_client *store,
-                               struct vmctl_error *error)
+                               const char *proof, struct vmctl_error *error)
 {
     uint32_t transaction = STORE_NO_TRANSACTION;
+    char *text = NULL;
     int r = store_transaction_start(store, &transaction, error);
 
     if (r < 0) {
         return r;
+    }
+    if (proof != NULL && store_read(store, transaction, proof, &text, NULL, NULL) == 0) {
+        free(text);
+        (void)store_transaction_end(store, transaction, false, NULL);
+        return 0;
     }
     r = store_write_many(store, transaction, list->changes, list->count, NULL, error);
     if (r < 0) {
@@ -196,13 +203,14 @@ static int send_in_transaction(const struct node_list *list, struct store_client
     return store_transaction_end(store, transaction, true, error);
 }
 
-int node_list_commit(struct node_list *list, struct store_client *store, struct vmctl_error *error)
+int node_list_commit(struct node_list *list, struct store_client *store, const char *proof,
+                     struct vmctl_error *error)
 {
     int r =
         list->failed ? vmctl_fail(error, -ENOMEM, "no memory for changes to the store") : -EAGAIN;
 
     for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
-        r = send_in_transaction(list, store, error);
+        r = send_in_transaction(list, store, i == 0 ? NULL : proof, error);
     }
     node_list_free(list);
     return r;

@@ -32,8 +32,14 @@ void node_list_directory(struct node_list *list, const char *path, uint32_t owne
 /* Send and empty the list. */
 int node_list_send(struct node_list *list, struct store_client *store, uint32_t transaction,
                    struct vmctl_error *error);
-/* The same as one transaction: who watches sees all of it at once, or nothing. */
-int node_list_commit(struct node_list *list, struct store_client *store, struct vmctl_error *error);
+/*
+ * The same as one transaction: who watches sees all of it at once, or nothing.
+ * A store killed while it commits leaves open whether it did.  `proof`, a path
+ * that the list makes and that was not there before, tells, so that nothing is
+ * written over what others have made of it; NULL if only we write these nodes.
+ */
+int node_list_commit(struct node_list *list, struct store_client *store, const char *proof,
+                     struct vmctl_error *error);
 void node_list_free(struct node_list *list);
 
 #endif

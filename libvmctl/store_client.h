@@ -51,7 +51,10 @@ struct store_change {
 int store_open(const char *path, struct store_client **client, struct vmctl_error *error);
 void store_close(struct store_client *client);
 
-/* How long a request waits for a store that is being restarted; 10 s unless set. */
+/*
+ * How long a request waits for a store that is being restarted; 10 s unless set.
+ * For one that does not answer as long, but 2 s at least.
+ */
 void store_set_patience(struct store_client *client, unsigned int milliseconds);
 
 /*

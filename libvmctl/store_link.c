@@ -2,9 +2,10 @@
 /*
  * The wire of the store's clients: see store_link.h.
  *
- * A lost connection is not an error while patience lasts: requests outside of
- * transactions may be done twice (all are such that the second time changes
- * nothing), so what was not answered is sent again.
+ * A lost connection is not an error while patience lasts: what was not answered
+ * is sent again, unless in a transaction.  So requests outside of transactions
+ * may be done twice; what others may have written over meanwhile belongs into
+ * node_list_commit().
  */
 #include "libvmctl/store_link.h"
 
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define RETRY_MS  20
+#define ANSWER_MS 2000 /* a store that says nothing for so long, at least, is stuck */
 #define READ_SIZE 16384
 
 static const char *const usual_places[] = { "/run/xenstored/socket", "/var/run/xenstored/socket" };
@@ -119,6 +121,7 @@ static int connect_to(struct store_client *client, const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     struct epoll_event event = { .events = EPOLLIN };
+    const struct timeval patience = { .tv_sec = ANSWER_MS / 1000 };
     int fd;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -129,6 +132,7 @@ static int connect_to(struct store_client *client, const char *path)
     if (fd < 0) {
         return -errno;
     }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         (client->poll_fd >= 0 && epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, fd, &event) < 0)) {
         const int code = -errno;
@@ -349,9 +353,20 @@ static int take_answers(struct store_client *client, size_t count, struct progre
     return 0;
 }
 
+static int wait_for(struct pollfd *wait, unsigned int milliseconds)
+{
+    int count = poll(wait, 1, (int)milliseconds);
+
+    if (count == 0) {
+        return -ETIMEDOUT;
+    }
+    return count < 0 && errno != EINTR ? -errno : 0;
+}
+
 /* As far as one connection carries; an error means that it broke. */
 static int exchange_once(struct store_client *client, size_t count, struct progress *progress)
 {
+    const unsigned int patience = client->patience_ms < ANSWER_MS ? ANSWER_MS : client->patience_ms;
     int r = 0;
 
     while (r == 0 && progress->answered < count) {
@@ -361,8 +376,8 @@ static int exchange_once(struct store_client *client, size_t count, struct progr
             r = send_more(client, &progress->sent);
             wait.events = progress->sent < client->out.size ? POLLIN | POLLOUT : POLLIN;
         }
-        if (r == 0 && poll(&wait, 1, -1) < 0 && errno != EINTR) {
-            r = -errno;
+        if (r == 0) {
+            r = wait_for(&wait, patience);
         }
         if (r == 0 && (wait.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
             r = receive(client);
@@ -396,6 +411,9 @@ static int after_break(struct store_client *client, int r, uint64_t *give_up)
     store_link_disconnect(client);
     if (r == -EPROTO || r == -ENOMEM) {
         return r;
+    }
+    if (r == -ETIMEDOUT) {
+        return -ENOTCONN; /* another connection would not make it answer */
     }
     if (head.tx_id != 0) {
         return -EAGAIN; /* the transaction is gone with its connection */

@@ -123,7 +123,7 @@ static int give_identity(struct vmctl *handle, uint32_t domid, struct guest_conf
     r = set_handle(handle, domid, config->uuid, error);
     if (r == 0) {
         add_identity(&list, domid, config, old_uuid);
-        r = node_list_commit(&list, store, error);
+        r = node_list_commit(&list, store, NULL, error);
     }
     if (r == 0) {
         (void)state_file_write(domid, config, NULL);

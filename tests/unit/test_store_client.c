@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dom0-tools/store/store_change.h"
 #include "dom0-tools/store/wires.h"
+#include "libvmctl/node_list.h"
 #include "libvmctl/store_client.h"
 #include "tests/unit/scratch.h"
 
@@ -43,6 +46,20 @@ void *__wrap_realloc(void *old, size_t size)
     return fails() ? NULL : __real_realloc(old, size);
 }
 
+/* The store's answers: it dies instead of giving this one; 0: none. */
+static unsigned int die_at;
+
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+    if (die_at != 0 && --die_at == 0) {
+        (void)raise(SIGKILL);
+    }
+    return __real_send(fd, data, size, flags);
+}
+
 static char directory[SCRATCH_SIZE];
 static char socket_path[96];
 static char state[96];
@@ -50,6 +67,8 @@ static pid_t server;
 static rlim_t descriptors; /* the server may have; 0: as it comes */
 static struct store_client *client;
 static struct vmctl_error error;
+
+static void answer_as_the_driver(struct stored *stored);
 
 static void serve(void)
 {
@@ -59,6 +78,7 @@ static void serve(void)
     struct rlimit limit = { .rlim_cur = descriptors, .rlim_max = descriptors };
     struct stored stored;
 
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (descriptors != 0) {
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
@@ -66,6 +86,7 @@ static void serve(void)
         stored_restore(&stored, &journal, state, false, NULL) < 0) {
         _exit(1);
     }
+    answer_as_the_driver(&stored);
     if (wires_listen(&wires, socket_path, NULL) < 0) {
         _exit(1);
     }
@@ -319,6 +340,73 @@ START_TEST(a_store_that_stays_away_is_an_error)
 }
 END_TEST
 
+START_TEST(a_store_that_is_stuck_is_an_error)
+{
+    char *text;
+
+    write_text(0, "/here", "1");
+    ck_assert_int_eq(kill(server, SIGSTOP), 0);
+    store_set_patience(client, 0);
+    ck_assert_int_eq(store_read(client, 0, "/here", &text, NULL, &error), -ENOTCONN);
+    ck_assert_ptr_nonnull(strstr(error.message, "does not answer"));
+    ck_assert_int_eq(error.reason, VMCTL_NO_DAEMON);
+    ck_assert_int_eq(kill(server, SIGCONT), 0);
+    expect("/here", "1");
+}
+END_TEST
+
+/* What a driver in dom0's kernel does with a back end that has appeared: first with a new store. */
+static void answer_as_the_driver(struct stored *stored)
+{
+    static const char path[] = "/back/state";
+
+    if (tree_find(&stored->tree, path, strlen(path)) != NULL &&
+        change_write(stored, path, strlen(path), "2", 1, 0) < 0) {
+        _exit(1);
+    }
+}
+
+/* A store that is killed at answer `number`, and one that comes after it. */
+static void serve_twice(unsigned int number)
+{
+    kill_server();
+    server = fork();
+    if (server == 0) {
+        server = fork();
+        if (server == 0) {
+            die_at = number;
+            serve();
+        }
+        (void)waitpid(server, NULL, 0);
+        serve();
+    }
+    ck_assert_int_gt(server, 0);
+}
+
+START_TEST(a_store_killed_within_a_commit_writes_nothing_twice)
+{
+    bool driven = false;
+
+    for (unsigned int number = 1; !driven; number++) {
+        struct node_list list = NODE_LIST_EMPTY;
+        char *found = NULL;
+
+        /* That of the start, of the writes, and of the end. */
+        ck_assert_uint_le(number, 3);
+        ck_assert_int_eq(store_remove(client, 0, "/back", &error), 0);
+        serve_twice(number);
+        node_list_write(&list, "/back", "frontend", "%s", "/front");
+        node_list_write(&list, "/back", "state", "%d", 1);
+        ck_assert_msg(node_list_commit(&list, client, "/back/frontend", &error) == 0, "%s",
+                      error.message);
+        expect("/back/frontend", "/front");
+        ck_assert_int_eq(store_read(client, 0, "/back/state", &found, NULL, &error), 0);
+        driven = strcmp(found, "2") == 0;
+        free(found);
+    }
+}
+END_TEST
+
 /* Of its main thread: 'S' when it waits, 'R' when it runs. */
 static char server_state(void)
 {
@@ -463,6 +551,8 @@ static Suite *suite(void)
     tcase_add_test(all, watches);
     tcase_add_test(all, a_store_that_is_killed_comes_back);
     tcase_add_test(all, a_store_that_stays_away_is_an_error);
+    tcase_add_test(all, a_store_that_is_stuck_is_an_error);
+    tcase_add_test(all, a_store_killed_within_a_commit_writes_nothing_twice);
     tcase_add_test(all, without_descriptors_the_store_waits_and_goes_on);
     tcase_add_test(all, domains_and_control);
     tcase_add_test(all, each_allocation_of_the_client_may_fail);
