@@ -172,9 +172,8 @@ static int save_and_rename(struct vmctl *handle, struct job *job, struct vmctl_e
 static int create(struct vmctl *handle, struct job *job, struct vmctl_error *error)
 {
     struct guest_config *config = NULL;
-    int r = job->domid != 0 ? destroy(handle, job->domid, error) : 0;
+    int r = keep_read(job->uuid, KEEP_KIND_XML, &config, error);
 
-    r = r < 0 ? r : keep_read(job->uuid, KEEP_KIND_XML, &config, error);
     r = r < 0 ? r : vmctl_create(handle, config, 0, &job->made, error);
     guest_config_free(config);
     return r;

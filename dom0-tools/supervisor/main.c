@@ -25,7 +25,7 @@
 #include "libvmctl/making.h"
 
 #define KEEP    RUN_DIRECTORY "/restarts"
-#define THREADS 2u
+#define THREADS 8u
 #define BATCH   256u /* domains asked for at a time */
 
 struct supervisor {
@@ -330,19 +330,21 @@ static int serve(struct supervisor *supervisor, int signals)
     };
 
     for (;;) {
-        bool changed = false;
+        bool look = false;
         int ready;
 
-        if (take_events(supervisor, &changed) < 0) {
+        if (take_events(supervisor, &look) < 0) {
             return 1;
         }
-        changed |= take_jobs(supervisor);
-        changed |= making_changed(supervisor->makers);
-        if (changed || overseer_timeout(supervisor->overseer) == 0) {
+        look |= take_jobs(supervisor);
+        look |= making_changed(supervisor->makers);
+        look |= overseer_timeout(supervisor->overseer) == 0;
+        if (look) {
             overseer_look(supervisor->overseer);
-            continue; /* requests may have taken events off the socket */
         }
-        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), overseer_timeout(supervisor->overseer));
+        /* No sleep after a look: its requests may have taken events off the socket. */
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]),
+                     look ? 0 : overseer_timeout(supervisor->overseer));
         if (ready < 0 && errno != EINTR) {
             print(strerror(errno));
             return 1;

@@ -449,7 +449,7 @@ static bool look_at_kept(struct overseer *overseer, struct kept *kept, const uin
         overseer->world.forget_kept(overseer->world.context, kept->uuid, false);
         return true;
     }
-    job.domid = ward != NULL ? ward->fact.domid : 0;
+    /* A domain that is not announced is somebody's in the making: its lock says whose. */
     memcpy(job.uuid, kept->uuid, sizeof(job.uuid));
     kept->working = true;
     overseer->world.start(overseer->world.context, &job);
@@ -524,10 +524,10 @@ static int64_t ward_due(const struct overseer *overseer, const struct ward *ward
     return NEVER;
 }
 
-int overseer_timeout(const struct overseer *overseer)
+/* When something known is due. */
+static int64_t next_due(const struct overseer *overseer)
 {
-    int64_t due = overseer->again ? 0 : overseer->look_at;
-    int64_t left;
+    int64_t due = NEVER;
 
     for (size_t i = 0; i < overseer->wards.count; i++) {
         int64_t ward = ward_due(overseer, ward_at(overseer, i));
@@ -543,6 +543,18 @@ int overseer_timeout(const struct overseer *overseer)
         const struct leftover *leftover = leftover_at(overseer, i);
 
         due = !leftover->working && leftover->due < due ? leftover->due : due;
+    }
+    return due;
+}
+
+int overseer_timeout(const struct overseer *overseer)
+{
+    /* While the world does not answer, nothing that is due can be done. */
+    int64_t due = overseer->look_at != NEVER ? overseer->look_at : next_due(overseer);
+    int64_t left;
+
+    if (overseer->again) {
+        return 0;
     }
     if (due == NEVER) {
         return -1;

@@ -35,7 +35,7 @@ enum job_kind {
 
 struct job {
     enum job_kind kind;
-    uint32_t domid;   /* JOB_CREATE: one half made by an earlier try, or 0 */
+    uint32_t domid;   /* not of JOB_CREATE, JOB_FINISH */
     uint8_t uuid[16]; /* after JOB_SAVE_AND_*: that of the description kept */
     uint32_t made;    /* JOB_CREATE: the new guest */
     int result;       /* 0 or a negative errno */

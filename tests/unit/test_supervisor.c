@@ -335,6 +335,8 @@ END_TEST
 
 START_TEST(a_store_that_does_not_answer_is_asked_again)
 {
+    uint8_t uuid[16] = { 7 };
+
     add_guest(5, 1);
     world.policy_error = -EIO;
     end_guest(5, GUEST_CRASHED, GUEST_ACTION_DESTROY);
@@ -343,9 +345,13 @@ START_TEST(a_store_that_does_not_answer_is_asked_again)
     world.policy_error = 0;
     pass(1000);
     (void)take_job(JOB_DESTROY);
+    overseer_found_kept(overseer, uuid); /* due, but that is no reason to ask without a pause */
     world.list_error = -EIO;
     overseer_look(overseer);
     ck_assert_int_eq(overseer_timeout(overseer), 1000);
+    world.list_error = 0;
+    pass(1000);
+    (void)take_job(JOB_CREATE);
 }
 END_TEST
 
@@ -507,7 +513,8 @@ START_TEST(killed_after_the_end_the_beginning_follows)
 }
 END_TEST
 
-START_TEST(killed_in_the_making_what_is_half_made_goes_first)
+/* Somebody else may be making it: the domain is not ours to destroy. */
+START_TEST(killed_in_the_making_it_is_made_again)
 {
     uint8_t uuid[16] = { 1 };
 
@@ -515,7 +522,7 @@ START_TEST(killed_in_the_making_what_is_half_made_goes_first)
     drop_nodes(5);
     overseer_found_kept(overseer, uuid);
     overseer_look(overseer);
-    ck_assert_uint_eq(take_job(JOB_CREATE).domid, 5);
+    ck_assert_uint_eq(take_job(JOB_CREATE).domid, 0);
 }
 END_TEST
 
@@ -880,7 +887,7 @@ static TCase *overseer_cases(void)
     tcase_add_test(cases, what_cannot_be_destroyed_is_tried_again);
     tcase_add_test(cases, what_cannot_be_made_is_given_up_in_the_end);
     tcase_add_test(cases, killed_after_the_end_the_beginning_follows);
-    tcase_add_test(cases, killed_in_the_making_what_is_half_made_goes_first);
+    tcase_add_test(cases, killed_in_the_making_it_is_made_again);
     tcase_add_test(cases, killed_after_the_making_nothing_is_left_to_do);
     tcase_add_test(cases, killed_before_the_end_it_ends_first);
     tcase_add_test(cases, the_dead_domain_of_a_guest_is_not_the_guest);
