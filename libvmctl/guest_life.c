@@ -481,6 +481,28 @@ int vmctl_dumpxml(struct vmctl *handle, uint32_t domid, char **xml, struct vmctl
  * Targets: what the guest is asked to have.
  */
 
+/* In the description too, so that a restart has it; 0: as it was. */
+static int describe_targets(uint32_t domid, uint64_t kib, uint32_t vcpus, struct vmctl_error *error)
+{
+    struct guest_config *config = NULL;
+    int lock = -1;
+    int r = state_file_lock(domid, &lock, error);
+
+    r = r < 0 ? r : state_file_read(domid, &config, error);
+    if (r == 0) {
+        config->target_kib = kib != 0 ? kib : config->target_kib;
+        config->vcpus_online = vcpus != 0 ? vcpus : config->vcpus_online;
+        r = state_file_write(domid, config, error);
+    } else if (r == -ENOENT) {
+        r = 0; /* another toolstack's guest */
+    }
+    guest_config_free(config);
+    if (lock >= 0) {
+        (void)close(lock);
+    }
+    return r;
+}
+
 int vmctl_set_memory(struct vmctl *handle, uint32_t domid, uint64_t kib, struct vmctl_error *error)
 {
     struct xen_domctl_getdomaininfo info;
@@ -503,6 +525,7 @@ int vmctl_set_memory(struct vmctl *handle, uint32_t domid, uint64_t kib, struct 
 
         (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)kib);
         r = write_home(handle, domid, "memory/target", text, out);
+        r = r < 0 ? r : describe_targets(domid, kib, 0, out);
     }
     return r < 0 ? vmctl_context(out, r, "set memory of guest") : 0;
 }
@@ -529,6 +552,7 @@ int vmctl_set_vcpus(struct vmctl *handle, uint32_t domid, uint32_t count, struct
     }
     if (r == 0) {
         r = node_list_send(&list, store, STORE_NO_TRANSACTION, out);
+        r = r < 0 ? r : describe_targets(domid, 0, count, out);
     }
     return r < 0 ? vmctl_context(out, r, "set vCPUs of guest") : 0;
 }

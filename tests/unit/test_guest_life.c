@@ -171,6 +171,8 @@ END_TEST
 
 START_TEST(requests_to_the_guest_go_through_the_store)
 {
+    char *xml = NULL;
+
     ck_assert_int_eq(vmctl_shutdown(handle, 1, &error), 0);
     ck_assert(node_is("/local/domain/1/control/shutdown", "poweroff"));
     ck_assert_int_eq(vmctl_reboot(handle, 1, &error), 0);
@@ -182,6 +184,10 @@ START_TEST(requests_to_the_guest_go_through_the_store)
     ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 1, &error), 0);
     ck_assert(node_is("/local/domain/1/cpu/0/availability", "online"));
     ck_assert(node_is("/local/domain/1/cpu/1/availability", "offline"));
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_nonnull(strstr(xml, "<currentMemory unit='KiB'>10240</currentMemory>"));
+    ck_assert_ptr_nonnull(strstr(xml, " current='1'"));
+    free(xml);
     ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 3, &error), -EINVAL);
     ck_assert_int_eq(vmctl_set_vcpus(handle, 1, 0, &error), -EINVAL);
 }
