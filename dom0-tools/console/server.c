@@ -3,6 +3,7 @@
 #include "dom0-tools/console/server.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "dom0-tools/daemons/report.h"
 #include "libvmctl/console_client.h"
 
 #define VISITOR_LIMIT 64u
 #define VIEWER_LIMIT  32u /* of one console */
+#define REST_MS       200 /* without descriptors */
 
 /* A connection whose request has not come whole. */
 struct visitor {
@@ -180,6 +183,28 @@ static bool may_enter(int fd, uint32_t *process)
     return peer.uid == 0 || peer.uid == geteuid();
 }
 
+static void listen_again(struct timer *timer)
+{
+    struct server *server =
+        (struct server *)(void *)((char *)timer - offsetof(struct server, rest));
+
+    if (loop_watch(server->loop, &server->source, EPOLLIN) != 0) {
+        loop_set_timer(server->loop, timer, REST_MS);
+    }
+}
+
+/* Who could not be let in still stands at the door, and would wake us for ever. */
+static void take_rest(struct server *server, int why)
+{
+    if (!server->full) {
+        report("viewers have to wait: %s", strerror(why));
+    }
+    server->full = true;
+    (void)loop_watch(server->loop, &server->source, 0);
+    server->rest.fire = listen_again;
+    loop_set_timer(server->loop, &server->rest, REST_MS);
+}
+
 static void welcome(struct source *source, uint32_t events)
 {
     struct server *server = (struct server *)source;
@@ -189,8 +214,12 @@ static void welcome(struct source *source, uint32_t events)
 
     (void)events;
     if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            take_rest(server, errno);
+        }
         return;
     }
+    server->full = false;
     if (server->visitor_count < VISITOR_LIMIT && may_enter(fd, &process)) {
         visitor = calloc(1, sizeof(*visitor));
     }
@@ -257,6 +286,7 @@ void server_close(struct server *server)
         dismiss(visitor, true);
         visitor = next;
     }
+    loop_clear_timer(server->loop, &server->rest);
     if (server->source.fd >= 0) {
         (void)loop_watch(server->loop, &server->source, 0);
         (void)close(server->source.fd);

@@ -9,6 +9,8 @@
 struct server {
     struct source source; /* first */
     struct loop *loop;
+    struct timer rest;        /* until there may be a descriptor again */
+    bool full;                /* there was none; that has been said */
     struct visitor *visitors; /* have not said what they want */
     unsigned int visitor_count;
     /* Whose console it is; NULL if there is none, `later`: none yet, perhaps. */

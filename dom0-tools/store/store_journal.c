@@ -92,12 +92,13 @@ static void unmap(struct journal *journal)
     }
 }
 
-/* An empty file called `name`. */
-static int create(struct journal *journal, const char *name)
+/* An empty file beside the journal; publish() makes it the journal. */
+static int create(struct journal *journal)
 {
     int r;
 
-    journal->fd = openat(journal->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    journal->fd =
+        openat(journal->directory, "journal.new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (journal->fd < 0) {
         return -errno;
     }
@@ -113,8 +114,15 @@ static int create(struct journal *journal, const char *name)
     }
     head_of(journal)->magic = MAGIC;
     boot_id(head_of(journal)->boot);
-    atomic_store(&head_of(journal)->committed, HEAD_SIZE);
     return 0;
+}
+
+/* Whole, or not at all: a journal that makes no sense is never ours. */
+static int publish(struct journal *journal)
+{
+    atomic_store_explicit(&head_of(journal)->committed, journal->written, memory_order_release);
+    return renameat(journal->directory, "journal.new", journal->directory, "journal") < 0 ? -errno
+                                                                                          : 0;
 }
 
 static size_t padded(size_t size)
@@ -181,15 +189,10 @@ int journal_compact(struct journal *journal, journal_snapshot_fn *snapshot, void
     journal->map = NULL;
     journal->behind = false;
     journal->compacting = true;
-    r = create(journal, "journal.new");
+    r = create(journal);
     if (r == 0) {
         snapshot(context);
-        r = journal->behind ? -ENOSPC : 0;
-    }
-    if (r == 0) {
-        atomic_store_explicit(&head_of(journal)->committed, journal->written, memory_order_release);
-        r = renameat(journal->directory, "journal.new", journal->directory, "journal") < 0 ? -errno
-                                                                                           : 0;
+        r = journal->behind ? -ENOSPC : publish(journal);
     }
     if (r < 0) {
         unmap(journal);
@@ -233,19 +236,47 @@ static size_t parse(const char *at, size_t left, struct journal_record *record)
 }
 
 /* Going on with less is better than not at all, but not in silence. */
-static void complain(uint64_t good, uint64_t wanted)
+static void complain(uint64_t good, uint64_t wanted, const char *rest)
 {
     (void)fprintf(stderr,
                   "paravane-stored: the journal is damaged: of %" PRIu64 " bytes, %" PRIu64
-                  " are used\n",
-                  wanted, good);
+                  " are used%s\n",
+                  wanted, good, rest);
+}
+
+/* Whether one can go on from it; -ENOENT: it is of before the machine's last boot. */
+static int judge(const struct journal *journal, uint64_t size)
+{
+    const struct head *head = head_of(journal);
+    uint64_t committed;
+    char boot[40];
+
+    if (size < HEAD_SIZE || head->magic != MAGIC) {
+        return -EBADMSG;
+    }
+    boot_id(boot);
+    if (memcmp(head->boot, boot, sizeof(boot)) != 0) {
+        return -ENOENT;
+    }
+    committed = atomic_load(&head->committed);
+    /* Rings cannot go on from the middle of what they were told. */
+    return committed < HEAD_SIZE || committed > size ? -EBADMSG : 0;
+}
+
+/* What is damaged is kept for whoever wants to know why. */
+static int set_aside(const struct journal *journal, uint64_t size)
+{
+    if (renameat(journal->directory, "journal", journal->directory, "journal.damaged") < 0) {
+        return -errno;
+    }
+    complain(0, size, "; it is kept as journal.damaged");
+    return -ENOENT;
 }
 
 static int open_old(struct journal *journal)
 {
-    char boot[40];
     struct stat status;
-    uint64_t committed;
+    uint64_t size = 0;
     int r;
 
     journal->fd = openat(journal->directory, "journal", O_RDWR | O_CLOEXEC);
@@ -253,24 +284,16 @@ static int open_old(struct journal *journal)
         return -errno;
     }
     r = fstat(journal->fd, &status) < 0 ? -errno : map(journal);
-    if (r < 0 || status.st_size < (off_t)HEAD_SIZE) {
-        unmap(journal);
-        return r < 0 ? r : -ENOENT;
+    if (r == 0) {
+        size = (uint64_t)status.st_size;
+        r = judge(journal, size);
     }
-    boot_id(boot);
-    committed = atomic_load(&head_of(journal)->committed);
-    if (head_of(journal)->magic != MAGIC || memcmp(head_of(journal)->boot, boot, 40) != 0 ||
-        committed < HEAD_SIZE) {
+    if (r < 0) {
         unmap(journal);
-        return -ENOENT; /* of another machine's life, or none of ours */
+        return r == -EBADMSG ? set_aside(journal, size) : r;
     }
-    if (committed > (uint64_t)status.st_size) {
-        unmap(journal);
-        complain(0, committed);
-        return -ENOENT; /* rings cannot go on from the middle of what they were told */
-    }
-    journal->written = committed;
-    journal->allocated = (uint64_t)status.st_size;
+    journal->written = atomic_load(&head_of(journal)->committed);
+    journal->allocated = size;
     return 0;
 }
 
@@ -304,7 +327,8 @@ int journal_open(struct journal *journal, const char *directory, bool fresh, jou
         r = fresh ? -ENOENT : open_old(journal);
     }
     if (r == -ENOENT) {
-        r = create(journal, "journal");
+        r = create(journal);
+        r = r < 0 ? r : publish(journal);
     } else if (r == 0) {
         uint64_t at = HEAD_SIZE;
 
@@ -313,7 +337,7 @@ int journal_open(struct journal *journal, const char *directory, bool fresh, jou
             const size_t size = parse(journal->map + at, journal->written - at, &record);
 
             if (size == 0) {
-                complain(at, journal->written);
+                complain(at, journal->written, "");
                 break;
             }
             replay(context, &record);

@@ -134,14 +134,21 @@ void world_turn(struct consoles *consoles)
     }
 }
 
-int world_attach(struct consoles *consoles, struct console_request *request,
-                 struct console_reply *reply)
+int world_connect(void)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     memcpy(address.sun_path, world_path("sock"), strlen(world_path("sock")) + 1);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+int world_attach(struct consoles *consoles, struct console_request *request,
+                 struct console_reply *reply)
+{
+    int fd = world_connect();
+
     if (request->magic[0] == '\0') {
         memcpy(request->magic, CONSOLE_MAGIC, sizeof(request->magic));
     }

@@ -54,6 +54,8 @@ size_t world_take(uint32_t domid, char *text, size_t size);
 /* Serve what is pending, until nothing is. */
 void world_turn(struct consoles *consoles);
 
+/* A connection to the daemon. */
+int world_connect(void);
 /* The request's reply, and the connection; for tests of the protocol. */
 struct console_request;
 struct console_reply;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -445,6 +446,36 @@ START_TEST(what_is_not_a_request_is_refused)
 }
 END_TEST
 
+START_TEST(without_descriptors_it_rests_until_there_are_some)
+{
+    struct console_request request = { .domid = 3 };
+    struct console_reply reply;
+    struct rlimit before;
+    struct rlimit none;
+    uint64_t began;
+    int viewer;
+
+    (void)new_guest(3);
+    memcpy(request.magic, CONSOLE_MAGIC, sizeof(request.magic));
+    viewer = world_connect();
+    ck_assert_int_eq(send(viewer, &request, sizeof(request), 0), sizeof(request));
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    began = loop_now();
+    for (unsigned int i = 0; i < 4; i++) {
+        ck_assert_int_eq(loop_turn(&consoles.loop, -1), 0);
+    }
+    ck_assert_uint_gt(loop_now() - began, 150000000); /* ns */
+    ck_assert_uint_eq(world_reports, 1);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    world_turn(&consoles);
+    ck_assert_int_eq(recv(viewer, &reply, sizeof(reply), MSG_DONTWAIT), sizeof(reply));
+    ck_assert_int_eq(reply.result, 0);
+    (void)close(viewer);
+}
+END_TEST
+
 START_TEST(viewers_end_with_their_guest)
 {
     int viewer;
@@ -766,6 +797,7 @@ int main(void)
     tcase_add_test(tcase, a_viewer_goes_on_where_it_was_after_a_restart);
     tcase_add_test(tcase, a_slow_viewer_is_cut_off_and_told_what_it_missed);
     tcase_add_test(tcase, what_is_not_a_request_is_refused);
+    tcase_add_test(tcase, without_descriptors_it_rests_until_there_are_some);
     tcase_add_test(tcase, viewers_end_with_their_guest);
     tcase_add_test(tcase, history_only_ends_by_itself);
     tcase_add_test(tcase, a_terminal_shows_the_past_and_types);

@@ -461,9 +461,85 @@ START_TEST(a_damaged_journal_is_read_as_far_as_it_makes_sense)
     /* The second record's size: beyond the end. */
     ck_assert_int_eq(pwrite(fd, "\xff\xff\xff\x7f", 4, 4096 + 64), 4);
     ck_assert_str_eq(reopened(false), "1:one ");
-    ck_assert_int_eq(ftruncate(fd, 100), 0);
-    ck_assert_str_eq(reopened(false), "");
     (void)close(fd);
+}
+END_TEST
+
+/* What reopening a damaged journal says on standard error. */
+static const char *said_of_it(void)
+{
+    static char words[256];
+    int before = dup(STDERR_FILENO);
+    int pipes[2];
+    ssize_t count;
+
+    ck_assert_int_eq(pipe2(pipes, O_NONBLOCK), 0);
+    ck_assert_int_ge(dup2(pipes[1], STDERR_FILENO), 0);
+    ck_assert_str_eq(reopened(false), "");
+    ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
+    count = read(pipes[0], words, sizeof(words) - 1);
+    words[count < 0 ? 0 : count] = '\0';
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+    (void)close(before);
+    return words;
+}
+
+/* Which word of the head is wrong, and with what. */
+static const struct {
+    off_t size; /* of the file */
+    off_t at;
+    uint64_t word;
+} damages[] = {
+    { 0, 0, 0 },
+    { 100, 0, 0 },
+    { 1 << 18, 0, 0x31454c4e52554f4b },
+    { 1 << 18, 48, 4095 },
+    { 1 << 18, 48, 1 << 19 },
+};
+
+START_TEST(a_journal_that_is_of_no_use_is_kept_aside_and_said)
+{
+    struct journal journal;
+    struct stat status;
+    char path[96];
+    int fd;
+
+    ck_assert_int_eq(journal_open(&journal, directory, true, note, NULL, NULL), 0);
+    add(&journal, 1, "one");
+    journal_commit(&journal);
+    journal_close(&journal);
+    (void)snprintf(path, sizeof(path), "%s/journal", directory);
+    fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    if (damages[_i].word != 0) {
+        ck_assert_int_eq(pwrite(fd, &damages[_i].word, 8, damages[_i].at), 8);
+    }
+    ck_assert_int_eq(ftruncate(fd, damages[_i].size), 0);
+    (void)close(fd);
+    ck_assert_ptr_nonnull(strstr(said_of_it(), "kept as journal.damaged"));
+    ck_assert_str_eq(said_of_it(), "");
+    (void)snprintf(path, sizeof(path), "%s/journal.damaged", directory);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(status.st_size, damages[_i].size);
+}
+END_TEST
+
+START_TEST(a_journal_of_another_boot_is_not_used_and_not_damaged)
+{
+    struct journal journal;
+    char path[96];
+    int fd;
+
+    ck_assert_int_eq(journal_open(&journal, directory, true, note, NULL, NULL), 0);
+    add(&journal, 1, "one");
+    journal_commit(&journal);
+    journal_close(&journal);
+    (void)snprintf(path, sizeof(path), "%s/journal", directory);
+    fd = open(path, O_RDWR);
+    ck_assert_int_eq(pwrite(fd, "another", 7, 8), 7);
+    (void)close(fd);
+    ck_assert_str_eq(said_of_it(), "");
 }
 END_TEST
 
@@ -524,6 +600,9 @@ static Suite *suite(void)
     tcase_add_test(all, what_was_not_committed_never_was);
     tcase_add_test(all, a_compacted_journal_has_what_the_snapshot_gave);
     tcase_add_test(all, a_damaged_journal_is_read_as_far_as_it_makes_sense);
+    tcase_add_loop_test(all, a_journal_that_is_of_no_use_is_kept_aside_and_said, 0,
+                        (int)(sizeof(damages) / sizeof(damages[0])));
+    tcase_add_test(all, a_journal_of_another_boot_is_not_used_and_not_damaged);
     tcase_add_test(all, without_room_the_old_journal_stays_until_there_is);
     tcase_add_test(all, without_room_a_killed_store_comes_back_and_its_rings_go_on);
     tcase_add_test(all, a_transaction_open_at_a_restart_ends_with_eagain);
