@@ -15,6 +15,7 @@
 #define CREDIT_PERIOD  50    /* ms in which a limited device gets its next bytes, at least */
 #define CREDIT_LONGEST 3600000
 #define WATCH_TOKEN    "set-up"
+#define ASK_TRIES      100
 
 static const char *class_name(enum device_class class)
 {
@@ -290,42 +291,67 @@ int device_wait_set_up(struct store_client *store, const struct device *devices,
 }
 
 /* What the back end says of itself, in *state; of one that is gone, that it has closed. */
-static int read_state(struct store_client *store, const struct device *device, long *state,
-                      struct vmctl_error *error)
+static int read_state(struct store_client *store, uint32_t transaction, const char *backend,
+                      long *state, struct vmctl_error *error)
 {
+    char path[DEVICE_PATH_SIZE + 8];
     char *text = NULL;
-    int r = read_backend(store, device, "state", &text, error);
+    int r;
 
+    (void)snprintf(path, sizeof(path), "%s/state", backend);
+    r = store_read(store, transaction, path, &text, NULL, error);
     *state = text == NULL ? XenbusStateClosed : strtol(text, NULL, 10);
     free(text);
+    return r == -ENOENT ? 0 : r;
+}
+
+static int ask_once(struct store_client *store, const char *backend, struct vmctl_error *error)
+{
+    struct node_list list = NODE_LIST_EMPTY;
+    uint32_t transaction;
+    long state = XenbusStateClosed;
+    int r = store_transaction_start(store, &transaction, error);
+    int ended;
+
+    if (r < 0) {
+        return r;
+    }
+    r = read_state(store, transaction, backend, &state, error);
+    if (r == 0 && state != XenbusStateClosed) {
+        node_list_write(&list, backend, "online", "0");
+        node_list_write(&list, backend, "state", "%d", XenbusStateClosing);
+        r = node_list_send(&list, store, transaction, error);
+    }
+    ended = store_transaction_end(store, transaction, r == 0, r == 0 ? error : NULL);
+    return r < 0 ? r : ended;
+}
+
+/* Not what has closed meanwhile: its driver may be gone, and nobody would answer. */
+int device_ask_to_close(struct store_client *store, const struct device *device,
+                        struct vmctl_error *error)
+{
+    char backend[DEVICE_PATH_SIZE];
+    int r = -EAGAIN;
+
+    device_backend_path(device, backend);
+    for (int i = 0; i < ASK_TRIES && r == -EAGAIN; i++) {
+        r = ask_once(store, backend, error);
+    }
     return r;
 }
 
-int device_is_closed(struct store_client *store, const struct device *device,
-                     struct vmctl_error *error)
-{
-    long state;
-    int r = read_state(store, device, &state, error);
-
-    return r < 0 ? r : state == XenbusStateClosed;
-}
-
-/*
- * The same of one that was asked to close.  If it was about to connect just then,
- * it has written over that what it had reached: it is asked again.
- */
+/* If it was about to connect when it was asked to close, it has written over that: once more. */
 static int has_closed(struct store_client *store, const struct device *device,
                       struct vmctl_error *error)
 {
-    char path[DEVICE_PATH_SIZE + 8];
     char backend[DEVICE_PATH_SIZE];
     long state;
-    int r = read_state(store, device, &state, error);
+    int r;
 
+    device_backend_path(device, backend);
+    r = read_state(store, STORE_NO_TRANSACTION, backend, &state, error);
     if (r == 0 && state != XenbusStateClosed && state != XenbusStateClosing) {
-        device_backend_path(device, backend);
-        (void)snprintf(path, sizeof(path), "%s/state", backend);
-        r = store_write_text(store, STORE_NO_TRANSACTION, path, "5", error);
+        r = device_ask_to_close(store, device, error);
     }
     return r < 0 ? r : state == XenbusStateClosed;
 }
@@ -333,7 +359,7 @@ static int has_closed(struct store_client *store, const struct device *device,
 int device_wait_closed(struct store_client *store, const struct device *device, int milliseconds,
                        struct vmctl_error *error)
 {
-    int64_t deadline = now_ms() + milliseconds;
+    int64_t began = now_ms();
     char path[DEVICE_PATH_SIZE];
     int r;
 
@@ -343,7 +369,7 @@ int device_wait_closed(struct store_client *store, const struct device *device, 
         return r;
     }
     while ((r = has_closed(store, device, error)) == 0) {
-        r = wait_event(store, deadline, error);
+        r = wait_event(store, began + milliseconds, error);
         if (r == -ETIMEDOUT) {
             vmctl_fail(error, r, "the guest does not let go of it");
             vmctl_error_reason(error, VMCTL_TIMED_OUT);
@@ -354,5 +380,5 @@ int device_wait_closed(struct store_client *store, const struct device *device, 
         }
     }
     (void)store_unwatch(store, path, WATCH_TOKEN, NULL);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : (int)(now_ms() - began);
 }

@@ -43,11 +43,14 @@ void device_remove(struct node_list *list, const struct device *device);
 int device_wait_set_up(struct store_client *store, const struct device *devices, size_t count,
                        struct vmctl_error *error);
 
-/* 1 if the back end has closed or is gone, 0 if not yet. */
-int device_is_closed(struct store_client *store, const struct device *device,
-                     struct vmctl_error *error);
+/* Ask the guest to let go of a device that has not closed. */
+int device_ask_to_close(struct store_client *store, const struct device *device,
+                        struct vmctl_error *error);
 
-/* Wait until a backend has closed, at most `milliseconds`; -ETIMEDOUT. */
+/*
+ * Wait until a backend that was asked has closed, at most `milliseconds`; how long
+ * it took, or -ETIMEDOUT.
+ */
 int device_wait_closed(struct store_client *store, const struct device *device, int milliseconds,
                        struct vmctl_error *error);
 

@@ -2,16 +2,16 @@
 /*
  * Attaching devices to a running guest, and detaching them.
  *
- * The guest's description is changed last when attaching and first looked at
- * when detaching: it says what a device is, where the store has only numbers.
+ * The guest's description is changed first when attaching and last when detaching:
+ * it has every device that is there, and who is killed in between can detach.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "guest-pv-headers/io/xenbus.h"
 #include "libvmctl/devices.h"
 #include "libvmctl/guest.h"
 #include "libvmctl/state_file.h"
@@ -58,6 +58,17 @@ static int end(struct change *change, int r, const char *what)
     return r < 0 ? vmctl_context(change->error, r, "%s", what) : 0;
 }
 
+/* The device that was added last. */
+static void remove_from_description(struct change *change, enum device_class class)
+{
+    if (class == DEVICE_VBD) {
+        guest_config_remove_disk(change->config, change->config->disk_count - 1);
+    } else {
+        guest_config_remove_nic(change->config, change->config->nic_count - 1);
+    }
+    (void)state_file_write(change->domid, change->config, NULL);
+}
+
 /*
  * Send the nodes of a new device, wait for devd; on failure nothing is left.
  * Both ends look at once for the other, and give up if it is not there: so the
@@ -67,16 +78,20 @@ static int attach(struct change *change, struct node_list *list, const struct de
 {
     struct node_list undo = NODE_LIST_EMPTY;
     char proof[DEVICE_PATH_SIZE];
-    int r;
+    int r = state_file_write(change->domid, change->config, change->error);
 
+    if (r < 0) {
+        node_list_free(list);
+        return r;
+    }
+    handle_progress(change->handle, "setting up the device", -1);
     device_frontend_path(device, proof);
     r = node_list_commit(list, change->store, proof, change->error);
-    handle_progress(change->handle, "setting up the device", -1);
     r = r < 0 ? r : device_wait_set_up(change->store, device, 1, change->error);
-    r = r < 0 ? r : state_file_write(change->domid, change->config, change->error);
     if (r < 0) {
         device_remove(&undo, device);
         (void)node_list_send(&undo, change->store, STORE_NO_TRANSACTION, NULL);
+        remove_from_description(change, device->class);
     }
     return r;
 }
@@ -193,37 +208,27 @@ int vmctl_attach_network(struct vmctl *handle, uint32_t domid, const struct vmct
 
 /*
  * Detaching: ask the guest by the back end's state, wait for it, remove both ends.
+ * What an earlier try has done is no trouble, wherever it was cut short.
  */
-
-static int ask_for(struct change *change, const struct device *device)
-{
-    struct node_list list = NODE_LIST_EMPTY;
-    char backend[DEVICE_PATH_SIZE];
-    int r;
-
-    device_backend_path(device, backend);
-    node_list_write(&list, backend, "online", "0");
-    node_list_write(&list, backend, "state", "%d", XenbusStateClosing);
-    r = node_list_send(&list, change->store, STORE_NO_TRANSACTION, change->error);
-    handle_progress(change->handle, "waiting for the guest to let go", -1);
-    return r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
-}
-
-/* One that has closed was asked for before, but the detaching did not come to its end. */
 static int detach(struct change *change, const struct device *device)
 {
     struct node_list list = NODE_LIST_EMPTY;
-    int r = device_is_closed(change->store, device, change->error);
+    int r = device_ask_to_close(change->store, device, change->error);
+    int took;
 
-    if (r == 0) {
-        r = ask_for(change, device);
-    }
-    if (r < 0) {
-        return r;
+    handle_progress(change->handle, "waiting for the guest to let go", -1);
+    took = r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
+    if (took < 0) {
+        return took;
     }
     device_remove(&list, device);
     r = node_list_send(&list, change->store, STORE_NO_TRANSACTION, change->error);
-    return r < 0 ? r : state_file_write(change->domid, change->config, change->error);
+    if (r < 0) {
+        return r;
+    }
+    /* A guest that has not seen the node gone takes the next one there for the same device. */
+    (void)poll(NULL, 0, took);
+    return state_file_write(change->domid, change->config, change->error);
 }
 
 static int no_such_device(struct change *change, const char *what, const char *which)
@@ -306,21 +311,28 @@ static int detach_network(struct change *change, const char *which)
 {
     struct device device = { .class = DEVICE_VIF, .domid = change->domid };
     uint8_t mac[6] = { 0 };
+    bool described = false;
+    bool there;
     int r = begin(change);
 
     if (r < 0) {
         return r;
     }
-    if (!mac_of(change, which, mac) || !number_of_mac(change, mac, &device.number)) {
+    if (!mac_of(change, which, mac)) {
         return no_such_device(change, "network device", which);
     }
-    for (size_t i = 0; i < change->config->nic_count; i++) {
-        if (memcmp(change->config->nics[i].mac, mac, sizeof(mac)) == 0) {
+    for (size_t i = 0; i < change->config->nic_count && !described; i++) {
+        described = memcmp(change->config->nics[i].mac, mac, sizeof(mac)) == 0;
+        if (described) {
             guest_config_remove_nic(change->config, i);
-            break;
         }
     }
-    return detach(change, &device);
+    there = number_of_mac(change, mac, &device.number);
+    if (!there && !described) {
+        return no_such_device(change, "network device", which);
+    }
+    return there ? detach(change, &device)
+                 : state_file_write(change->domid, change->config, change->error);
 }
 
 int vmctl_detach_network(struct vmctl *handle, uint32_t domid, const char *which,

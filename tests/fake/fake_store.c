@@ -47,6 +47,9 @@ static bool failed;
 static unsigned int upset;
 static const char *doomed;
 static const char *refusal;
+static enum { LATE_NO, LATE_NEXT, LATE_NOW } late;
+static char late_path[PATH];
+static bool was_late; /* when the transaction began */
 static bool (*is_dead)(void);
 static unsigned int introduced;
 static unsigned int leaks;
@@ -170,6 +173,7 @@ void fake_store_reset(void)
     upset = 0;
     doomed = NULL;
     refusal = NULL;
+    late = LATE_NO;
     is_dead = NULL;
     introduced = 0;
     leaks = 0;
@@ -242,6 +246,11 @@ void fake_store_drop_before_write(const char *path)
 void fake_store_refuse_devices(const char *words)
 {
     refusal = words;
+}
+
+void fake_store_connect_late(void)
+{
+    late = LATE_NEXT;
 }
 
 unsigned int fake_store_introduced(void)
@@ -387,8 +396,29 @@ int store_list(struct store_client *client, uint32_t transaction, const char *pa
     return 0;
 }
 
+/* The late back end closes now, and its driver is gone. */
+static void close_late(void)
+{
+    if (late == LATE_NOW) {
+        late = LATE_NO;
+        put(late_path, "6");
+    }
+}
+
+static void asked_to_close(const char *path, bool gone)
+{
+    if (gone) {
+        return;
+    }
+    put(path, late == LATE_NEXT ? "4" : "6");
+    if (late == LATE_NEXT) {
+        late = LATE_NOW;
+        copy_text(late_path, PATH, path);
+    }
+}
+
 /* What devd and the drivers do when a back end's state is written. */
-static void react(const char *path, const char *value)
+static void react(const char *path, const char *value, bool gone)
 {
     const char *name = strrchr(path, '/');
     char answer[PATH + 32];
@@ -397,7 +427,7 @@ static void react(const char *path, const char *value)
         return;
     }
     if (strcmp(value, "5") == 0) {
-        put(path, "6");
+        asked_to_close(path, gone);
         return;
     }
     (void)snprintf(answer, sizeof(answer), "%.*s/%s", (int)(name - path), path,
@@ -407,6 +437,8 @@ static void react(const char *path, const char *value)
 
 static void change_one(const struct store_change *change)
 {
+    const char *before = fake_store_get(change->path);
+    const bool closed = before != NULL && strcmp(before, "6") == 0;
     char value[VALUE];
 
     switch (change->kind) {
@@ -417,7 +449,7 @@ static void change_one(const struct store_change *change)
         memcpy(value, change->value, change->length);
         value[change->length] = '\0';
         put(change->path, value);
-        react(change->path, value);
+        react(change->path, value, closed);
         break;
     case STORE_CHANGE_MKDIR:
         if (find(change->path) == NULL) {
@@ -440,7 +472,9 @@ int store_write_many(struct store_client *client, uint32_t transaction,
     int result = 0;
 
     (void)client;
-    (void)transaction;
+    if (transaction == STORE_NO_TRANSACTION) {
+        close_late();
+    }
     if (doomed != NULL) {
         drop(doomed);
         doomed = NULL;
@@ -489,6 +523,7 @@ int store_transaction_start(struct store_client *client, uint32_t *transaction,
     (void)client;
     if (r == 0) {
         memcpy(kept, nodes, sizeof(kept));
+        was_late = late == LATE_NOW;
         *transaction = 1;
         leaks++;
     }
@@ -503,6 +538,11 @@ int store_transaction_end(struct store_client *client, uint32_t transaction, boo
     (void)client;
     (void)transaction;
     leaks--;
+    if (r == 0 && commit && was_late) {
+        memcpy(nodes, kept, sizeof(nodes));
+        close_late();
+        return vmctl_fail(error, -EAGAIN, "fake store: again");
+    }
     if (r == 0 && commit && upset > 0) {
         upset--;
         r = vmctl_fail(error, -EAGAIN, "fake store: again");

@@ -37,6 +37,10 @@ void fake_store_drop_before_write(const char *path);
 /* What devd says of the next devices; NULL: that all is well. */
 void fake_store_refuse_devices(const char *words);
 
+/* The next back end to be asked to close is about to connect, and closes just before it is asked
+ * again. */
+void fake_store_connect_late(void);
+
 /* Domains that were introduced and not released; open clients, watches and transactions. */
 unsigned int fake_store_introduced(void);
 unsigned int fake_store_leaks(void);

@@ -301,6 +301,70 @@ START_TEST(a_network_card_comes_and_goes)
 }
 END_TEST
 
+START_TEST(a_card_that_connects_while_it_is_detached_is_let_go)
+{
+    const struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:01" };
+
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    fake_store_connect_late();
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, network.mac, &error), 0);
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vif/1/0/mac"));
+}
+END_TEST
+
+/* As a vmctl that was killed leaves them: described, but not in the store. */
+START_TEST(what_was_cut_short_can_be_detached)
+{
+    const struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:01" };
+    const struct vmctl_disk disk = { .source = "/srv/a.img", .target = "xvdb" };
+    char *xml = NULL;
+
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), 0);
+    fake_store_drop("/local/domain/0/backend");
+    fake_store_drop("/local/domain/1/device");
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, network.mac, &error), 0);
+    ck_assert_int_eq(vmctl_detach_network(handle, 1, network.mac, &error), -ENOENT);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvdb", &error), 0);
+    ck_assert_int_eq(vmctl_detach_disk(handle, 1, "xvdb", &error), -ENOENT);
+    ck_assert_int_eq(vmctl_dumpxml(handle, 1, &xml, &error), 0);
+    ck_assert_ptr_null(strstr(xml, "00:16:3e"));
+    ck_assert_ptr_null(strstr(xml, "/srv/a.img"));
+    free(xml);
+}
+END_TEST
+
+static char description[8192];
+
+/* Asked at each request to the store: what is described by then. */
+static bool look_at_description(void)
+{
+    char path[STATE_FILE_SIZE];
+    FILE *file;
+
+    if (fake_store_get("/local/domain/0/backend/vbd/1/51728/params") != NULL &&
+        description[0] == '\0') {
+        state_file_path(1, path);
+        file = fopen(path, "re");
+        ck_assert_ptr_nonnull(file);
+        (void)!fread(description, 1, sizeof(description) - 1, file);
+        (void)fclose(file);
+    }
+    return false;
+}
+
+START_TEST(a_device_that_is_there_is_described)
+{
+    const struct vmctl_disk disk = { .source = "/srv/a.img", .target = "xvdb" };
+
+    description[0] = '\0';
+    fake_store_ask_death(look_at_description);
+    ck_assert_int_eq(vmctl_attach_disk(handle, 1, &disk, &error), 0);
+    fake_store_ask_death(NULL);
+    ck_assert_ptr_nonnull(strstr(description, "/srv/a.img"));
+}
+END_TEST
+
 START_TEST(a_burst_is_what_one_period_allows)
 {
     struct guest_config *config = world_config(
@@ -406,6 +470,9 @@ int main(void)
     tcase_add_test(tcase, a_disk_comes_and_goes);
     tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
     tcase_add_test(tcase, a_network_card_comes_and_goes);
+    tcase_add_test(tcase, a_card_that_connects_while_it_is_detached_is_let_go);
+    tcase_add_test(tcase, what_was_cut_short_can_be_detached);
+    tcase_add_test(tcase, a_device_that_is_there_is_described);
     tcase_add_test(tcase, a_burst_is_what_one_period_allows);
     tcase_add_test(tcase, changes_of_one_guest_wait_for_each_other);
     tcase_add_test(tcase, a_description_that_cannot_be_written_stays_as_it_was);
