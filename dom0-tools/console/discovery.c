@@ -503,7 +503,26 @@ static void option_changed(struct discovery *discovery, struct known *known, con
     }
 }
 
-/* Something at or below /paravane/guest/NUMBER. */
+/*
+ * The watch was set, at first or with a store that was restarted: all may have
+ * been said when nobody listened, of guests that are there and of new ones.
+ */
+static void look_at_all(struct discovery *discovery)
+{
+    discovery->settled = false;
+    sweep(&discovery->sweep);
+    for (uint32_t i = 0; i < discovery->table_size; i++) {
+        struct known *known = discovery->table[i];
+
+        if (known != NULL) {
+            known->announced = true;
+            mark(discovery, known, WANT_ALL);
+        }
+    }
+    loop_set_timer(&discovery->consoles->loop, &discovery->look, 0);
+}
+
+/* Something at or below /paravane/guest, which is a list by number. */
 static void ours_changed(struct discovery *discovery, const char *path)
 {
     static const char above[] = "/paravane/guest/";
@@ -512,6 +531,9 @@ static void ours_changed(struct discovery *discovery, const char *path)
     uint64_t domid;
     char *rest;
 
+    if (strcmp(path, "/paravane/guest") == 0) {
+        look_at_all(discovery);
+    }
     if (strncmp(path, above, sizeof(above) - 1) != 0) {
         return;
     }
@@ -609,17 +631,6 @@ static int watch_all(struct store_client *store, struct vmctl_error *error)
     return code;
 }
 
-/* Not to be taken for settled before the watches have fired. */
-static void mark_all(struct discovery *discovery)
-{
-    for (uint32_t i = 0; i < discovery->table_size; i++) {
-        if (discovery->table[i] != NULL) {
-            mark(discovery, discovery->table[i], WANT_PLACE);
-        }
-    }
-    loop_set_timer(&discovery->consoles->loop, &discovery->look, 0);
-}
-
 static void reach_store(struct timer *timer)
 {
     struct discovery *discovery = OWNER(struct discovery, timer, retry);
@@ -648,8 +659,6 @@ static void reach_store(struct timer *timer)
     }
     discovery->waiting = false;
     discovery->store = store;
-    sweep(&discovery->sweep);
-    mark_all(discovery);
     store_ready(&discovery->source, 0);
 }
 

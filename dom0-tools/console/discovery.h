@@ -22,6 +22,7 @@ enum {
     WANT_NAME = 2,
     WANT_LIMIT = 4,
     WANT_FILE = 8,
+    WANT_ALL = 15,
 };
 
 /* A domain, whether it has a console yet or not. */

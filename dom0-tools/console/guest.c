@@ -22,6 +22,8 @@ static struct guest *guest_of(struct stream *stream)
     return (struct guest *)(void *)stream;
 }
 
+#define LOG_RETRY_MS 1000 /* a log that cannot be opened is tried again, if there is output */
+
 /* --- tables --------------------------------------------------------------------- */
 
 static int table_put(struct guest ***table, size_t *size, uint32_t at, struct guest *guest)
@@ -69,6 +71,51 @@ static void give_up_output(struct guest *guest)
     }
 }
 
+/* The log by the guest's name; another guest may still have it under its own number. */
+static void open_transcript(struct guest *guest)
+{
+    const struct consoles *consoles = guest->consoles;
+    const struct transcript before = guest->transcript;
+    struct transcript_owner owner = { .domid = guest->domid };
+    struct transcript_place place = {
+        .log_directory = consoles->log_directory,
+        .record_directory = consoles->record_directory,
+        .name = guest->name,
+        .limit = before.limit,
+        .index = guest->ring.taken,
+    };
+    struct vmctl_error error;
+    char *other = NULL;
+    int code;
+
+    memcpy(owner.handle, guest->stream.handle, sizeof(owner.handle));
+    code = transcript_open(&guest->transcript, &place, &owner, &error);
+    if (code == -EAGAIN && asprintf(&other, "%s.%u", guest->name, guest->domid) >= 0) {
+        place.name = other;
+        code = transcript_open(&guest->transcript, &place, &owner, &error);
+        free(other);
+    }
+    if (code == 0) {
+        guest->transcript.dropped = before.dropped;
+        guest->transcript.failure = before.failure;
+        return;
+    }
+    if (before.failure != -code) {
+        report("%s", error.message);
+    }
+    guest->transcript.failure = -code;
+    guest->transcript.index = guest->ring.taken;
+    guest->log_due = loop_now() + LOG_RETRY_MS * UINT64_C(1000000);
+}
+
+/* The stream goes on in it where it is. */
+static void reopen_transcript(struct guest *guest)
+{
+    open_transcript(guest);
+    guest->transcript.position = guest->stream.history.end;
+    transcript_skip(&guest->transcript, guest->ring.taken);
+}
+
 static void move_output(struct guest *guest)
 {
     uint8_t bytes[RING_OUTPUT];
@@ -82,6 +129,9 @@ static void move_output(struct guest *guest)
     rate_pay(&guest->rate, (uint64_t)count);
     if (count == 0) {
         return;
+    }
+    if (guest->transcript.fd < 0 && loop_now() >= guest->log_due) {
+        reopen_transcript(guest);
     }
     if (!transcript_append(&guest->transcript, bytes, (size_t)count)) {
         report("domain %u: cannot log its console: %s", guest->domid,
@@ -204,36 +254,6 @@ static void unmap_page(struct guest *guest)
     guest->ring.shared = NULL;
 }
 
-/* The log by this name; another guest may still have it under its own number. */
-static void open_transcript(struct guest *guest, const char *name)
-{
-    const struct consoles *consoles = guest->consoles;
-    struct transcript_owner owner = { .domid = guest->domid };
-    struct transcript_place place = {
-        .log_directory = consoles->log_directory,
-        .record_directory = consoles->record_directory,
-        .name = name,
-        .limit = consoles->log_limit,
-        .index = guest->ring.taken,
-    };
-    struct vmctl_error error;
-    char *other = NULL;
-    int code;
-
-    memcpy(owner.handle, guest->stream.handle, sizeof(owner.handle));
-    code = transcript_open(&guest->transcript, &place, &owner, &error);
-    if (code == -EAGAIN && asprintf(&other, "%s.%u", name, guest->domid) >= 0) {
-        place.name = other;
-        code = transcript_open(&guest->transcript, &place, &owner, &error);
-        free(other);
-    }
-    if (code != 0) {
-        report("%s", error.message);
-        guest->transcript = TRANSCRIPT_CLOSED;
-        guest->transcript.index = guest->ring.taken;
-    }
-}
-
 static int bind_port(struct guest *guest, struct vmctl_error *error)
 {
     struct consoles *consoles = guest->consoles;
@@ -268,6 +288,7 @@ static void release(struct guest *guest, bool gone)
     console_file_close(&guest->file, gone ? consoles->record_directory : NULL, guest->domid);
     transcript_close(&guest->transcript, gone);
     history_close(&guest->stream.history);
+    free(guest->name);
     free(guest);
 }
 
@@ -280,7 +301,7 @@ static int open_console(struct guest *guest, const struct guest_place *place,
     if (code != 0) {
         return code;
     }
-    open_transcript(guest, place->name);
+    open_transcript(guest);
     if (!ring_resume(&guest->ring, guest->transcript.index)) {
         transcript_skip(&guest->transcript, guest->ring.taken);
     }
@@ -301,13 +322,18 @@ int guest_attach(struct consoles *consoles, const struct guest_place *place,
     struct guest *guest = calloc(1, sizeof(*guest));
     int code;
 
-    if (guest == NULL) {
+    if (guest != NULL) {
+        guest->name = strdup(place->name);
+    }
+    if (guest == NULL || guest->name == NULL) {
+        free(guest);
         return vmctl_fail(error, -ENOMEM, "domain %u: %s", place->domid, strerror(ENOMEM));
     }
     guest->consoles = consoles;
     guest->domid = place->domid;
     guest->remote_port = place->port;
     guest->transcript = TRANSCRIPT_CLOSED;
+    guest->transcript.limit = consoles->log_limit;
     guest->pty.viewer.source.fd = -1;
     guest->file.source.fd = -1;
     guest->stream.loop = &consoles->loop;
@@ -358,13 +384,22 @@ void guest_detach(struct guest *guest, bool gone)
 
 void guest_rename(struct guest *guest, const char *name)
 {
-    uint64_t limit = guest->transcript.limit;
+    const uint64_t limit = guest->transcript.limit;
+    char *copy;
 
+    if (strcmp(guest->name, name) == 0) {
+        return;
+    }
+    copy = strdup(name);
+    if (copy == NULL) {
+        report("domain %u: %s", guest->domid, strerror(ENOMEM));
+        return;
+    }
+    free(guest->name);
+    guest->name = copy;
     transcript_close(&guest->transcript, true);
-    open_transcript(guest, name);
-    guest->transcript.position = guest->stream.history.end;
-    transcript_skip(&guest->transcript, guest->ring.taken);
-    guest_set_limit(guest, limit);
+    guest->transcript.limit = limit;
+    reopen_transcript(guest);
 }
 
 void guest_set_file(struct guest *guest, const char *path, bool append)

@@ -25,7 +25,9 @@ struct guest {
     struct guest *next_tired;
     struct ring ring;
     struct rate rate;
+    char *name;
     struct transcript transcript;
+    uint64_t log_due; /* when it is to be opened again, if it could not be */
     struct pty pty;
     struct viewer file; /* that guest.xml wants its console in */
     uint32_t domid;

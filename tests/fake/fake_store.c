@@ -51,6 +51,7 @@ static enum { LATE_NO, LATE_NEXT, LATE_NOW } late;
 static char late_path[PATH];
 static bool was_late; /* when the transaction began */
 static bool (*is_dead)(void);
+static bool away;
 static unsigned int introduced;
 static unsigned int leaks;
 
@@ -94,7 +95,7 @@ static void queue_event(const struct store_client *client, const char *path, con
 
 static void fire(const char *path)
 {
-    for (size_t i = 0; i < WATCHES; i++) {
+    for (size_t i = 0; !away && i < WATCHES; i++) {
         if (watches[i].client != NULL && is_below(path, watches[i].path)) {
             queue_event(watches[i].client, path, watches[i].token);
         }
@@ -175,6 +176,7 @@ void fake_store_reset(void)
     refusal = NULL;
     late = LATE_NO;
     is_dead = NULL;
+    away = false;
     introduced = 0;
     leaks = 0;
 }
@@ -231,6 +233,16 @@ bool fake_store_failed(void)
 void fake_store_ask_death(bool (*asked)(void))
 {
     is_dead = asked;
+}
+
+void fake_store_away(bool is)
+{
+    away = is;
+    for (size_t i = 0; !away && i < WATCHES; i++) {
+        if (watches[i].client != NULL) {
+            queue_event(watches[i].client, watches[i].path, watches[i].token);
+        }
+    }
 }
 
 void fake_store_upset(unsigned int transactions)

@@ -30,6 +30,8 @@ void fake_store_fail_at(unsigned long number, int code);
 bool fake_store_failed(void);
 /* Asked at each request whether the client has been killed: then all of them fail. */
 void fake_store_ask_death(bool (*asked)(void));
+/* Its clients have lost it and hear of nothing; once it is back, every watch fires. */
+void fake_store_away(bool is);
 /* So many transactions end with -EAGAIN first. */
 void fake_store_upset(unsigned int transactions);
 /* Somebody removes this just before the next write. */

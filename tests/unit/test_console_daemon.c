@@ -600,6 +600,27 @@ START_TEST(a_new_name_is_a_new_log)
 }
 END_TEST
 
+START_TEST(a_log_that_cannot_be_opened_is_tried_again)
+{
+    consoles.record_directory = "/nowhere/at/all";
+    (void)new_guest(3);
+    (void)world_say(3, "lost");
+    world_turn(&consoles);
+    (void)world_say(3, " too");
+    world_turn(&consoles);
+    ck_assert_uint_eq(world_reports, 1);
+    consoles.record_directory = world_directory();
+    (void)usleep(1100000);
+    (void)world_say(3, "kept");
+    world_turn(&consoles);
+    (void)world_say(3, ".");
+    world_turn(&consoles);
+    expect_log("guest3.log", "\r\n[paravane: 8 bytes could not be logged: No such file or "
+                             "directory]\r\nkept.");
+    ck_assert_uint_eq(consoles_find(&consoles, 3)->transcript.limit, TRANSCRIPT_LIMIT);
+}
+END_TEST
+
 START_TEST(a_file_of_its_own_gets_all_of_it_and_once)
 {
     struct guest *guest = new_guest(3);
@@ -802,6 +823,7 @@ int main(void)
     tcase_add_test(tcase, history_only_ends_by_itself);
     tcase_add_test(tcase, a_terminal_shows_the_past_and_types);
     tcase_add_test(tcase, a_new_name_is_a_new_log);
+    tcase_add_test(tcase, a_log_that_cannot_be_opened_is_tried_again);
     tcase_add_test(tcase, a_file_of_its_own_gets_all_of_it_and_once);
     tcase_add_test(tcase, a_name_that_is_taken_is_told_apart);
     tcase_add_test(tcase, a_guest_that_cannot_be_reached_leaves_nothing_behind);

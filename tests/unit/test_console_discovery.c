@@ -203,6 +203,38 @@ static void create_ours(uint32_t domid, const char *name)
     fake_store_set(path, "");
 }
 
+START_TEST(what_was_said_while_the_store_was_away_is_heard)
+{
+    char own[256];
+    char late[256];
+
+    (void)snprintf(own, sizeof(own), "%s", world_path("own"));
+    (void)snprintf(late, sizeof(late), "%s", world_path("late"));
+    start_daemon();
+    turn(100);
+    create_ours(3, "web");
+    turn(100);
+    fake_store_away(true);
+    fake_store_set("/paravane/guest/3/console-file", own);
+    fake_store_set("/paravane/guest/3/name", "renamed");
+    fake_store_set("/paravane/guest/4/console-file", late);
+    create_ours(4, "db");
+    fake_store_away(false);
+    turn(500);
+    (void)world_say(3, "three");
+    (void)world_say(4, "four");
+    turn(50);
+    expect_log("renamed.log", "three");
+    expect_log("own", "three");
+    expect_log("late", "four");
+    fake_store_set("/paravane/guest/4/name", "first");
+    turn(100);
+    (void)world_say(4, "!");
+    turn(50);
+    expect_log("first.log", "!");
+}
+END_TEST
+
 /* D7: what one more guest costs does not depend on how many there are. */
 START_TEST(the_tenth_guest_costs_what_the_first_did)
 {
@@ -383,6 +415,7 @@ int main(void)
     tcase_add_test(tcase, a_page_that_is_not_granted_is_mapped_by_its_frame);
     tcase_add_test(tcase, one_of_ours_is_let_go_when_it_is_taken_off_the_list);
     tcase_add_test(tcase, our_own_guests_are_announced_by_their_index);
+    tcase_add_test(tcase, what_was_said_while_the_store_was_away_is_heard);
     tcase_add_test(tcase, the_tenth_guest_costs_what_the_first_did);
     tcase_add_test(tcase, a_guest_that_is_destroyed_is_let_go);
     tcase_add_test(tcase, one_whose_nodes_stay_is_let_go_too);
