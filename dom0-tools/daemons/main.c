@@ -373,12 +373,14 @@ static int command_status(void)
     FILE *file = fopen(STATE_FILE, "re");
     struct keeper_entry entry;
     char line[256];
-    int status = lock < 0 ? 0 : 3;
+    int status = holder > 0 ? 0 : 3;
 
-    if (lock < 0) {
+    if (holder > 0) {
         printf("keeper      running, process %d\n", (int)holder);
     } else {
         printf("keeper      not running\n");
+    }
+    if (lock >= 0) {
         (void)close(lock);
     }
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {

@@ -17,6 +17,7 @@ class Case:
     task: str = "facts+poweroff"
     peer: bool = False              # the hypervisor is Debian's Xen 4.17
     toolstack: bool = False         # dom0 has vmctl, its daemons and a guest to make
+    systemd: bool = False           # and its first process is Debian's systemd
     dom0_mem: str = "1024M"
     core: str = ""                  # more options of the core
     kernel: str = ""                # more options of dom0's kernel
@@ -24,7 +25,7 @@ class Case:
     expect: tuple = ()
     forbid: tuple = ()
     allow: tuple = ()               # of FORBIDDEN, what this case is about
-    unfinished: tuple = ("poweroff", "reboot", "crash", "shell")
+    unfinished: tuple = ("poweroff", "reboot", "crash", "shell", "systemd_off")
     ending: str = "guest-shutdown"
     timeout: int = 180
 
@@ -124,5 +125,8 @@ CASES = [
     guests("guests-hard", "full restarts hostile", timeout=600),
     guests("guests-by-xl", "by_xl", timeout=300),
     guests("guests-by-xl-alone", "by_xl_alone", timeout=300),
+    Case("systemd", memory=3072, dom0_mem="768M", toolstack=True, systemd=True, timeout=600,
+         kernel="rdinit=/usr/bin/start quiet", task="systemd_boot+systemd_restarts+systemd_stop+systemd_off",
+         expect=(r"^GUEST: going down",)),
     guests("guests-on-xen", "on_peer", ("peer",), timeout=400, peer=True),
 ]

@@ -3,34 +3,14 @@
 # fetch_xl.sh DIRECTORY STAGE: get Debian's xl and the store's tools, and lay out in STAGE what
 # a dom0 needs of them.  Downloads are kept in DIRECTORY; nothing is installed.
 set -eu
+. "$(dirname "$0")/packages.sh"
 cache=$1/xen-utils-4.17
 stage=$2
 packages="libxenstore4 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1
     libxengnttab1 libxentoolcore1 libxentoollog1 libxenhypfs1 libxenmisc4.17 libyajl2 libuuid1
     libnl-3-200 libnl-route-3-200 libfdt1 xenstore-utils xen-utils-4.17 xen-utils-common"
 
-fail()
-{
-    echo "fetch_xl: $1" >&2
-    exit 1
-}
-
-if [ ! -e "$cache/complete" ]; then
-    mkdir -p "$1"
-    work=$(mktemp -d "$1/fetch.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
-    for package in $packages; do
-        echo "fetch_xl: $package" >&2
-        (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package") >>"$work/log" 2>&1 ||
-            fail "cannot download the package $package: is there a network, and did apt-get update run?"
-    done
-    for deb in "$work"/*.deb; do
-        dpkg-deb -x "$deb" "$work/tree" || fail "$(basename "$deb") is damaged"
-    done
-    touch "$work/tree/complete"
-    rm -rf "$cache"
-    mv "$work/tree" "$cache"
-fi
+packages "$cache" $packages
 
 programs=usr/lib/xen-4.17/bin
 libraries=usr/lib/x86_64-linux-gnu
