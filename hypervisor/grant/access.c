@@ -71,9 +71,9 @@ static void record_v2(const union grant_entry_v2 *shared, bool part, struct gran
     uint32_t end = start + (range >> 16);
 
     /* No frame has the number UINT32_MAX: frame_hold() will refuse it. */
-    entry->frame = (uint32_t)(frame < UINT32_MAX ? frame : UINT32_MAX);
+    entry->frame = (uint32_t)MIN(frame, UINT32_MAX);
     entry->start = (uint16_t)(part ? start : 0);
-    entry->end = (uint16_t)(part && end < PAGE_SIZE ? end : PAGE_SIZE);
+    entry->end = (uint16_t)(part ? MIN(end, PAGE_SIZE) : PAGE_SIZE);
     entry->part = part;
 }
 
@@ -113,7 +113,7 @@ static int join(const struct grant_active *entry, uint32_t use, struct grant_cla
         (entry->part && (claim.mask & GTF_sub_page) != 0)) {
         return GNTST_general_error;
     }
-    *must_ask = claim.count > GRANT_WRITER && (use & GRANT_WRITERS) == 0;
+    *must_ask = claim.count != GRANT_USER && (use & GRANT_WRITERS) == 0;
     return 0;
 }
 
@@ -132,7 +132,7 @@ int grant_pin(const struct grant_table *table, grant_ref_t ref, domid_t user, un
     entry = grant_active_of(table, ref);
     *pinned = entry;
     use = grant_lock(table, entry, &version);
-    if (unlikely(version != 1 && ref >= grant_entries(atomic_load(&table->frames), version))) {
+    if (unlikely(version != 1 && ref >= atomic_load(&table->frames) * GRANT_V2_ENTRIES)) {
         status = GNTST_bad_gntref;
     } else if (unlikely((use & GRANT_USERS) != 0)) {
         status = join(entry, use, claim, &must_ask);

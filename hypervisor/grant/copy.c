@@ -129,11 +129,7 @@ static always_inline int copy_one(struct copy_end *source, struct copy_end *targ
     }
     from = (const uint8_t *)direct_map_mfn(source->frame) + op->source.offset;
     to = (uint8_t *)direct_map_mfn(target->frame) + op->dest.offset;
-    if (unlikely(mfn_equal(source->frame, target->frame))) {
-        memmove(to, from, op->len);
-    } else {
-        memcpy(to, from, op->len);
-    }
+    memmove(to, from, op->len); /* perhaps within one page */
     return 0;
 }
 

@@ -78,12 +78,6 @@ struct grant_table {
                                     changes each time */
 };
 
-/* How many references the table has in a version. */
-static inline uint64_t grant_entries(uint32_t frames, uint32_t version)
-{
-    return (uint64_t)frames * (version == 1 ? GRANT_V1_ENTRIES : GRANT_V2_ENTRIES);
-}
-
 /* Only what `table` has space for may be asked of these. */
 static inline uint64_t *grant_v1_word(const struct grant_table *table, grant_ref_t ref)
 {

@@ -64,9 +64,7 @@ static int grow_locked(struct grant_table *table, domid_t owner, uint32_t frames
     if (atomic_load(&table->version) == 2 && grant_add_status(table, owner, frames) != 0) {
         goto undo_before;
     }
-    if (frames > old) {
-        atomic_store_explicit(&table->frames, frames, memory_order_release);
-    }
+    atomic_store_explicit(&table->frames, i, memory_order_release); /* never less than it was */
     return 0;
 
 undo:
@@ -81,7 +79,7 @@ undo_before:
     return -XEN_ENOMEM;
 }
 
-static int grow(struct domain *domain, uint32_t frames)
+static int grow(struct domain *domain, uint64_t frames)
 {
     struct grant_table *table = domain->grants;
     int error;
@@ -89,11 +87,8 @@ static int grow(struct domain *domain, uint32_t frames)
     if (frames > table->max_frames) {
         return -XEN_EINVAL;
     }
-    if (frames <= atomic_load_explicit(&table->frames, memory_order_acquire)) {
-        return 0;
-    }
     spin_lock(&table->lock);
-    error = grow_locked(table, domain->id, frames);
+    error = grow_locked(table, domain->id, (uint32_t)frames);
     spin_unlock(&table->lock);
     return error;
 }
@@ -152,18 +147,13 @@ void grant_table_destroy(struct domain *domain)
 int grant_table_frame(struct domain *domain, uint32_t index, bool status, mfn_t *frame)
 {
     const struct grant_table *table = domain->grants;
-    uint32_t frames = index + 1;
+    uint64_t before = status ? (uint64_t)index * (GRANT_STATUS_ENTRIES / GRANT_V2_ENTRIES) : index;
     int error;
 
-    if (status) {
-        if (index >= grant_status_needed(table->max_frames) || atomic_load(&table->version) != 2) {
-            return -XEN_EINVAL;
-        }
-        frames = index * (GRANT_STATUS_ENTRIES / GRANT_V2_ENTRIES) + 1;
-    } else if (index >= table->max_frames) {
+    if (status && atomic_load(&table->version) != 2) {
         return -XEN_EINVAL;
     }
-    error = grow(domain, frames);
+    error = grow(domain, before + 1);
     if (error != 0) {
         return error;
     }

@@ -102,15 +102,11 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
 {
     uint32_t frames = atomic_load(&table->frames);
     uint64_t saved[RESERVED] = { 0 };
-    int error = 0;
+    int error = grant_add_status(table, owner, frames); /* all there already in version 2 */
 
-    if (version == 2) {
-        error = grant_add_status(table, owner, frames);
-        if (error != 0) {
-            return error;
-        }
+    if (error != 0) {
+        return error;
     }
-
     atomic_store(&table->version, 0);
     if (!quiet(table, frames * GRANT_V1_ENTRIES)) {
         error = -XEN_EBUSY;

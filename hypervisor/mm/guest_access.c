@@ -7,11 +7,13 @@
  */
 #include "hypervisor/mm/guest_access.h"
 
-/* The range a copy may touch is wholly the guest's.  Sizes are far below the core's hole. */
+/* The range a copy may touch is wholly the guest's, and not empty.  Sizes are far below the core's
+   hole. */
 static bool range_ok(uint64_t address, size_t size)
 {
-    return address < CORE_START ? size <= CORE_START - address
-                                : address >= CORE_END && size <= 0 - address;
+    uint64_t last = address + size - 1;
+
+    return last >= address && (last < CORE_START || address >= CORE_END);
 }
 
 /* One body for both directions; which side is the guest's is the caller's business. */

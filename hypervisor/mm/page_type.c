@@ -44,7 +44,7 @@ enum page_step page_use_get(uint64_t now, enum page_type wanted, uint64_t *next)
         *next = now + 1;
         return PAGE_DONE;
     }
-    return PAGE_BUG;
+    return PAGE_REFUSED; /* not reached: there are four states */
 }
 
 enum page_step page_use_put(uint64_t now, uint64_t *next)
@@ -125,9 +125,7 @@ static int validate(struct page *page, enum page_type type, unsigned int cursor,
         return error;
     }
     /* What is left of this belongs to whoever wants the frame next, at the latest its end. */
-    if (invalidate(page, type, cursor, had_ref) != 0) {
-        return -XEN_EINVAL;
-    }
+    (void)invalidate(page, type, cursor, had_ref);
     return error;
 }
 
@@ -155,10 +153,6 @@ static int get(struct page *page, enum page_type type, bool locked)
         if (step == PAGE_REFUSED) {
             return -XEN_EINVAL;
         }
-        if (step == PAGE_BUG) {
-            panic("frame " PRI_MFN ": get of type %d in state %lx", page_frame(page).number,
-                  (int)type, now);
-        }
         if (step == PAGE_WAIT) {
             /* Whoever validates a table of tables may be at it as long as nothing else is due. */
             if (type >= PAGE_L2 && type <= PAGE_L4 && preempt_pending()) {
@@ -171,8 +165,7 @@ static int get(struct page *page, enum page_type type, bool locked)
         if (step == PAGE_INVALIDATE && locked) {
             return -XEN_EBUSY;
         }
-        if (!page_type_has_entries(type) && page_use_state(now) == PAGE_FREE &&
-            page_use_type(now) != type) {
+        if (page_use_state(now) == PAGE_FREE) {
             /* A change of type is seen by others only after the flush. */
             next = page_use_make(type, PAGE_BUSY, 0, 0);
         }
@@ -188,9 +181,7 @@ static int get(struct page *page, enum page_type type, bool locked)
             now = atomic_load_explicit(&page->use, memory_order_relaxed);
             continue;
         }
-        if (page_use_state(now) == PAGE_FREE) {
-            flush_old_use(page, page_use_type(now), type);
-        }
+        flush_old_use(page, page_use_type(now), type);
         if (step == PAGE_VALIDATE) {
             return validate(page, type, page_use_cursor(next), page_use_state(now) == PAGE_PARTIAL);
         }

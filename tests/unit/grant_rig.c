@@ -16,6 +16,7 @@ int pt_refuse;
 void (*flush_hook)(void);
 unsigned int flushes;
 const void *read_only_start;
+void (*answer_hook)(void);
 
 void tlb_flush_mask(const struct cpumask *mask, uint64_t address_or_all)
 {
@@ -27,17 +28,24 @@ void tlb_flush_mask(const struct cpumask *mask, uint64_t address_or_all)
     }
 }
 
+static bool overlap(const uint8_t *start, size_t size, const uint8_t *bad, size_t bad_size)
+{
+    return bad_size != 0 && start < bad + bad_size && start + size > bad;
+}
+
 size_t raw_copy_to_guest(void __guest *to, const void *from, size_t size)
 {
-    const uint8_t *bad = fake_answers.fault_start;
     uint8_t *start = to;
 
+    if (answer_hook != NULL) {
+        answer_hook();
+    }
     if (guest_address(to) >= CORE_START && guest_address(to) < CORE_END) {
         return size;
     }
     if ((read_only_start != NULL && start + size > (const uint8_t *)read_only_start) ||
-        (fake_answers.fault_size != 0 && start < bad + fake_answers.fault_size &&
-         start + size > bad)) {
+        overlap(start, size, fake_answers.fault_start, fake_answers.fault_size) ||
+        overlap(start, size, fake_answers.write_fault_start, fake_answers.write_fault_size)) {
         return size;
     }
     memcpy(to, from, size);
@@ -198,7 +206,10 @@ uint64_t rig_frame(const struct page *page)
 long rig_op_calls(uint32_t operation, void *argument, uint32_t count, unsigned int *calls)
 {
     unsigned int before = fake.continuations;
-    long result = hypercall_grant_table_op(operation, (uint64_t)argument, count);
+    long result;
+
+    fake.preempt_asked = 0;
+    result = hypercall_grant_table_op(operation, (uint64_t)argument, count);
 
     *calls = 1;
     while (result == -XEN_ERESTART && fake.continuations != before) {

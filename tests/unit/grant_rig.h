@@ -55,6 +55,7 @@ extern unsigned int flushes;
 
 /* From here on guest memory can be read but not written; NULL for none. */
 extern const void *read_only_start;
+extern void (*answer_hook)(void); /* called before each answer is written */
 
 /* Run the hypercall to its end, through all continuations; *calls counts them. */
 long rig_op_calls(uint32_t operation, void *argument, uint32_t count, unsigned int *calls);

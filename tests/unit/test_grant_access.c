@@ -141,6 +141,19 @@ START_TEST(who_begins_to_write_must_be_permitted_now)
 }
 END_TEST
 
+START_TEST(who_reads_what_is_read_already_asks_nobody)
+{
+    rig_use_version(granter, LOOP_VERSION);
+    rig_grant(9, GTF_permit_access, MAPPER, 5);
+    ck_assert_int_eq(pin(9, GRANT_READ), 0);
+    rig_grant(9, GTF_invalid, 0, 0);
+    ck_assert_int_eq(pin(9, GRANT_READ), 0);
+    ck_assert_int_eq(pin(9, GRANT_WRITE), GNTST_general_error);
+    rig_unpin(9, GRANT_READ);
+    rig_unpin(9, GRANT_READ);
+}
+END_TEST
+
 START_TEST(users_are_counted_up_to_the_limit_and_no_further)
 {
     unsigned int failed = 0;
@@ -201,12 +214,27 @@ START_TEST(a_part_of_a_page_has_the_bounds_the_granter_wrote_within_the_page)
             ck_assert_uint_eq(extent.start, values[i]);
             ck_assert_uint_eq(extent.end, end < 4096 ? end : 4096);
             ck_assert_int_eq(pin(9, GRANT_READ | GRANT_WHOLE), GNTST_general_error);
+            ck_assert_int_eq(pin(9, GRANT_READ), 0);
+            rig_unpin(9, GRANT_READ);
             /* Nor after the granter made it a whole page meanwhile. */
             rig_grant(9, GTF_permit_access, MAPPER, 5);
             ck_assert_int_eq(pin(9, GRANT_READ | GRANT_WHOLE), GNTST_general_error);
             rig_unpin(9, GRANT_READ);
         }
     }
+}
+END_TEST
+
+START_TEST(a_whole_page_has_no_bounds_whatever_the_granter_wrote)
+{
+    struct rig_extent extent;
+
+    rig_use_version(granter, 2);
+    rig_grant_part(9, GTF_permit_access, MAPPER, 5, 100 | 200u << 16);
+    ck_assert_int_eq(rig_pin(MAPPER, 9, GRANT_WRITE | GRANT_WHOLE, &extent), 0);
+    ck_assert_uint_eq(extent.start, 0);
+    ck_assert_uint_eq(extent.end, PAGE_SIZE);
+    rig_unpin(9, GRANT_WRITE | GRANT_WHOLE);
 }
 END_TEST
 
@@ -435,11 +463,13 @@ int main(void)
     tcase_add_loop_test(both, marks_go_with_the_last_user_of_their_kind, 0, 2);
     tcase_add_loop_test(both, an_entry_in_use_is_what_it_was_whatever_the_granter_writes, 0, 2);
     tcase_add_loop_test(both, who_begins_to_write_must_be_permitted_now, 0, 2);
+    tcase_add_loop_test(both, who_reads_what_is_read_already_asks_nobody, 0, 2);
     tcase_add_loop_test(both, users_are_counted_up_to_the_limit_and_no_further, 0, 2);
     tcase_add_loop_test(both, references_beyond_the_table_are_refused, 0, 2);
     tcase_add_loop_test(both, a_granter_that_scribbles_cannot_hold_us_up_or_mix_two_entries, 0, 2);
     tcase_add_loop_test(both, a_grant_that_was_taken_back_is_not_in_use, 0, 2);
     tcase_add_test(one, a_part_of_a_page_has_the_bounds_the_granter_wrote_within_the_page);
+    tcase_add_test(one, a_whole_page_has_no_bounds_whatever_the_granter_wrote);
     tcase_add_test(one, frame_numbers_of_64_bits_do_not_wrap);
     tcase_add_test(one, only_ordinary_memory_of_the_granter_can_be_held);
     tcase_add_test(one, the_version_can_change_under_users_of_reserved_entries);

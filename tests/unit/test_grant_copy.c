@@ -4,8 +4,10 @@
  * held or marked afterwards.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hypervisor/mm/page_type.h"
 #include "tests/fake/fake.h"
@@ -159,6 +161,8 @@ START_TEST(copies_need_the_rights_of_both_ends)
     pointer = by_frame(own, 0);
     pointer.u.gmfn = UINT64_MAX;
     ck_assert_int_eq(copy(0, by_frame(own, 0), pointer, 10), GNTST_bad_page);
+    pointer.u.gmfn = UINT64_C(1) << 32 | rig_frame(own);
+    ck_assert_int_eq(copy(0, by_frame(own, 0), pointer, 10), GNTST_bad_page);
     pointer.u.gmfn = FAKE_FRAMES;
     ck_assert_int_eq(copy(0, pointer, by_frame(own, 0), 10), GNTST_bad_page);
     granter->state = DOMAIN_DYING;
@@ -265,6 +269,51 @@ START_TEST(an_end_is_used_again_only_for_the_same_page)
 }
 END_TEST
 
+static void granter_takes_it_back(void)
+{
+    *grant_v1_word(granter->grants, 9) = 0;
+}
+
+START_TEST(an_end_stays_open_for_the_next_element_that_names_its_page)
+{
+    struct gnttab_copy ops[2] = { { by_ref(9, 0), by_frame(own, 0), 10, FROM, 99, 0 },
+                                  { by_ref(9, 10), by_frame(own, 10), 10, FROM, 99, 0 } };
+
+    ops[1].source.u.gmfn |= UINT64_C(1) << 40; /* a reference has 32 bits */
+    answer_hook = granter_takes_it_back;
+    ck_assert_int_eq(rig_op(GNTTABOP_copy, ops, 2), 0);
+    answer_hook = NULL;
+    ck_assert_int_eq(ops[0].status, 0);
+    ck_assert_int_eq(ops[1].status, 0);
+    ck_assert_mem_eq(page_address(own), page_address(granted), 20);
+}
+END_TEST
+
+START_TEST(an_end_that_was_refused_is_not_open)
+{
+    struct gnttab_copy_ptr nothing = { .domid = 0 }; /* as before the first element */
+    struct gnttab_copy ops[2] = { { by_ref(11, 0), by_frame(own, 0), 10, FROM, 99, 0 },
+                                  { by_ref(11, 0), by_frame(own, 10), 10, FROM, 99, 0 } };
+
+    ck_assert_int_eq(rig_op(GNTTABOP_copy, ops, 2), 0);
+    ck_assert_int_eq(ops[0].status, GNTST_general_error);
+    ck_assert_int_eq(ops[1].status, GNTST_general_error);
+    ck_assert_int_eq(copy(0, nothing, by_frame(own, 0), 10), GNTST_permission_denied);
+}
+END_TEST
+
+START_TEST(an_answer_that_cannot_be_written_ends_the_batch)
+{
+    struct gnttab_copy ops[2] = { { by_ref(9, 0), by_frame(own, 0), 10, FROM, 99, 0 },
+                                  { by_ref(9, 10), by_frame(own, 10), 10, FROM, 99, 0 } };
+
+    fake_answers.write_fault_start = &ops[0];
+    fake_answers.write_fault_size = sizeof(ops[0]);
+    ck_assert_int_eq(rig_op(GNTTABOP_copy, ops, 2), -XEN_EFAULT);
+    ck_assert_int_eq(ops[1].status, 99);
+}
+END_TEST
+
 START_TEST(nothing_is_held_where_a_batch_is_interrupted)
 {
     static struct gnttab_copy ops[MANY];
@@ -323,6 +372,11 @@ START_TEST(lines_are_flushed_of_pages_one_has)
     op.offset = 4095;
     op.length = 1;
     ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.offset = 4096;
+    op.length = 0;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
+    op.offset = 4095;
+    op.length = 1;
     op.a.dev_bus_addr = UINT64_MAX;
     ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EINVAL);
     op.a.dev_bus_addr = (uint64_t)FAKE_FRAMES << PAGE_SHIFT;
@@ -330,9 +384,67 @@ START_TEST(lines_are_flushed_of_pages_one_has)
 
     op.a.dev_bus_addr = rig_frame(granted) << PAGE_SHIFT;
     ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), -XEN_EPERM);
+    op.length = 0; /* nothing to do, whosever it is */
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.length = 1;
+    op.op = 0;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    op.op = GNTTAB_CACHE_CLEAN;
     fake_set_current(control->vcpu[0]);
     ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
     fake_set_current(mapper->vcpu[0]);
+}
+END_TEST
+
+static void protect(uint8_t *start, int protection)
+{
+    ck_assert_int_eq(mprotect(start, PAGE_SIZE, protection), 0);
+}
+
+/* To flush a line is to touch it. */
+START_TEST(a_line_of_the_page_is_flushed)
+{
+    struct gnttab_cache_flush op = { { rig_frame(own) << PAGE_SHIFT }, 100, 1, GNTTAB_CACHE_CLEAN };
+
+    protect(page_address(own), PROT_NONE);
+    (void)rig_op(GNTTABOP_cache_flush, &op, 1);
+}
+END_TEST
+
+START_TEST(no_line_of_the_next_page_is_flushed)
+{
+    struct gnttab_cache_flush op = {
+        { rig_frame(own) << PAGE_SHIFT }, 4001, 95, GNTTAB_CACHE_CLEAN
+    };
+    uint8_t *next = (uint8_t *)page_address(own) + PAGE_SIZE;
+
+    protect(next, PROT_NONE);
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, &op, 1), 0);
+    protect(next, PROT_READ | PROT_WRITE);
+}
+END_TEST
+
+START_TEST(flushes_are_done_up_to_the_first_that_is_wrong)
+{
+    struct gnttab_cache_flush ops[3];
+    unsigned int calls;
+
+    for (unsigned int i = 0; i < 3; i++) {
+        ops[i] = (struct gnttab_cache_flush){ { rig_frame(own) << PAGE_SHIFT }, 0, 64, 1 };
+    }
+    ck_assert_int_eq(rig_op_calls(GNTTABOP_cache_flush, ops, 3, &calls), 0);
+    ck_assert_uint_eq(calls, 1);
+    fake_answers.preempt_after = 1;
+    ck_assert_int_eq(rig_op_calls(GNTTABOP_cache_flush, ops, 3, &calls), 0);
+    ck_assert_uint_eq(calls, 3);
+    fake_answers.preempt_after = 0;
+    ops[2].op = GNTTAB_CACHE_INVAL;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, ops, 3), -XEN_EOPNOTSUPP);
+    ops[1].offset = 4095;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, ops, 3), -XEN_EINVAL);
+    fake_answers.fault_start = &ops[0];
+    fake_answers.fault_size = 1;
+    ck_assert_int_eq(rig_op(GNTTABOP_cache_flush, ops, 3), -XEN_EFAULT);
 }
 END_TEST
 
@@ -350,10 +462,16 @@ int main(void)
     tcase_add_test(tests, a_part_of_a_page_is_all_that_can_be_reached);
     tcase_add_loop_test(tests, a_batch_is_done_completely_however_often_interrupted, 0, 5);
     tcase_add_test(tests, an_end_is_used_again_only_for_the_same_page);
+    tcase_add_test(tests, an_end_stays_open_for_the_next_element_that_names_its_page);
+    tcase_add_test(tests, an_end_that_was_refused_is_not_open);
+    tcase_add_test(tests, an_answer_that_cannot_be_written_ends_the_batch);
     tcase_add_test(tests, nothing_is_held_where_a_batch_is_interrupted);
     tcase_add_test(tests, an_unreachable_request_ends_the_batch_with_those_before_it_done);
     tcase_add_test(tests, a_target_that_takes_long_to_become_writable_is_asked_for_again);
     tcase_add_test(tests, lines_are_flushed_of_pages_one_has);
+    tcase_add_test_raise_signal(tests, a_line_of_the_page_is_flushed, SIGSEGV);
+    tcase_add_test(tests, no_line_of_the_next_page_is_flushed);
+    tcase_add_test(tests, flushes_are_done_up_to_the_first_that_is_wrong);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

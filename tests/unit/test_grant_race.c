@@ -235,9 +235,12 @@ START_TEST(a_page_goes_to_the_domain_it_was_granted_to)
 }
 END_TEST
 
+static unsigned int scribbles;
+
 static void granter_scribbles(void)
 {
     *grant_v1_word(table, REF) ^= UINT64_C(1) << 32;
+    scribbles++;
 }
 
 START_TEST(a_granter_that_is_always_faster_gets_an_error_soon)
@@ -249,8 +252,25 @@ START_TEST(a_granter_that_is_always_faster_gets_an_error_soon)
     other = granter_scribbles;
     ck_assert_int_eq(pin(GRANT_WRITE), GNTST_general_error);
     other = NULL;
-    ck_assert_uint_lt(steps, 20);
+    ck_assert_uint_eq(scribbles, 6 + 4); /* steps before and behind, and four tries */
     ck_assert_uint_eq(grant_active_of(table, REF)->use, 0);
+}
+END_TEST
+
+static void granter_sees_no_mark(void)
+{
+    ck_assert_uint_eq(rig_marks(REF), 0);
+}
+
+START_TEST(an_entry_that_permits_nothing_is_not_marked)
+{
+    rig_use_version(granter, (uint32_t)_i + 1);
+    rig_grant(REF, GTF_permit_access, GRANTER, frame);
+    every_step = true;
+    other = granter_sees_no_mark;
+    ck_assert_int_eq(pin(GRANT_WRITE), GNTST_general_error);
+    other = NULL;
+    ck_assert_uint_gt(steps, 3);
 }
 END_TEST
 
@@ -307,6 +327,42 @@ START_TEST(two_users_are_two_users)
     wanted = _i / 2 == 0 ? GRANT_READ : GRANT_WRITE;
     explore(fresh_grant, first_pins, second_pins, both_are_counted);
     explore(fresh_grant, first_pins, second_pins_and_unpins, one_is_counted);
+}
+END_TEST
+
+static unsigned int gap, second_pinned;
+
+static void second_pins_twice(void)
+{
+    if ((steps == when || steps == when + gap) && !locked(REF)) {
+        second_pinned += pin(GRANT_WRITE) == 0;
+    }
+}
+
+START_TEST(three_uses_are_three_however_they_meet)
+{
+    rig_use_version(granter, (uint32_t)_i + 1);
+    wanted = GRANT_READ;
+    held = 0;
+    every_step = true;
+    for (unsigned int n = 1; n < 12; n++) {
+        for (gap = 1; gap < 12; gap++) {
+            fresh_grant();
+            when = n;
+            steps = 0;
+            waits = 0;
+            second_pinned = 0;
+            other = second_pins_twice;
+            first_pins();
+            other = NULL;
+            ck_assert_int_eq(result, 0);
+            ck_assert_uint_eq(rig_users(REF), 1 + second_pinned);
+            while (second_pinned-- > 0) {
+                rig_unpin(REF, GRANT_WRITE);
+            }
+            undo_pins();
+        }
+    }
 }
 END_TEST
 
@@ -403,6 +459,70 @@ static void next_three_are_new(void)
 START_TEST(a_handle_has_one_owner)
 {
     explore(fresh_handles, first_takes, second_takes_two_and_gives_one_back, next_three_are_new);
+}
+END_TEST
+
+static void first_gives_back(void)
+{
+    mine = track_take(mapper->grants);
+    track_give_back(mapper->grants, mine, track_of(mapper->grants, mine));
+    mine = TRACK_NONE;
+}
+
+START_TEST(a_handle_given_back_loses_none_that_was_free)
+{
+    struct rig_state state;
+
+    explore(fresh_handles, first_gives_back, second_takes_two_and_gives_one_back,
+            next_three_are_new);
+    state = rig_state(page, REF);
+    ck_assert_uint_eq(state.free_track, HANDLES);
+}
+END_TEST
+
+/* ---- growth ---------------------------------------------------------------------------------- */
+
+static struct domain *fresh_domain;
+
+static void fresh_table(void)
+{
+    if (fresh_domain != NULL) {
+        grant_table_destroy(fresh_domain);
+        fake_domain_free(fresh_domain);
+    }
+    fresh_domain = fake_domain_new(7, 1, false);
+    ck_assert_int_eq(grant_table_create(fresh_domain, 3, 1), 0);
+    second_result = -1;
+}
+
+static void first_grows(void)
+{
+    mfn_t ignored;
+
+    result = grant_table_frame(fresh_domain, 1, false, &ignored);
+}
+
+static void second_grows_further(void)
+{
+    mfn_t ignored;
+
+    if (!spin_is_locked(&fresh_domain->grants->lock)) {
+        second_result = grant_table_frame(fresh_domain, 2, false, &ignored);
+    }
+}
+
+static void has_the_larger_size(void)
+{
+    ck_assert_int_eq(result, 0);
+    ck_assert_uint_eq(fresh_domain->grants->frames, second_result == 0 ? 3 : 2);
+}
+
+START_TEST(a_table_never_shrinks)
+{
+    explore(fresh_table, first_grows, second_grows_further, has_the_larger_size);
+    grant_table_destroy(fresh_domain);
+    fake_domain_free(fresh_domain);
+    fresh_domain = NULL;
 }
 END_TEST
 
@@ -534,9 +654,13 @@ int main(void)
     tcase_add_test(tests, a_reader_keeps_its_mark_when_a_writer_is_refused);
     tcase_add_test(tests, a_page_goes_to_the_domain_it_was_granted_to);
     tcase_add_test(tests, a_granter_that_is_always_faster_gets_an_error_soon);
+    tcase_add_loop_test(tests, an_entry_that_permits_nothing_is_not_marked, 0, 2);
     tcase_add_loop_test(tests, two_users_are_two_users, 0, 4);
+    tcase_add_loop_test(tests, three_uses_are_three_however_they_meet, 0, 2);
     tcase_add_test(tests, one_of_two_unmaps_a_mapping);
     tcase_add_test(tests, a_handle_has_one_owner);
+    tcase_add_test(tests, a_handle_given_back_loses_none_that_was_free);
+    tcase_add_test(tests, a_table_never_shrinks);
     tcase_add_test(tests, no_version_changes_under_an_entry_in_use);
     tcase_add_test(tests, a_change_of_version_waits_for_who_is_at_an_entry);
     tcase_add_test(tests, who_comes_during_a_change_of_version_lets_go_and_waits);

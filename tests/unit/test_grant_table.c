@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/mm/heap.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
 
@@ -85,6 +86,8 @@ START_TEST(a_new_table_has_one_frame_of_the_default_64)
     ck_assert_uint_eq(fresh->grants->version, 1);
     grant_table_destroy(fresh);
     grant_table_destroy(fresh); /* harmless */
+    ck_assert_int_eq(grant_table_create(fresh, GRANT_FRAMES_MAX, GRANT_TRACK_MAX), 0);
+    grant_table_destroy(fresh);
     ck_assert_int_eq(grant_table_create(fresh, GRANT_FRAMES_MAX + 1, 0), -XEN_EINVAL);
     ck_assert_int_eq(grant_table_create(fresh, 0, GRANT_TRACK_MAX + 1), -XEN_EINVAL);
     ck_assert_ptr_null(fresh->grants);
@@ -102,11 +105,17 @@ static bool create_grow_and_map(void)
 
     done = grant_table_create(torn, FRAMES, 1) == 0;
     if (done) {
+        ck_assert_uint_eq(torn->grants->frames, 1);
+        ck_assert_ptr_nonnull(torn->grants->status);
         fake_set_current(torn->vcpu[0]);
         done = setup_table(DOMID_SELF, FRAMES, list) == 0;
         if (!done) {
             ck_assert_uint_eq(torn->grants->frames, 1);
             ck_assert_ptr_null(torn->grants->shared[1]);
+        }
+        for (uint32_t i = 0; i < torn->grants->frames; i++) {
+            ck_assert_ptr_nonnull(torn->grants->shared[i]);
+            ck_assert_ptr_nonnull(torn->grants->active[i]);
         }
         done = done && grant_table_frame(torn, 0, true, &frame) == -XEN_EINVAL &&
                track_take(torn->grants) == 0;
@@ -157,9 +166,26 @@ START_TEST(the_table_grows_when_asked_and_up_to_its_limit)
 }
 END_TEST
 
+START_TEST(a_frame_somebody_still_maps_outlives_its_table)
+{
+    struct domain *fresh = fake_domain_new(7, 1, false);
+    struct page *page;
+
+    ck_assert_int_eq(grant_table_create(fresh, 1, 1), 0);
+    page = page_of(direct_map_frame(fresh->grants->shared[0]));
+    ck_assert(page_get(page, 7));
+    grant_table_destroy(fresh);
+    ck_assert_uint_eq(fake_page_refs(page), 2);
+    page->refs--; /* what the fake page_unlend() leaves to do */
+    heap_free_frames(page, 0);
+    fake_domain_free(fresh);
+}
+END_TEST
+
 START_TEST(lists_that_cannot_be_written_are_reported)
 {
     struct gnttab_setup_table op = { .dom = DOMID_SELF, .nr_frames = 2, .status = 99 };
+    struct gnttab_get_status_frames status = { .dom = DOMID_SELF, .nr_frames = 2, .status = 99 };
     uint64_t list[FRAMES];
 
     fake_answers.fault_start = list;
@@ -168,6 +194,91 @@ START_TEST(lists_that_cannot_be_written_are_reported)
     op.frame_list = (uint64_t *)(uintptr_t)(CORE_START - 8);
     ck_assert_int_eq(rig_op(GNTTABOP_setup_table, &op, 1), -XEN_EFAULT);
     ck_assert_uint_eq(frames_now(), 1);
+    status.frame_list = op.frame_list;
+    ck_assert_int_eq(rig_op(GNTTABOP_get_status_frames, &status, 1), -XEN_EFAULT);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_or_answered_is_an_error)
+{
+    static const uint32_t operations[] = { GNTTABOP_setup_table, GNTTABOP_get_status_frames,
+                                           GNTTABOP_query_size, GNTTABOP_set_version,
+                                           GNTTABOP_get_version };
+    union {
+        struct gnttab_setup_table setup;
+        struct gnttab_get_status_frames status;
+        struct gnttab_query_size size;
+        struct gnttab_set_version set;
+        struct gnttab_get_version get;
+    } op, untouched;
+
+    memset(&op, 0, sizeof(op));
+    op.set.version = 2; /* for the others: domain 2, no frames */
+    fake_set_current(mapper->vcpu[0]);
+    memcpy(&untouched, &op, sizeof(op));
+    for (unsigned int i = 0; i < ARRAY_SIZE(operations); i++) {
+        fake_answers.fault_start = &op;
+        fake_answers.fault_size = 1;
+        fake_answers.write_fault_size = 0;
+        ck_assert_int_eq(rig_op(operations[i], &op, 1), -XEN_EFAULT);
+        ck_assert_mem_eq(&op, &untouched, sizeof(op));
+        ck_assert_uint_eq(mapper->grants->version, 1);
+        fake_answers.fault_size = 0;
+        fake_answers.write_fault_start = &op;
+        fake_answers.write_fault_size = sizeof(op);
+        ck_assert_int_eq(rig_op(operations[i], &op, 1), -XEN_EFAULT);
+        mapper->grants->version = 1;
+    }
+}
+END_TEST
+
+START_TEST(a_domain_may_have_no_table)
+{
+    struct domain *bare = fake_domain_new(5, 1, false);
+    uint32_t frames, limit;
+
+    fake_set_current(control->vcpu[0]);
+    ck_assert_int_eq(query(5, &frames, &limit), GNTST_bad_domain);
+    ck_assert_uint_eq(bare->references, 1);
+    fake_domain_free(bare);
+}
+END_TEST
+
+START_TEST(an_array_may_end_where_the_core_begins_and_begin_where_it_ends)
+{
+    static const struct {
+        uint64_t address;
+        uint32_t count;
+        bool good;
+    } arrays[] = {
+        { CORE_START - 64, 2, true },  { CORE_START - 64, 3, false }, { CORE_START, 0, true },
+        { CORE_START, 1, false },      { CORE_END - 32, 1, false },   { CORE_END - 1, 0, false },
+        { CORE_END, 0, true },         { CORE_END, 5, true },         { UINT64_MAX - 63, 1, true },
+        { UINT64_MAX - 31, 2, false }, { 0, UINT32_MAX, true },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(arrays); i++) {
+        ck_assert(array_ok(arrays[i].address, arrays[i].count, 32) == arrays[i].good);
+    }
+}
+END_TEST
+
+START_TEST(the_debug_key_shows_the_entries_in_use_and_not_too_many)
+{
+    struct rig_extent extent;
+
+    grant_dump(granter);
+    ck_assert_uint_eq(fake.logs, 1);
+    for (grant_ref_t ref = 0; ref < 66; ref++) {
+        rig_grant(500 - ref, GTF_permit_access, MAPPER, 5);
+        ck_assert_int_eq(rig_pin(MAPPER, 500 - ref, GRANT_READ, &extent), 0);
+        fake.logs = 0;
+        grant_dump(granter);
+        ck_assert_uint_eq(fake.logs, ref < 63 ? 2 + ref : 1 + 64 + 1);
+    }
+    for (grant_ref_t ref = 0; ref < 66; ref++) {
+        rig_unpin(500 - ref, GRANT_READ);
+    }
 }
 END_TEST
 
@@ -209,6 +320,9 @@ START_TEST(the_toolstack_finds_each_frame_by_number)
     ck_assert_int_eq(grant_table_frame(granter, UINT32_MAX, false, &frame), -XEN_EINVAL);
     ck_assert_int_eq(grant_table_frame(granter, 0, true, &frame), -XEN_EINVAL);
     ck_assert_uint_eq(frames_now(), 1);
+    fake_answers.fail_allocation = 1;
+    ck_assert_int_eq(grant_table_frame(granter, 1, false, &frame), -XEN_ENOMEM);
+    ck_assert(mfn_equal(frame, direct_map_frame(table->shared[0])));
     ck_assert_int_eq(grant_table_frame(granter, 1, false, &frame), 0);
     ck_assert(mfn_equal(frame, direct_map_frame(table->shared[1])));
     ck_assert_uint_eq(frames_now(), 2);
@@ -273,9 +387,19 @@ START_TEST(the_version_is_one_or_two)
     ck_assert_int_eq(set_version(3, 2), -XEN_EINVAL);
     ck_assert_int_eq(set_version(2, 2), 0);
     *grant_v2_status(table, 100) = 0xffff;
+    ck_assert_int_eq(set_version(2, 2), 0); /* no change: nothing is cleared */
+    ck_assert_uint_eq(*grant_v2_status(table, 100), 0xffff);
     ck_assert_int_eq(set_version(1, 1), 0);
     ck_assert_int_eq(set_version(2, 2), 0);
     ck_assert_uint_eq(*grant_v2_status(table, 100), 0);
+}
+END_TEST
+
+START_TEST(a_domain_may_be_kept_to_version_1)
+{
+    granter->grants_v1_only = true;
+    ck_assert_int_eq(set_version(2, 1), -XEN_ENOSYS);
+    ck_assert_int_eq(set_version(1, 1), 0);
 }
 END_TEST
 
@@ -300,6 +424,10 @@ START_TEST(reserved_entries_survive_a_change_of_version_and_others_do_not)
     rig_grant(1, GTF_permit_access, 0, 1ULL << 32);
     ck_assert_int_eq(set_version(1, 2), -XEN_ERANGE);
     ck_assert_uint_eq(grant_v2_entry(table, 1)->full_page.frame, 1ULL << 32);
+    rig_grant(1, GTF_permit_access, 0, UINT32_MAX);
+    ck_assert_int_eq(set_version(1, 1), 0);
+    ck_assert_uint_eq(*grant_v1_word(table, 1) >> 32, UINT32_MAX);
+    ck_assert_int_eq(set_version(2, 2), 0);
     rig_grant(1, GTF_transitive, 0, 1ULL << 32);
     rig_grant(2, GTF_permit_access | GTF_sub_page, 0, 5);
     rig_grant(100, GTF_permit_access, 0, 1ULL << 32);
@@ -347,9 +475,14 @@ START_TEST(status_frames_in_somebodys_page_tables_keep_version_2)
     page = page_of(direct_map_frame(table->status[0]));
     ck_assert(page_get(page, GRANTER));
     ck_assert_int_eq(set_version(1, 2), -XEN_EBUSY);
+    rig_grant(1, GTF_permit_access, 0, 1ULL << 32);
+    ck_assert_int_eq(set_version(1, 2), -XEN_ERANGE); /* the first of two reasons */
+    rig_grant(1, 0, 0, 0);
     page_put(page);
     ck_assert_int_eq(set_version(1, 1), 0);
-    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert(page_get(page, GRANTER));
+    ck_assert_int_eq(set_version(2, 2), 0); /* for version 2 they may be mapped */
+    page_put(page);
 }
 END_TEST
 
@@ -415,12 +548,18 @@ int main(void)
     tcase_add_test(tests, a_new_table_has_one_frame_of_the_default_64);
     tcase_add_test(tests, every_failed_allocation_is_survived);
     tcase_add_test(tests, the_table_grows_when_asked_and_up_to_its_limit);
+    tcase_add_test(tests, a_frame_somebody_still_maps_outlives_its_table);
     tcase_add_test(tests, lists_that_cannot_be_written_are_reported);
+    tcase_add_test(tests, what_cannot_be_read_or_answered_is_an_error);
+    tcase_add_test(tests, a_domain_may_have_no_table);
+    tcase_add_test(tests, an_array_may_end_where_the_core_begins_and_begin_where_it_ends);
+    tcase_add_test(tests, the_debug_key_shows_the_entries_in_use_and_not_too_many);
     tcase_add_test(tests, other_domains_tables_are_the_control_domains_business);
     tcase_add_test(tests, the_toolstack_finds_each_frame_by_number);
     tcase_add_test(tests, status_frames_come_with_version_2);
     tcase_add_test(tests, a_table_of_version_2_grows_with_its_status);
     tcase_add_test(tests, the_version_is_one_or_two);
+    tcase_add_test(tests, a_domain_may_be_kept_to_version_1);
     tcase_add_test(tests, reserved_entries_survive_a_change_of_version_and_others_do_not);
     tcase_add_test(tests, entries_in_use_keep_the_version_unless_reserved);
     tcase_add_test(tests, status_frames_in_somebodys_page_tables_keep_version_2);

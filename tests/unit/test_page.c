@@ -256,6 +256,50 @@ START_TEST(a_lent_frame_still_referred_to_is_freed_with_the_last_reference)
 }
 END_TEST
 
+#define LISTED 5u
+
+static struct page *listed[LISTED];
+
+/* The list is what is left of `listed`, last first; and frame 0 is in no list. */
+static void expect_list(uint32_t head)
+{
+    uint32_t before = 0;
+
+    for (unsigned int i = LISTED; i-- > 0;) {
+        if (listed[i] != NULL) {
+            require(head == page_frame(listed[i]).number);
+            require(listed[i]->prev == before);
+            before = head;
+            head = listed[i]->next;
+        }
+    }
+    require(head == 0);
+    require(page_of(mfn(0))->prev == 77);
+}
+
+START_TEST(frames_are_taken_out_of_a_list_anywhere)
+{
+    uint32_t head = 0;
+
+    page_of(mfn(0))->prev = 77;
+    ck_assert_ptr_null(page_list_pop(&head));
+    for (unsigned int i = 0; i < LISTED; i++) {
+        listed[i] = fake_page_new(domain);
+        page_list_push(&head, listed[i]);
+        expect_list(head);
+    }
+    for (unsigned int i = 0; i < LISTED - 1; i++) {
+        unsigned int which = (2 + i * 3) % LISTED; /* the middle, the first, the last, ... */
+
+        page_list_remove(&head, listed[which]);
+        listed[which] = NULL;
+        expect_list(head);
+    }
+    ck_assert_ptr_eq(page_list_pop(&head), page_of(mfn(page_frame(listed[4]).number)));
+    ck_assert_ptr_null(page_list_pop(&head));
+}
+END_TEST
+
 static _Atomic bool stop;
 
 static void *refer(void *unused)
@@ -338,6 +382,7 @@ int main(void)
     tcase_add_test(tcase, a_frame_taken_back_is_the_core_s_alone);
     tcase_add_test(tcase, a_frame_others_have_mapped_once_is_taken_back_as_any);
     tcase_add_test(tcase, a_lent_frame_still_referred_to_is_freed_with_the_last_reference);
+    tcase_add_test(tcase, frames_are_taken_out_of_a_list_anywhere);
     tcase_add_test(tcase, a_reference_taken_while_a_frame_is_taken_back_is_seen);
     tcase_add_test(tcase, a_page_table_s_lock_is_one_s_alone);
     suite_add_tcase(suite, tcase);

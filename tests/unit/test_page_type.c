@@ -38,6 +38,19 @@ static const struct cpumask *flushed_mask;
 static _Atomic unsigned int spins;
 static void (*while_spinning)(void);
 
+static void (*other_cpu)(void); /* before the step with the number `when` */
+static unsigned int steps, when;
+
+void race_step(void)
+{
+    if (other_cpu != NULL && ++steps == when) {
+        void (*now)(void) = other_cpu;
+
+        other_cpu = NULL;
+        now();
+    }
+}
+
 /* ---- neighbours ----------------------------------------------------------------------------- */
 
 static struct cpumask dirty = { { 5 } };
@@ -142,6 +155,7 @@ static void setup(void)
     flushes = 0;
     spins = 0;
     while_spinning = NULL;
+    other_cpu = NULL;
     domain = fake_domain_new(1, 1, false);
     page = fake_page_new(domain);
 }
@@ -172,6 +186,20 @@ static void expect(enum page_type type, enum page_state state, uint64_t count, u
 /* ---- the table ------------------------------------------------------------------------------ */
 
 #define FOR_EACH_TYPE(type) for (enum page_type type = PAGE_NONE; type <= PAGE_WRITABLE; type++)
+
+START_TEST(tables_of_pages_and_of_segments_have_entries)
+{
+    static const bool has[PAGE_WRITABLE + 1] = { [PAGE_L1] = true,
+                                                 [PAGE_L2] = true,
+                                                 [PAGE_L3] = true,
+                                                 [PAGE_L4] = true,
+                                                 [PAGE_SEGMENTS] = true };
+
+    FOR_EACH_TYPE (type) {
+        ck_assert(page_type_has_entries(type) == has[type]);
+    }
+}
+END_TEST
 
 static void check_free(uint64_t now, enum page_type wanted)
 {
@@ -696,6 +724,28 @@ START_TEST(who_wants_the_same_waits_and_takes_what_comes)
 }
 END_TEST
 
+static void counted_to_the_limit(void)
+{
+    page->use = page_use_make(page_use_type(page->use), PAGE_IN_USE, ENTRIES, PAGE_USE_LIMIT);
+}
+
+START_TEST(only_who_waits_for_a_table_of_tables_leaves_for_what_is_due)
+{
+    while_spinning = counted_to_the_limit;
+    FOR_EACH_TYPE (type) {
+        bool leaves = type == PAGE_L2 || type == PAGE_L3 || type == PAGE_L4;
+
+        fake_answers.preempt_after = 1;
+        page->use = page_use_make(type, PAGE_BUSY, 0, 0);
+        ck_assert_int_eq(page_type_get(page, type), leaves ? -XEN_ERESTART : -XEN_EINVAL);
+        fake_answers.preempt_after = 0;
+        page->use = page_use_make(type, PAGE_BUSY, 0, 0);
+        ck_assert_int_eq(page_type_get(page, type), -XEN_EINVAL);
+        expect(type, PAGE_IN_USE, PAGE_USE_LIMIT, 1);
+    }
+}
+END_TEST
+
 static void writer_is_done(void)
 {
     ck_assert_uint_eq(releases, 0);
@@ -768,6 +818,118 @@ START_TEST(an_unforeseen_preemption_is_fatal)
 END_TEST
 
 /* ---- several CPUs --------------------------------------------------------------------------- */
+
+/*
+ * first() on a frame with this use, again and again, the other CPU doing second()
+ * before its first, second, ... atomic operation; check() after each.
+ */
+static void explore(uint64_t use, void (*first)(void), void (*second)(void), void (*check)(void))
+{
+    when = 0;
+    do {
+        page->use = use;
+        page->refs = page_ref_owner_bits(domain->id) | PAGE_REF_ALLOCATED |
+                     (page_use_state(use) == PAGE_PARTIAL ? 2 : 1);
+        for (unsigned int i = 0; i < ENTRIES; i++) {
+            held[i] = i < page_use_cursor(use);
+        }
+        steps = 0;
+        when++;
+        other_cpu = second;
+        first();
+        check();
+    } while (other_cpu == NULL);
+    other_cpu = NULL;
+    ck_assert_uint_gt(when, 2);
+}
+
+static int first_result, second_result;
+
+static void first_finishes(void)
+{
+    first_result = page_type_finish(page);
+}
+
+static void second_finishes(void)
+{
+    second_result = page_type_finish(page);
+}
+
+static void taken_apart_once(void)
+{
+    ck_assert_int_eq(first_result, 0);
+    ck_assert_int_eq(second_result, 0);
+    expect(PAGE_L2, PAGE_FREE, 0, 1);
+    ck_assert_uint_eq(held_count(), 0);
+}
+
+START_TEST(of_two_that_finish_a_table_one_does)
+{
+    explore(page_use_make(PAGE_L2, PAGE_PARTIAL, 9, 0), first_finishes, second_finishes,
+            taken_apart_once);
+}
+END_TEST
+
+/* As a table, unless that is to wait. */
+static void second_gets(void)
+{
+    second_result =
+        page_use_state(page->use) == PAGE_BUSY ? -XEN_EINVAL : page_type_get(page, PAGE_L2);
+}
+
+static void whole_or_not_at_all(void)
+{
+    ck_assert_int_eq(first_result, 0);
+    if (other_cpu == NULL && second_result == 0) {
+        expect(PAGE_L2, PAGE_IN_USE, 1, 1);
+        ck_assert_uint_eq(held_count(), ENTRIES);
+    } else {
+        expect(PAGE_L2, PAGE_FREE, 0, 1);
+        ck_assert_uint_eq(held_count(), 0);
+    }
+}
+
+START_TEST(a_table_is_finished_or_used)
+{
+    explore(page_use_make(PAGE_L2, PAGE_PARTIAL, 9, 0), first_finishes, second_gets,
+            whole_or_not_at_all);
+}
+END_TEST
+
+static void first_writes(void)
+{
+    first_result = page_writable_get(page);
+}
+
+static void second_writes(void)
+{
+    second_result = page_writable_get(page);
+}
+
+static void both_write(void)
+{
+    ck_assert_int_eq(first_result, 0);
+    ck_assert_int_eq(second_result, 0);
+    expect(PAGE_WRITABLE, PAGE_IN_USE, other_cpu == NULL ? 2 : 1, 1);
+}
+
+static void one_has_it(void)
+{
+    bool both_ran = other_cpu == NULL;
+
+    ck_assert(first_result == 0 || (both_ran && second_result == 0));
+    ck_assert(first_result != 0 || !both_ran || second_result != 0);
+    expect(first_result == 0 ? PAGE_WRITABLE : PAGE_L2, PAGE_IN_USE, 1, 1);
+    ck_assert_uint_eq(held_count(), first_result == 0 ? 0 : ENTRIES);
+}
+
+START_TEST(a_frame_written_before_is_had_by_all_writers_or_as_a_table)
+{
+    second_result = 0;
+    explore(page_use_make(PAGE_WRITABLE, PAGE_FREE, 0, 0), first_writes, second_writes, both_write);
+    explore(page_use_make(PAGE_WRITABLE, PAGE_FREE, 0, 0), first_writes, second_gets, one_has_it);
+}
+END_TEST
 
 #define THREADS 4u
 #define ROUNDS  20000u
@@ -856,6 +1018,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(table, setup, teardown);
+    tcase_add_test(table, tables_of_pages_and_of_segments_have_entries);
     tcase_add_test(table, a_free_frame_becomes_whatever_is_wanted);
     tcase_add_test(table, one_that_is_busy_is_waited_for_only_by_those_who_want_the_same);
     tcase_add_test(table, a_partial_table_goes_up_for_the_same_type_and_down_for_another);
@@ -879,6 +1042,7 @@ int main(void)
     tcase_add_test(driver, finishing_what_is_not_partial_does_nothing);
     tcase_add_test(driver, a_partial_frame_keeps_the_last_reference_until_it_is_finished);
     tcase_add_test(driver, who_wants_the_same_waits_and_takes_what_comes);
+    tcase_add_test(driver, only_who_waits_for_a_table_of_tables_leaves_for_what_is_due);
     tcase_add_test(driver, invalidation_waits_for_who_writes_an_entry);
     tcase_add_test(driver, while_a_table_changes_it_is_nothing_else_and_not_in_use_yet);
     tcase_add_exit_test(driver, putting_a_free_frame_is_fatal, 99);
@@ -898,6 +1062,9 @@ int main(void)
 
     tcase_add_checked_fixture(several, setup, teardown);
     tcase_set_timeout(several, 60);
+    tcase_add_test(several, of_two_that_finish_a_table_one_does);
+    tcase_add_test(several, a_table_is_finished_or_used);
+    tcase_add_test(several, a_frame_written_before_is_had_by_all_writers_or_as_a_table);
     tcase_add_test(several, on_several_cpus_a_frame_is_one_thing_at_a_time);
     suite_add_tcase(suite, several);
 

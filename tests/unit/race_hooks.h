@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forced (-include) into every file of test_grant_race: each atomic operation
- * is a step before which another CPU may do something.
+ * Forced (-include) into every file of a test: each atomic operation is a step
+ * before which another CPU may do something.
  */
-#ifndef TESTS_UNIT_GRANT_HOOKS_H
-#define TESTS_UNIT_GRANT_HOOKS_H
+#ifndef TESTS_UNIT_RACE_HOOKS_H
+#define TESTS_UNIT_RACE_HOOKS_H
 
 #include <stdatomic.h>
 
