@@ -17,6 +17,7 @@ import os
 import pathlib
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def command_line(arguments, test, guest):
     speed = "com1=115200,8n1" if arguments.peer else ""
     append = f"console=com1 {speed} noreboot=0 dom0_mem=128M,max:128M {test.options} " \
              f"{arguments.hv_options}"
-    return [arguments.qemu, "-accel", "tcg,thread=multi", "-cpu", test.qemu.get("cpu", arguments.cpu),
+    return [*shlex.split(arguments.qemu), "-accel", "tcg,thread=multi", "-cpu", test.qemu.get("cpu", arguments.cpu),
             "-m", test.qemu["mem"], "-smp", test.qemu["smp"], "-nographic", "-nodefaults",
             "-serial", "stdio", "-monitor", "none", "-no-reboot",
             "-kernel", str(arguments.hv), "-append", append.strip(), "-initrd", str(guest)]
@@ -120,7 +121,7 @@ def parse(argv):
                         help="where the built guests are (%(default)s)")
     parser.add_argument("--peer", action="store_true", help="honour PEER: tags")
     parser.add_argument("--hv-options", default="", help="more for the hypervisor's command line")
-    parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--qemu", default="qemu-system-x86_64", help="with more options, perhaps")
     parser.add_argument("--cpu", default="max,-smap")
     parser.add_argument("--timeout", type=float, default=20, help="seconds per test")
     parser.add_argument("--jobs", type=int, default=1, help="machines at a time (%(default)s)")

@@ -1,153 +1,273 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Change one condition of a file of the core at a time; see whether a unit test notices.
+"""Change one condition of the core at a time; see whether a test notices.
 
-    tests/mutation/mutate.py [--count N] [--seed S] FILE...
+    tests/mutation/mutate.py [--work DIR] [--count N] [--guests N] FILE...
 
-Each change negates an if or a while, swaps && and ||, == and !=, or is off by one
-(< and <=, > and >=).  The unit tests that compile FILE, by tests/unit/sources.am,
-are linked with it and run.  A change that no test fails for survives: a test is
-missing, or the condition makes no difference.  Exit status 1 if one survives.
+All changes of all FILEs (conditions.py) are compiled in at once, and a number picks
+one at run time.  First each test runs without a number and notes which changes would
+have made a difference; then each change is tried with the tests that can tell, until
+one fails or hangs: unit tests, the replay of the fuzzer's corpus on the hosted core,
+test guests.  What is printed survives.  Exit status 1 if anything does.
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import random
 import re
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
+
+import conditions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CC = ["gcc", "-std=gnu17", "-w", "-O1"]
-SWAPS = {"&&": "||", "||": "&&", "==": "!=", "!=": "==", "<": "<=", "<=": "<", ">": ">=", ">=": ">"}
-IGNORED = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*$',
-                     re.DOTALL | re.MULTILINE)
-# A comparison has blanks around it, as clang-format writes it; so a shift or an arrow is none.
-OPERATOR = re.compile(r"(?<= )(&&|\|\||==|!=|<=|>=|<|>)(?=[ \n])|\b(?:if|while) \((?=[^)])")
-
-
-def mutants(text):
-    """(offset, end, replacement) of every change."""
-    blank = IGNORED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
-    for match in OPERATOR.finditer(blank):
-        if match.group(1):
-            yield match.start(), match.end(), SWAPS[match.group(1)]
-            continue
-        depth, end = 1, match.end()
-        while depth > 0:
-            depth += {"(": 1, ")": -1}.get(blank[end], 0)
-            end += 1
-        yield match.end() - 1, end, "(!" + text[match.end() - 1:end] + ")"
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+CC = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-w", "-O1", "-fno-strict-aliasing", "-fno-strict-overflow",
+      *SANITIZE]
+LISTS = ("tests/unit/sources.am", "tests/attack/sources.am", "tests/fuzz/sources.am")
+CORPUS = "tests/fuzz/corpus/core"
+MARK = b"mutant here\0"
+SLOWER = 10  # how many times its usual time a test may take
 
 
 def variables():
-    """What tests/unit/sources.am sets."""
-    text = (ROOT / "tests/unit/sources.am").read_text(encoding="utf-8").replace("\\\n", " ")
-    return dict(re.findall(r"^(\w+) =(.*)$", text, re.MULTILINE))
+    """What the lists of files set."""
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in LISTS).replace("\\\n", " ")
+    return dict(re.findall(r"^(\w+) =(.*)$", text, re.MULTILINE)) | {"fuzz_main": "tests/fuzz/replay.c"}
 
 
 def expand(value, table):
     return re.sub(r"\$\((\w+)\)", lambda match: expand(table.get(match.group(1), ""), table), value)
 
 
-def programs(file, table):
-    """{name: (sources, options)} of the unit tests that compile the file."""
-    found = {}
-    for name in table:
-        test = re.fullmatch(r"tests_unit_(test_\w+)_SOURCES", name)
-        sources = [source for source in expand(table[name], table).split()
-                   if source.endswith(".c")] if test else []
-        if file in sources:
-            flags = table.get(name.replace("_SOURCES", "_CFLAGS"), "")
-            hooks = re.findall(r"-include \$\(srcdir\)/(\S+)", flags)
-            found[test.group(1)] = (sources, [word for hook in hooks
-                                              for word in ("-include", str(ROOT / hook))])
-    return found
+def run(command, **more):
+    done = subprocess.run([str(word) for word in command], check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **more)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}")
+    return done.stdout
 
 
-def compile_object(source, to, options):
-    return subprocess.run([*CC, *options, f"-I{ROOT}", "-c", str(source), "-o", str(to)],
-                          check=False, stderr=subprocess.DEVNULL).returncode == 0
+class Tree:
+    """A copy of ours with the changes in it, in `work`."""
+
+    def __init__(self, work, files):
+        self.work, self.top = work, work / "tree"
+        ignored = shutil.ignore_patterns(".git", "build*", "autom4te.cache", "__pycache__")
+        shutil.copytree(ROOT, self.top, ignore=ignored, dirs_exist_ok=True)
+        self.changes, number = [], 0
+        for file in files:
+            text, changes = conditions.rewrite((ROOT / file).read_text(encoding="utf-8"), number)
+            (self.top / file).write_text(text, encoding="utf-8")
+            self.changes += [(each, f"{file}:{line}: {what}") for each, line, what in changes]
+            number = max([number] + [each + 3 for each, _, _ in changes])
+        self.limit = number
+        self.options = [f"-I{self.top}", f"-DMUTANTS={number}", "-include",
+                        self.top / "tests/mutation/mutant.h"]
+        self.jobs = {}
+
+    def object(self, pool, source, options):
+        """A compilation under way, and the object it makes."""
+        name = self.work / "objects" / f"{len(self.jobs)}.o"
+        key = (source, *options)
+        if key not in self.jobs:
+            command = [*CC, *self.options, *options, "-c", self.top / source, "-o", name]
+            self.jobs[key] = (pool.submit(run, command), name)
+        return self.jobs[key]
+
+    def programs(self, libs):
+        """{name: program} of the unit tests of the core, and the hosted core."""
+        table, todo = variables(), {}
+        (self.work / "objects").mkdir(exist_ok=True)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for name in table:
+                test = re.fullmatch(r"tests_(?:unit_(test_\w+)|fuzz_(fuzz_core))_SOURCES", name)
+                sources = [word for word in expand(table[name], table).split()
+                           if word.endswith(".c")] if test else []
+                if not any("hypervisor/" in source or '"hypervisor/' in
+                           (ROOT / source).read_text(encoding="utf-8") for source in sources):
+                    continue
+                flags = "".join(table.get(name.replace("_SOURCES", more), "")
+                                for more in ("_CFLAGS", "_CPPFLAGS"))
+                hooks = [word for hook in re.findall(r"-include (?:\$\(srcdir\)/)?(\S+)", flags)
+                         for word in ("-include", self.top / hook)]
+                objects = [self.object(pool, source, hooks)
+                           for source in [*sources, "tests/mutation/mutant.c"]]
+                wraps = expand(table.get(name.replace("_SOURCES", "_LDFLAGS"), ""), table).split()
+                todo[test.group(1) or test.group(2)] = (objects, wraps)
+            for name, (objects, wraps) in todo.items():
+                for job, _ in objects:
+                    job.result()
+                run(["gcc", *SANITIZE, "-o", self.work / name, *wraps, *(each for _, each in objects), *libs])
+        return {name: self.work / name for name in todo}
+
+    def core(self):
+        """The image, and the folder of the guests."""
+        build = self.top / "build"
+        build.mkdir(exist_ok=True)
+        if not (build / "Makefile").exists():
+            run(["../configure", "-q"], cwd=build)
+        flags = " ".join(map(str, self.options))
+        run(["make", "-j2", "WARNINGS=-w", f"CPPFLAGS={flags}", "hypervisor/paravane.elf"], cwd=build)
+        run(["make", "-j2", "guests"], cwd=build)
+        return build / "hypervisor/paravane.elf", build / "tests/guests-build"
 
 
-def passes(test, folder, objects, libs):
-    """Does the program of these objects pass?  One that hangs or does not link does not."""
-    program = folder / test
-    if subprocess.run(["gcc", "-o", str(program), *map(str, objects), *libs], check=False,
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        return False
-    try:
-        return subprocess.run([str(program)], check=False, timeout=60, stdout=subprocess.DEVNULL,
+class Program:
+    """A unit test, or the hosted core with some inputs."""
+
+    def __init__(self, name, command, work, limit):
+        self.name, self.command = name, command
+        noted = work / "noted"
+        noted.write_bytes(bytes(limit))
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        if not self.passes({"MUTANT_NOTED": str(noted)}, 60, 600):
+            sys.exit(f"{name} fails without any change")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = time.monotonic() - started
+        self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.noted = noted.read_bytes()
+
+    def passes(self, environment, cpu, seconds):
+        test = subprocess.Popen(["prlimit", f"--cpu={cpu}", *self.command], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                env=os.environ | environment, start_new_session=True)
+        try:
+            return test.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            test.terminate()  # libcheck takes its child with it, or its whole session
+            try:
+                test.wait(5)
+            except subprocess.TimeoutExpired:
+                test.kill()
+                test.wait()
+
+    def can_tell(self, number):
+        return self.noted[number] != 0
+
+    def notices(self, number):
+        return not self.passes({"MUTANT": str(number)}, 2 + int(2 * self.cpu), 5 + SLOWER * self.seconds)
+
+
+class Corpus:
+    """The hosted core; of the corpus only the inputs that can tell."""
+
+    name = "corpus"
+
+    def __init__(self, program, work, limit):
+        self.inputs = [Program(path.name, [program, path], work, limit)
+                       for path in sorted((ROOT / CORPUS).iterdir())]
+
+    def can_tell(self, number):
+        return any(each.can_tell(number) for each in self.inputs)
+
+    def notices(self, number):
+        return any(each.can_tell(number) and each.notices(number) for each in self.inputs)
+
+
+class Guest:
+    """A test guest on the image of the core."""
+
+    def __init__(self, name, image, guests, work):
+        self.name, self.image, self.guests, self.work = name, image, guests, work
+        noted = work / "debugcon"
+        noted.unlink(missing_ok=True)
+        started = time.monotonic()
+        # A loaded machine may be too slow for it once.
+        self.fit = self.passes(image, noted) or self.passes(image, noted)
+        self.seconds = time.monotonic() - started
+        numbers = noted.read_bytes()
+        self.noted = {low + 256 * high for low, high in zip(numbers[::2], numbers[1::2])}
+
+    def passes(self, image, noted, limit=60):
+        qemu = f"qemu-system-x86_64 -chardev file,id=noted,path={noted},append=on " \
+               "-device isa-debugcon,chardev=noted"
+        command = [sys.executable, "-B", ROOT / "tests/guests/run.py", "--hv", image, "--guests",
+                   self.guests, "--qemu", qemu, "--timeout", str(limit), self.name]
+        return subprocess.run(list(map(str, command)), check=False, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+
+    def can_tell(self, number):
+        return self.fit and number in self.noted
+
+    def notices(self, number):
+        changed = self.work / f"changed-{number}.elf"
+        image = self.image.read_bytes()
+        changed.write_bytes(re.sub(re.escape(MARK) + b"....", lambda _: MARK + number.to_bytes(4, "little"),
+                                   image, flags=re.DOTALL))
+        passes = self.passes(changed, "/dev/null", 10 + 3 * self.seconds)
+        changed.unlink()
+        return not passes
 
 
-class Subject:
-    """One file, and the tests that notice what is done to it."""
-
-    def __init__(self, file, folder, libs):
-        self.file, self.folder, self.libs = file, folder, libs
-        self.tests = {}
-        for test, (sources, options) in programs(file, variables()).items():
-            objects = []
-            for source in sources:
-                objects.append(folder / f"{test}.{source.replace('/', '.')}.o")
-                if not compile_object(ROOT / source, objects[-1], options):
-                    sys.exit(f"{source} does not compile")
-            self.tests[test] = (objects, objects[sources.index(file)], options)
-            if not passes(test, folder, objects, libs):
-                sys.exit(f"{test} fails without any change")
-        if not self.tests:
-            sys.exit(f"{file}: no unit test compiles it")
-
-    def survives(self, text):
-        """True, False, or None if it is no C any more."""
-        source, mutant = self.folder / "mutant.c", self.folder / "mutant.o"
-        source.write_text(text, encoding="utf-8")
-        for test, (objects, own, options) in self.tests.items():
-            if not compile_object(source, mutant, options):
-                return None
-            if not passes(test, self.folder,
-                          [mutant if each == own else each for each in objects], self.libs):
+def try_all(stage, changes, tests, most):
+    """The changes that survive; who killed the others is counted and printed."""
+    killed, killers = {}, {}
+    def survives(change):
+        number, what = change
+        place = what.partition(": ")[0]
+        able = [test for test in tests if test.can_tell(number)]
+        # What noticed another change of the line probably notices this one.
+        able.sort(key=lambda test: test is not killers.get(place))
+        for test in able[:most] if most else able:
+            if test.notices(number):
+                killed[test.name] = killed.get(test.name, 0) + 1
+                killers[place] = test
                 return False
         return True
 
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        left = [change for change, alive in zip(changes, pool.map(survives, changes)) if alive]
+    names = ", ".join(f"{name} {count}" for name, count in sorted(killed.items(), key=lambda pair: -pair[1]))
+    print(f"{stage}: {sum(killed.values())} killed, {len(left)} left; {names}", flush=True)
+    return left
 
-def run(file, args, libs):
-    """The changes that survive."""
-    text = (ROOT / file).read_text(encoding="utf-8")
-    chosen = list(mutants(text))
-    if not chosen:
-        sys.exit(f"{file}: no condition found")
-    if args.count and args.count < len(chosen):
-        chosen = sorted(random.Random(args.seed).sample(chosen, args.count))
-    survivors = killed = 0
-    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        subject = Subject(file, pathlib.Path(folder), libs)
-        for start, end, new in chosen:
-            result = subject.survives(text[:start] + new + text[end:])
-            killed += result is False
-            if result:
-                survivors += 1
-                line = text.count("\n", 0, start) + 1
-                print(f"{file}:{line}: survives: {' '.join(text[start:end].split())} -> "
-                      f"{' '.join(new.split())}", flush=True)
-    print(f"{file}: {killed} killed, {survivors} survive, by {', '.join(subject.tests)}", flush=True)
-    return survivors
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--work", type=pathlib.Path, help="a folder to keep what was compiled")
+    parser.add_argument("--count", type=int, default=0, help="so many changes; 0: all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--guests", type=int, default=8,
+                        help="test guests for a change, at most; 0: none (%(default)s)")
+    parser.add_argument("files", nargs="+")
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=0, help="so many of each file; 0: all")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("files", nargs="+")
-    args = parser.parse_args()
+    args = arguments()
+    os.environ.setdefault("CK_TIMEOUT_MULTIPLIER", "5")
     libs = subprocess.run(["pkg-config", "--libs", "check"], check=True, stdout=subprocess.PIPE,
                           text=True).stdout.split()
-    os.environ.setdefault("CK_TIMEOUT_MULTIPLIER", "5")
-    return 1 if sum([run(file, args, libs) for file in args.files]) else 0
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        work = args.work.resolve() if args.work else pathlib.Path(folder)
+        tree = Tree(work, args.files)
+        changes = tree.changes
+        if args.count:
+            changes = sorted(random.Random(args.seed).sample(changes, min(args.count, len(changes))))
+        print(f"{len(changes)} changes of {len(tree.changes)}", flush=True)
+        programs = tree.programs(libs)
+        attack = programs.pop("fuzz_core")
+        units = [Program(name, [path], work, tree.limit) for name, path in programs.items()]
+        units.sort(key=lambda test: test.seconds)
+        left = try_all("unit tests", changes, units, 0)
+        if left:
+            left = try_all("corpus", left, [Corpus(attack, work, tree.limit)], 0)
+        if left and args.guests:
+            image, folder = tree.core()
+            guests = [Guest(path.stem, image, folder, work) for path in sorted(folder.glob("*.elf"))]
+            guests.sort(key=lambda test: len(test.noted))
+            left = try_all("guests", left, guests, args.guests)
+        for _, what in left:
+            print(f"survives: {what}")
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
