@@ -179,6 +179,8 @@ def run_case(options, case, echo=None):
         try:
             if case.peer and not options.xen.is_file():
                 raise RuntimeError("Debian's Xen could not be had; see `make dom0`")
+            if case.systemd and not options.systemd.is_file():
+                raise RuntimeError(f"{options.systemd} is missing; `make dom0-systemd` makes it")
             peripherals = Peripherals(case, machine.folder)
             machine.arguments = command_line(options, case, machine.folder, peripherals)
             machine.start()
@@ -290,8 +292,7 @@ def main():
     options.xen = pathlib.Path(xen.read_text(encoding="utf-8").strip() if xen.exists() else "")
     if options.list:
         return show_list()
-    for image in (options.hv, options.kernel, options.initramfs, options.toolstack,
-                  options.systemd):
+    for image in (options.hv, options.kernel, options.initramfs, options.toolstack):
         if not image.exists():
             sys.exit(f"run.py: {image} is missing; ./bootstrap makes it")
     options.qemu_version = qemu_version(options.qemu)
