@@ -68,6 +68,7 @@ start_daemons()
 {
     [ -z "$daemons_started" ] || return 0
     daemons_started=1
+    wrong 'keeper  *not running' paravane-daemons status
     paravane-daemons start || fail "paravane-daemons start"
 }
 
