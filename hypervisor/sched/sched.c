@@ -26,11 +26,12 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
-#define SLICE_NS       UINT64_C(5000000) /* how long one runs while others wait */
-#define AHEAD_NS       UINT64_C(1000000) /* who is that much ahead gives way to a waking vCPU */
-#define LEAST_NS       UINT64_C(2000000) /* but not before it has run for that long */
-#define UNEVEN_SLICES  6u                /* before one of three on two CPUs changes over */
-#define SLEEP_BONUS_NS UINT64_C(3000000) /* how far behind the others a sleeper may come back */
+#define SLICE_NS       UINT64_C(5000000)  /* how long one runs while others wait */
+#define AHEAD_NS       UINT64_C(1000000)  /* who is that much ahead gives way to a waking vCPU */
+#define LEAST_NS       UINT64_C(2000000)  /* but not before it has run for that long */
+#define SLEEP_BONUS_NS UINT64_C(3000000)  /* how far behind the others a sleeper may come back */
+#define BEHIND_NS      UINT64_C(10000000) /* a CPU that much behind another sends it who waits */
+#define FORGET_NS      UINT64_C(50000000) /* of what it is behind, more than that is not made good */
 
 struct run_queue {
     struct spinlock lock; /* all below */
@@ -40,6 +41,7 @@ struct run_queue {
     struct vcpu *loaded; /* runs here, or the idle vCPU */
     struct vcpu *idle;
     uint64_t virtual_ns; /* least virtual time here, never goes back */
+    uint64_t offset_ns;  /* what makes virtual times here comparable with those of other CPUs */
     uint64_t charged_ns; /* up to this instant `loaded` has been charged */
     uint64_t loaded_ns;  /* since this instant it is `loaded` */
     uint64_t idle_ns;    /* time spent idle before charged_ns */
@@ -47,7 +49,6 @@ struct run_queue {
     bool slice_armed;
     bool slice_over;
     bool yields;
-    uint32_t uneven; /* slices that ended while fewer waited elsewhere */
 } __attribute__((aligned(64)));
 
 static struct run_queue queues[CPU_LIMIT];
@@ -133,7 +134,7 @@ static void charge(struct run_queue *queue, uint64_t now) REQUIRES(queue->lock)
     uint64_t passed = before(queue->charged_ns, now) ? now - queue->charged_ns : 0;
     uint64_t least;
 
-    queue->charged_ns = now;
+    queue->charged_ns += passed;
     if (loaded->is_idle) {
         queue->idle_ns += passed;
         return;
@@ -147,6 +148,17 @@ static void charge(struct run_queue *queue, uint64_t now) REQUIRES(queue->lock)
     if (before(queue->virtual_ns, least)) {
         write_once(queue->virtual_ns, least);
     }
+}
+
+/* How far those of a CPU have come, whatever CPU it is. */
+static uint64_t progress(const struct run_queue *queue)
+{
+    return read_once(queue->virtual_ns) + read_once(queue->offset_ns);
+}
+
+static bool is_behind(const struct run_queue *queue, const struct run_queue *other, uint64_t ns)
+{
+    return before(progress(queue) + ns, progress(other));
 }
 
 /* It leaves one queue for another: its distance from the others stays. */
@@ -209,12 +221,14 @@ static unsigned int choose_cpu(const struct vcpu *vcpu)
     return cpu != CPU_LIMIT ? cpu : last;
 }
 
-static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUIRES(queue->lock)
+/* `bonus` is how far behind the others it may begin. */
+static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now, uint64_t bonus)
+    REQUIRES(queue->lock)
 {
     uint64_t earliest;
 
     charge(queue, now); /* who runs alone has not been for long, and the least time is old */
-    earliest = queue->virtual_ns - SLEEP_BONUS_NS;
+    earliest = queue->virtual_ns - bonus;
     if (before(vcpu->sched->virtual_ns, earliest)) {
         vcpu->sched->virtual_ns = earliest;
     }
@@ -226,10 +240,10 @@ static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) RE
 }
 
 /* The same, and have the queue's CPU look if it should. */
-static void enqueue_and_look(struct run_queue *queue, struct vcpu *vcpu, uint64_t now)
-    REQUIRES(queue->lock)
+static void enqueue_and_look(struct run_queue *queue, struct vcpu *vcpu, uint64_t now,
+                             uint64_t bonus) REQUIRES(queue->lock)
 {
-    enqueue(queue, vcpu, now);
+    enqueue(queue, vcpu, now, bonus);
     if (queue->loaded->is_idle || !queue->slice_armed ||
         before(vcpu->sched->virtual_ns + AHEAD_NS, queue->loaded->sched->virtual_ns)) {
         softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
@@ -282,7 +296,7 @@ void sched_wake(struct vcpu *vcpu) NO_LOCK_ANALYSIS
     } else if (vcpu_runnable(vcpu)) {
         bool busy = !queue->loaded->is_idle;
 
-        enqueue_and_look(queue, vcpu, now);
+        enqueue_and_look(queue, vcpu, now, SLEEP_BONUS_NS);
         if (busy && cpu_count > 1) {
             (void)rouse_idle_cpu(vcpu);
         }
@@ -474,7 +488,7 @@ static unsigned int send_away(struct vcpu *vcpu, uint64_t now) NO_LOCK_ANALYSIS
         queue = lock_queue_of(vcpu);
     }
     if (!vcpu->sched->queued && vcpu_runnable(vcpu)) {
-        enqueue(queue, vcpu, now);
+        enqueue(queue, vcpu, now, SLEEP_BONUS_NS);
     }
     cpu = queue->cpu;
     spin_unlock(&queue->lock);
@@ -523,7 +537,7 @@ static void switch_to(struct run_queue *queue, struct vcpu *from, struct vcpu *t
     offer_waiting(queue);
 }
 
-/* Bring one vCPU that waits in `from` and may run there to `to`.  False if there is none. */
+/* Bring one vCPU that waits in `from` to `to`, if that idles or is ahead.  False if none may go. */
 static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALYSIS
 {
     uint64_t now = clock_now();
@@ -531,15 +545,23 @@ static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALY
     struct list *link;
 
     spin_lock_both(&from->lock, &to->lock);
+    charge(from, now);
+    charge(to, now); /* who runs alone has not been for long */
+    if (is_behind(from, to, FORGET_NS) || is_behind(to, from, FORGET_NS)) {
+        /* For long nobody could move, or there was no need: begin anew. */
+        to->offset_ns = progress(from) - to->virtual_ns;
+    }
     FOR_EACH_LINK(link, &from->waiting)
     {
         struct vcpu *vcpu = vcpu_of(link);
 
-        moves = may_run_on(vcpu, to->cpu) && !atomic_load(&vcpu->running);
+        moves = (to->loaded->is_idle || is_behind(from, to, BEHIND_NS)) &&
+                may_run_on(vcpu, to->cpu) && !atomic_load(&vcpu->running);
         if (moves) {
             queue_remove(from, vcpu);
-            change_cpu(vcpu, to->cpu);
-            enqueue_and_look(to, vcpu, now);
+            vcpu->sched->virtual_ns += from->offset_ns - to->offset_ns;
+            write_once(vcpu->cpu, to->cpu);
+            enqueue_and_look(to, vcpu, now, FORGET_NS);
             break;
         }
     }
@@ -563,27 +585,22 @@ static bool steal(struct run_queue *queue)
 }
 
 /*
- * A slice has ended with others waiting: where fewer wait, send one there.  A
- * difference of one is evened out now and then, so that three share two CPUs.
+ * A slice has ended with others waiting: if they come on slower than those of
+ * another CPU, send one there.  So weights hold across CPUs, and three share two.
  */
 static void balance(struct run_queue *queue)
 {
-    uint32_t least = read_once(queue->count);
-    struct run_queue *target = NULL;
-    uint32_t here = least;
     unsigned int cpu;
 
     FOR_EACH_CPU(cpu, &cpus_online)
     {
-        if (read_once(queues[cpu].count) < least) {
-            least = read_once(queues[cpu].count);
-            target = &queues[cpu];
+        struct run_queue *other = &queues[cpu];
+
+        if (cpu != queue->cpu && !cpumask_has(&idle_cpus, cpu) &&
+            (read_once(other->count) == 0 || is_behind(queue, other, BEHIND_NS)) &&
+            move_one(queue, other)) {
+            return;
         }
-    }
-    queue->uneven = target != NULL ? queue->uneven + here - least : 0;
-    if (queue->uneven >= UNEVEN_SLICES || (target != NULL && here - least > 1)) {
-        queue->uneven = 0;
-        (void)move_one(queue, target);
     }
 }
 
@@ -834,10 +851,8 @@ uint64_t sched_idle_ns(unsigned int cpu)
     uint64_t ns;
 
     spin_lock(&queue->lock);
+    charge(queue, now);
     ns = queue->idle_ns;
-    if (queue->loaded->is_idle && before(queue->charged_ns, now)) {
-        ns += now - queue->charged_ns;
-    }
     spin_unlock(&queue->lock);
     return ns;
 }

@@ -903,6 +903,32 @@ START_TEST(three_share_two_cpus_fairly)
 }
 END_TEST
 
+/* Eight domains of unlike weights, the heavy ones first, so that they begin side by side. */
+START_TEST(weights_hold_over_two_cpus)
+{
+    static const uint32_t weights[VCPUS] = { 1024, 256, 512, 256, 512, 256, 768, 256 };
+    uint32_t sum = 0;
+
+    for (unsigned int i = 0; i < VCPUS; i++) {
+        struct domain *other = fake_domain_new((domid_t)(2 + i), 1, false);
+
+        ck_assert_int_eq(sched_vcpu_create(other->vcpu[0]), 0);
+        other->vcpu[0]->id = i;
+        set_weight(other, weights[i]);
+        sched_wake(other->vcpu[0]);
+        sum += weights[i];
+    }
+    settle();
+    pass(SECOND_NS * 30);
+    for (unsigned int i = 0; i < VCPUS; i++) {
+        uint64_t share = SECOND_NS * 60 * weights[i] / sum;
+
+        ck_assert_uint_ge(ran_ns[i], share / 100 * 96);
+        ck_assert_uint_le(ran_ns[i], share / 100 * 104);
+    }
+}
+END_TEST
+
 START_TEST(hard_affinity_holds_even_if_others_are_idle)
 {
     struct cpumask hard = only(1), soft = only(1), read_hard, read_soft;
@@ -1190,6 +1216,7 @@ static void add_smp_tests(TCase *two, TCase *four)
     tcase_add_checked_fixture(two, two_cpus, NULL);
     tcase_set_timeout(two, 60);
     tcase_add_test(two, three_share_two_cpus_fairly);
+    tcase_add_test(two, weights_hold_over_two_cpus);
     tcase_add_test(two, no_event_is_lost_between_looking_and_blocking);
     tcase_add_checked_fixture(four, four_cpus, NULL);
     tcase_set_timeout(four, 60);
