@@ -128,5 +128,7 @@ CASES = [
     Case("systemd", memory=3072, dom0_mem="768M", toolstack=True, systemd=True, timeout=600,
          kernel="rdinit=/usr/bin/start quiet", task="systemd_boot+systemd_restarts+systemd_stop+systemd_off",
          expect=(r"^GUEST: going down",)),
+    guests("shares", "shares", ("soak",)),
+    guests("soak-cycles", "soak", ("soak",), timeout=5400),
     guests("guests-on-xen", "on_peer", ("peer",), timeout=400, peer=True),
 ]

@@ -115,7 +115,8 @@ def command_line(options, case, folder, peripherals):
         # Emulated AVX may leave the trap out by which Xen notices that a guest uses the FPU.
         core = f"com1=115200,8n1 spec-ctrl=eager-fpu {core} dom0_mem={case.dom0_mem},max:{case.dom0_mem}"
     kernel = f"console=hvc0 panic=-1 paravane.task={case.task} " \
-             f"paravane.disks={len(peripherals.disks)} {case.kernel}"
+             f"paravane.disks={len(peripherals.disks)} {case.kernel} " + \
+             " ".join(f"paravane.{setting}" for setting in options.set)
     initramfs = options.toolstack if case.toolstack else options.initramfs
     if case.systemd:
         initramfs = options.systemd
@@ -273,6 +274,8 @@ def main():
     parser.add_argument("--qemu", help="default: what `make dom0` found")
     parser.add_argument("--cpu", help="default: the case's, without what that QEMU gets wrong")
     parser.add_argument("--patience", type=float, default=1, help="factor for every timeout")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="for what dom0 does: see tests/system/dom0/soak.sh")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--shell", action="store_true")
