@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What takes long: many guests, under load, with the accounts kept; and who gets how much CPU time.
-# paravane.cycles=, .minutes= and .window= (seconds) say how long; see docs/soak.md.
+# paravane.cycles=, .minutes= (of hammering), .limit= (minutes for the cycles) and .window= (seconds of CPU time
+# compared) say how long; see docs/soak.md.
 
 HAMMERS="1 2 3 4"
 SPINNERS=16
@@ -150,9 +151,10 @@ cycles_under_load()
     began=$(seconds)
     for round in $(seq "$1"); do
         one_cycle "$round"
-        [ $task_failed = 0 ] || break
-        [ $((round % 100)) != 0 ] || say "$round cycles after $(($(seconds) - began)) s"
+        [ $task_failed = 0 ] && [ $(($(seconds) - began)) -lt $(($(number limit 300) * 60)) ] || break
+        [ $((round % 50)) != 0 ] || say "$round cycles after $(($(seconds) - began)) s"
     done
+    say "$round cycles of $1 in $(($(seconds) - began)) s"
 }
 
 # small_guest NAME [SHARES]: one that takes all the CPU time it gets.
