@@ -9,8 +9,6 @@
 #include "hypervisor/domain/domain.h"
 #include "hypervisor/pv/cpu_policy.h"
 
-/* A structure still in guest memory. */
-
 /* What is known of a domain that the caller holds. */
 void control_domain_info(const struct domain *domain, struct xen_domctl_getdomaininfo *info);
 

@@ -405,6 +405,10 @@ long hypercall_domctl(uint64_t request)
     if (row->function == NULL) {
         return -XEN_EOPNOTSUPP;
     }
+    /* Where the answer has no place, nothing is done. */
+    if ((row->flags & OUT) != 0 && copy_to_guest(place, &op) != 0) {
+        return -XEN_EFAULT;
+    }
     if ((row->flags & NOBODY) == 0) {
         domain = domain_find(op.domain);
         if (domain == NULL) {

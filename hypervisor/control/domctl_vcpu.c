@@ -192,10 +192,6 @@ static long change_affinity(struct vcpu *vcpu, const struct xen_domctl_vcpuaffin
     if (error == 0) {
         error = sched_affinity_set(vcpu, hard, soft);
     }
-    if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_FORCE) != 0) {
-        error = sched_pin(vcpu, PINNED_NOWHERE);
-        error = error == -XEN_EINVAL ? 0 : error; /* it was not pinned */
-    }
     /* What comes of it. */
     *hard = cpumask_and(hard, &cpus_online);
     *soft = cpumask_and(soft, hard);
@@ -205,7 +201,8 @@ static long change_affinity(struct vcpu *vcpu, const struct xen_domctl_vcpuaffin
 long domctl_affinity(struct domain *domain, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpuaffinity *wish = &op->u.vcpuaffinity;
-    struct cpumask hard, soft;
+    struct cpumask hard, soft, old_hard, old_soft;
+    bool set = op->cmd == XEN_DOMCTL_setvcpuaffinity;
     long error;
     struct vcpu *vcpu = find_vcpu(domain, wish->vcpu, &error);
 
@@ -216,12 +213,19 @@ long domctl_affinity(struct domain *domain, struct xen_domctl *op)
         return -XEN_EINVAL;
     }
     sched_affinity_get(vcpu, &hard, &soft);
-    error = op->cmd == XEN_DOMCTL_setvcpuaffinity ? change_affinity(vcpu, wish, &hard, &soft) : 0;
+    old_hard = hard;
+    old_soft = soft;
+    error = set ? change_affinity(vcpu, wish, &hard, &soft) : 0;
     if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_HARD) != 0) {
         error = control_give_cpus(&wish->cpumap_hard, &hard);
     }
     if (error == 0 && (wish->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
         error = control_give_cpus(&wish->cpumap_soft, &soft);
+    }
+    if (set && error != 0) {
+        (void)!sched_affinity_set(vcpu, &old_hard, &old_soft);
+    } else if (set && (wish->flags & XEN_VCPUAFFINITY_FORCE) != 0) {
+        (void)!sched_pin(vcpu, PINNED_NOWHERE); /* if it was */
     }
     return error;
 }
@@ -336,7 +340,7 @@ long domctl_set_policy(struct domain *domain, struct xen_domctl *op)
     if (wish->nr_msrs != 0) {
         error = copy_from_guest(&msr, (const struct xen_msr_entry __guest *)wish->msrs);
         wish->err_msr = error == 0 ? msr.idx : XEN_CPUID_INPUT_UNUSED;
-        return error != 0 ? error : -XEN_EINVAL;
+        return error != 0 ? error : -XEN_EOPNOTSUPP;
     }
     if (wish->nr_leaves == 0) {
         return 0;
