@@ -213,8 +213,8 @@ static inline bool array_ok(uint64_t argument, uint32_t count, uint64_t size)
 }
 
 /*
- * Answer a request: write the 8 bytes of it from `at` on, at its address in the
- * guest's array, for which array_ok() holds.  0 or -XEN_EFAULT.
+ * Answer a request: write the 8 bytes of it from `at` on, at the address it was
+ * read from, which therefore is the guest's.  0 or -XEN_EFAULT.
  */
 static always_inline int must_check answer_word(uint64_t request, size_t at, const void *answer)
 {
@@ -234,8 +234,7 @@ fault:
 long grant_continue(uint32_t operation, uint64_t argument, uint32_t count);
 
 /*
- * Commands, named after GNTTABOP_*.  `argument` is the guest's array; count is
- * at least 1 and array_ok() was asked.
+ * Commands, named after GNTTABOP_*.  `argument` is the guest's array, any address.
  */
 long grant_map(uint64_t argument, uint32_t count);
 long grant_unmap(uint64_t argument, uint32_t count, uint32_t operation); /* and _and_replace */

@@ -45,12 +45,10 @@ long hypercall_grant_table_op(uint64_t operation, uint64_t argument, uint64_t co
     }
     switch ((uint32_t)operation) {
     case GNTTABOP_map_grant_ref:
-        ok = array_ok(argument, count, sizeof(struct gnttab_map_grant_ref));
-        return likely(ok) ? grant_map(argument, count) : -XEN_EFAULT;
+        return grant_map(argument, count);
     case GNTTABOP_unmap_grant_ref:
-    case GNTTABOP_unmap_and_replace: /* of the same size */
-        ok = array_ok(argument, count, sizeof(struct gnttab_unmap_grant_ref));
-        return likely(ok) ? grant_unmap(argument, count, (uint32_t)operation) : -XEN_EFAULT;
+    case GNTTABOP_unmap_and_replace:
+        return grant_unmap(argument, count, (uint32_t)operation);
     case GNTTABOP_copy:
         ok = array_ok(argument, count, sizeof(struct gnttab_copy));
         return likely(ok) ? grant_copy(argument, count) : -XEN_EFAULT;

@@ -26,9 +26,8 @@ import time
 import conditions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CC = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-w", "-O1", "-fno-strict-aliasing", "-fno-strict-overflow"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-CC = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-w", "-O1", "-fno-strict-aliasing", "-fno-strict-overflow",
-      *SANITIZE]
 LISTS = ("tests/unit/sources.am", "tests/attack/sources.am", "tests/fuzz/sources.am")
 CORPUS = "tests/fuzz/corpus/core"
 MARK = b"mutant here\0"
@@ -103,7 +102,7 @@ class Tree:
             for name, (objects, wraps) in todo.items():
                 for job, _ in objects:
                     job.result()
-                run(["gcc", *SANITIZE, "-o", self.work / name, *wraps, *(each for _, each in objects), *libs])
+                run([*CC, "-o", self.work / name, *wraps, *(each for _, each in objects), *libs])
         return {name: self.work / name for name in todo}
 
     def core(self):
@@ -112,6 +111,8 @@ class Tree:
         build.mkdir(exist_ok=True)
         if not (build / "Makefile").exists():
             run(["../configure", "-q"], cwd=build)
+        for name in build.glob("hypervisor/**/*.o"):  # of other changes, perhaps
+            name.unlink()
         flags = " ".join(map(str, self.options))
         run(["make", "-j2", "WARNINGS=-w", f"CPPFLAGS={flags}", "hypervisor/paravane.elf"], cwd=build)
         run(["make", "-j2", "guests"], cwd=build)
@@ -237,6 +238,8 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--guests", type=int, default=8,
                         help="test guests for a change, at most; 0: none (%(default)s)")
+    parser.add_argument("--sanitize", action="store_true",
+                        help="unit tests and corpus with ASan and UBSan: they see more, and take longer")
     parser.add_argument("files", nargs="+")
     return parser.parse_args()
 
@@ -244,6 +247,8 @@ def arguments():
 def main():
     args = arguments()
     os.environ.setdefault("CK_TIMEOUT_MULTIPLIER", "5")
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # looking for them takes longer than the tests
+    CC.extend(SANITIZE if args.sanitize else [])
     libs = subprocess.run(["pkg-config", "--libs", "check"], check=True, stdout=subprocess.PIPE,
                           text=True).stdout.split()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
