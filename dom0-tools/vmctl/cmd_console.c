@@ -2,6 +2,7 @@
 /* vmctl console: a guest's console, by way of the console daemon. */
 #include "dom0-tools/vmctl/commands.h"
 #include "dom0-tools/vmctl/console.h"
+#include "dom0-tools/vmctl/program.h"
 
 #include "libvmctl/console_client.h"
 #include "libvmctl/error.h"
@@ -40,35 +41,31 @@ static void tell_end(enum console_end end)
     }
 }
 
-int console_view(struct program *program, uint32_t domid, bool start, struct vmctl_error *error)
+int console_open(struct console *console, uint32_t domid, struct vmctl_error *error)
 {
-    struct console_options options = {
+    const struct console_options options = {
         .write = !watch && !dump,
         .take_over = take_over,
         .no_follow = dump,
         .history = CONSOLE_HISTORY,
     };
-    struct console console = CONSOLE_DETACHED;
-    enum console_end end = CONSOLE_END_SIGNAL;
-    int r = console_attach(&console, domid, &options, error);
+    int r;
 
-    if (r < 0) {
-        if (r == -EBUSY) {
-            vmctl_error_remedy(error, "--watch only looks, --take-over types instead of it");
-        }
-        if (start) {
-            (void)vmctl_unpause(program->handle, domid, NULL);
-        }
-        return r;
+    *console = CONSOLE_DETACHED;
+    r = console_attach(console, domid, &options, error);
+    if (r == -EBUSY) {
+        vmctl_error_remedy(error, "--watch only looks, --take-over types instead of it");
     }
-    if (start) {
-        r = vmctl_unpause(program->handle, domid, error);
-    }
-    if (r == 0) {
-        r = console_run_terminal(&console, options.write ? STDIN_FILENO : -1, STDOUT_FILENO, &end,
-                                 error);
-    }
-    console_detach(&console);
+    return r;
+}
+
+int console_view(struct console *console, struct vmctl_error *error)
+{
+    enum console_end end = CONSOLE_END_SIGNAL;
+    int input = watch || dump ? -1 : STDIN_FILENO;
+    int r = console_run_terminal(console, input, STDOUT_FILENO, &end, error);
+
+    console_detach(console);
     if (r == 0) {
         tell_end(end);
     }
@@ -78,6 +75,7 @@ int console_view(struct program *program, uint32_t domid, bool start, struct vmc
 static int run_console(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
+    struct console console;
     uint32_t domid = 0;
     int r;
 
@@ -89,7 +87,8 @@ static int run_console(struct program *program, char **operands, size_t count,
         return vmctl_fail(error, -EINVAL, "--watch and --take-over do not go together");
     }
     r = program_find(program, operands[0], &domid, error);
-    return r < 0 ? r : console_view(program, domid, false, error);
+    r = r < 0 ? r : console_open(&console, domid, error);
+    return r < 0 ? r : console_view(&console, error);
 }
 
 const struct command command_console = {

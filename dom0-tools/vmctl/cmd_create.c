@@ -105,13 +105,26 @@ static int create(struct program *program, const struct guest_config *config, ui
     return r;
 }
 
-/* The viewer is there before the guest says anything. */
+/* The viewer is there before the guest says anything, or there is no guest. */
 static int create_with_console(struct program *program, const char *name, uint32_t domid,
                                struct vmctl_error *error)
 {
+    struct console viewer;
+    int r = console_open(&viewer, domid, error);
+
+    if (r == 0 && !paused) {
+        r = vmctl_unpause(program->handle, domid, error);
+        if (r < 0) {
+            console_detach(&viewer);
+        }
+    }
+    if (r < 0) {
+        (void)vmctl_destroy(program->handle, domid, NULL);
+        return r;
+    }
     (void)printf("%s is domain %u; control-] leaves the console\n", name, domid);
     (void)fflush(stdout);
-    return console_view(program, domid, !paused, error);
+    return console_view(&viewer, error);
 }
 
 static int run_create(struct program *program, char **operands, size_t count,

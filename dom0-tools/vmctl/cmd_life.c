@@ -8,60 +8,82 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef int act_fn(struct program *program, uint32_t domid, struct vmctl_error *error);
 
-static int act_on(struct program *program, const char *who, act_fn *act, uint32_t *domid,
-                  struct vmctl_error *error)
-{
-    int r = program_find(program, who, domid, error);
+struct outcome {
+    uint32_t domid;
+    int result;
+    struct vmctl_error error;
+};
 
-    if (r == 0) {
-        r = act(program, *domid, error);
+static void act_on(struct program *program, const char *who, act_fn *act, struct outcome *outcome)
+{
+    outcome->result = program_find(program, who, &outcome->domid, &outcome->error);
+    if (outcome->result == 0) {
+        outcome->result = act(program, outcome->domid, &outcome->error);
     }
     progress_clear();
-    return r;
 }
 
-/* All of them, even if one fails; the first failure is the command's. */
-static int act_on_each(struct program *program, char **operands, size_t count, act_fn *act,
-                       struct vmctl_error *error)
+static void tell(struct program *program, const char *who, const struct outcome *outcome)
 {
     struct json *out = &program->out;
-    int result = 0;
-    size_t i;
 
     if (program->json) {
         json_begin(out, NULL, '{');
-        json_begin(out, "results", '[');
-    }
-    for (i = 0; i < count; i++) {
-        struct vmctl_error one = { .code = 0 };
-        uint32_t domid = 0;
-        int r = act_on(program, operands[i], act, &domid, &one);
-
-        if (program->json) {
-            json_begin(out, NULL, '{');
-            json_text(out, "guest", operands[i]);
-            if (r == 0) {
-                json_number(out, "domid", domid);
-            } else {
-                json_error(out, "error", &one);
-            }
-            json_end(out, '}');
-        } else if (r < 0) {
-            put_error(stderr, &one);
+        json_text(out, "guest", who);
+        if (outcome->result == 0) {
+            json_number(out, "domid", outcome->domid);
+        } else {
+            json_error(out, "error", &outcome->error);
         }
-        if (r < 0 && result == 0) {
-            result = r;
-            *error = one;
+        json_end(out, '}');
+    } else if (outcome->result < 0) {
+        put_error(stderr, &outcome->error);
+    }
+}
+
+/*
+ * `act` on all of them, then `after` (may be NULL) on each, even if one fails;
+ * the first failure is the command's.
+ */
+static int act_on_each(struct program *program, char **operands, size_t count, act_fn *act,
+                       act_fn *after, struct vmctl_error *error)
+{
+    struct outcome *outcomes = calloc(count, sizeof(*outcomes));
+    int result = 0;
+
+    if (outcomes == NULL) {
+        return vmctl_fail(error, -ENOMEM, "no memory for %zu guests", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        act_on(program, operands[i], act, &outcomes[i]);
+    }
+    if (program->json) {
+        json_begin(&program->out, NULL, '{');
+        json_begin(&program->out, "results", '[');
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct outcome *outcome = &outcomes[i];
+
+        if (after != NULL && outcome->result == 0) {
+            outcome->result = after(program, outcome->domid, &outcome->error);
+            progress_clear();
+        }
+        tell(program, operands[i], outcome);
+        if (outcome->result < 0 && result == 0) {
+            result = outcome->result;
+            *error = outcome->error;
             error->message[0] = '\0'; /* it has been told */
         }
     }
     if (program->json) {
-        json_end(out, ']');
-        json_end(out, '}');
+        json_end(&program->out, ']');
+        json_end(&program->out, '}');
     }
+    free(outcomes);
     return result;
 }
 
@@ -73,7 +95,7 @@ static int act_destroy(struct program *program, uint32_t domid, struct vmctl_err
 static int run_destroy(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
-    return act_on_each(program, operands, count, act_destroy, error);
+    return act_on_each(program, operands, count, act_destroy, NULL, error);
 }
 
 const struct command command_destroy = {
@@ -104,13 +126,15 @@ static const struct option_spec wait_options[] = {
     { .name = NULL },
 };
 
+/* Several are waited for together: the time counts from the command's beginning. */
 static int wait_ended(struct program *program, uint32_t domid, struct vmctl_error *error)
 {
     int limit = timeout < INT_MAX / 1000 ? (int)timeout * 1000 : INT_MAX;
+    int gone = (int)progress_seconds() * 1000;
     int r;
 
     progress_step(NULL, "waiting for the guest to end", -1);
-    r = vmctl_wait_ended(program->handle, domid, limit, error);
+    r = vmctl_wait_ended(program->handle, domid, limit > gone ? limit - gone : 0, error);
     if (r != -ETIMEDOUT) {
         return r;
     }
@@ -121,15 +145,13 @@ static int wait_ended(struct program *program, uint32_t domid, struct vmctl_erro
 
 static int act_shutdown(struct program *program, uint32_t domid, struct vmctl_error *error)
 {
-    int r = vmctl_shutdown(program->handle, domid, error);
-
-    return r == 0 && wait ? wait_ended(program, domid, error) : r;
+    return vmctl_shutdown(program->handle, domid, error);
 }
 
 static int run_shutdown(struct program *program, char **operands, size_t count,
                         struct vmctl_error *error)
 {
-    return act_on_each(program, operands, count, act_shutdown, error);
+    return act_on_each(program, operands, count, act_shutdown, wait ? wait_ended : NULL, error);
 }
 
 const struct command command_shutdown = {
@@ -151,7 +173,7 @@ static int act_reboot(struct program *program, uint32_t domid, struct vmctl_erro
 static int run_reboot(struct program *program, char **operands, size_t count,
                       struct vmctl_error *error)
 {
-    return act_on_each(program, operands, count, act_reboot, error);
+    return act_on_each(program, operands, count, act_reboot, NULL, error);
 }
 
 const struct command command_reboot = {
@@ -175,7 +197,7 @@ static int act_pause(struct program *program, uint32_t domid, struct vmctl_error
 static int run_pause(struct program *program, char **operands, size_t count,
                      struct vmctl_error *error)
 {
-    return act_on_each(program, operands, count, act_pause, error);
+    return act_on_each(program, operands, count, act_pause, NULL, error);
 }
 
 const struct command command_pause = {
@@ -196,7 +218,7 @@ static int act_unpause(struct program *program, uint32_t domid, struct vmctl_err
 static int run_unpause(struct program *program, char **operands, size_t count,
                        struct vmctl_error *error)
 {
-    return act_on_each(program, operands, count, act_unpause, error);
+    return act_on_each(program, operands, count, act_unpause, NULL, error);
 }
 
 const struct command command_unpause = {

@@ -20,7 +20,9 @@ static const struct option_spec list_options[] = {
     { .name = NULL },
 };
 
-static void list_as_json(struct json *out, const struct vmctl_guest *guests, size_t count)
+/* `why` there are guests without names, if there are. */
+static void list_as_json(struct json *out, const struct vmctl_guest *guests, size_t count,
+                         const struct vmctl_error *why)
 {
     size_t i;
 
@@ -32,6 +34,9 @@ static void list_as_json(struct json *out, const struct vmctl_guest *guests, siz
         json_end(out, '}');
     }
     json_end(out, ']');
+    if (why->code != 0) {
+        json_error(out, "error", why);
+    }
     json_end(out, '}');
 }
 
@@ -82,7 +87,7 @@ static int run_list(struct program *program, char **operands, size_t count,
         return r;
     }
     if (program->json) {
-        list_as_json(&program->out, guests, number);
+        list_as_json(&program->out, guests, number, error);
     } else if (names_only) {
         for (i = 0; i < number; i++) {
             if (guests[i].name[0] != '\0') {
@@ -93,7 +98,7 @@ static int run_list(struct program *program, char **operands, size_t count,
     } else {
         list_as_table(program, guests, number);
     }
-    if (error->code != 0) {
+    if (error->code != 0 && !program->json) {
         put_error(stderr, error); /* why there are guests without names */
     }
     free(guests);

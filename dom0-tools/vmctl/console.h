@@ -3,9 +3,10 @@
 #ifndef DOM0_TOOLS_VMCTL_CONSOLE_H
 #define DOM0_TOOLS_VMCTL_CONSOLE_H
 
-#include "dom0-tools/vmctl/program.h"
+#include "libvmctl/console_client.h"
 
-/* Until the escape key is struck or the guest is gone.  `start`: unpause it once attached. */
-int console_view(struct program *program, uint32_t domid, bool start, struct vmctl_error *error);
+int console_open(struct console *console, uint32_t domid, struct vmctl_error *error);
+/* Until the escape key is struck or the guest is gone; then it is detached. */
+int console_view(struct console *console, struct vmctl_error *error);
 
 #endif

@@ -64,7 +64,7 @@ static int set_up(struct program *program, struct vmctl_error *error)
     const char *none = getenv("NO_COLOR");
     bool able = terminal != NULL && strcmp(terminal, "dumb") != 0;
 
-    progress_begin(able && isatty(STDERR_FILENO) == 1);
+    progress_begin(able && !json && isatty(STDERR_FILENO) == 1);
     program->json = json;
     program->out.file = stdout;
     if (strcmp(colour_choice, "always") == 0) {
@@ -140,7 +140,9 @@ int main(int argc, char **argv)
     }
     vmctl_close(program.handle);
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "vmctl: cannot write: %s\n", strerror(errno));
+        if (!program.json) {
+            (void)fprintf(stderr, "vmctl: cannot write: %s\n", strerror(errno));
+        }
         return r < 0 ? exit_code(&error) : VMCTL_IO;
     }
     return r < 0 ? exit_code(&error) : 0;

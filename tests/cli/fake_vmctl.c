@@ -144,6 +144,9 @@ int vmctl_list(struct vmctl *handle, struct vmctl_guest **guests, size_t *count,
         fill(handle, &(*guests)[i], i);
     }
     handle->looks++;
+    if (getenv("FAKE_STORELESS") != NULL) {
+        (void)vmctl_fail(error, -ENOENT, "no names");
+    }
     return *guests == NULL ? -ENOMEM : 0;
 }
 
@@ -221,7 +224,7 @@ int vmctl_wait_ended(struct vmctl *handle, uint32_t domid, int timeout_ms,
                      struct vmctl_error *error)
 {
     (void)handle;
-    called("wait %u", domid);
+    called("wait %u %d", domid, timeout_ms);
     if (getenv("FAKE_SLOW") == NULL) {
         return 0;
     }

@@ -209,9 +209,11 @@ def create_with_console_shows_it_from_the_first_byte(cli):
     has(done.stdout, "login on 7: ")
     equal(cli.run("create", "-c", "-p", str(SMALL)).calls, ["create small 1", "console 7 write"])
     equal(cli.run("create", "-c", "-j", str(SMALL)).returncode, 2)
-    # The guest is there: it runs, even if its console cannot be seen.
     done = cli.run("create", "-c", str(SMALL), FAKE_FAIL="console_attach:11")
-    equal((done.returncode, done.calls), (11, ["create small 1", "console 7 write", "unpause 7"]))
+    equal((done.returncode, done.calls), (11, ["create small 1", "console 7 write", "destroy 7"]))
+    done = cli.run("create", "-c", str(SMALL), FAKE_FAIL="vmctl_unpause:8")
+    equal((done.returncode, done.calls),
+          (8, ["create small 1", "console 7 write", "unpause 7", "destroy 7"]))
 
 
 def a_bad_file_is_told_with_its_line(cli):
@@ -403,12 +405,27 @@ def the_keys_are_those_of_the_manual(cli):
         raise AssertionError(f"only {sorted(rows)}")
 
 
+def with_json_standard_error_stays_empty(cli):
+    """Names that cannot be had are in the document, progress is nowhere."""
+    has(cli.run("list", FAKE_STORELESS="1").stderr, "no names")
+    done = cli.run("-j", "list", FAKE_STORELESS="1")
+    found = json.loads(done.stdout)
+    equal((done.returncode, done.stderr, len(found["guests"])), (0, "", 4))
+    equal(found["error"]["cause"], "no names")
+    equal("error" in json.loads(cli.run("-j", "list").stdout), False)
+    code, text = cli.on_terminal("-j", "create", str(SMALL), FAKE_SLOW="1")
+    equal((code, "\r" in text.replace("\r\n", "\n")), (0, False))
+
+
 def a_full_disk_is_an_error(cli):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([cli.program, "list"], stdout=full, stderr=subprocess.PIPE,
                               check=False, timeout=60)
+        quiet = subprocess.run([cli.program, "-j", "list"], stdout=full, stderr=subprocess.PIPE,
+                               check=False, timeout=60)
     equal((done.returncode, done.stderr),
           (17, b"vmctl: cannot write: No space left on device\n"))
+    equal((quiet.returncode, quiet.stderr), (17, b""))
 
 
 # --- life ---------------------------------------------------------------------------
@@ -426,7 +443,12 @@ def one_command_acts_on_several_guests(cli):
 
 
 def shutdown_waits_if_asked(cli):
-    equal(cli.run("shutdown", "-w", "web").calls, ["shutdown 1", "wait 1"])
+    equal(cli.run("shutdown", "-w", "web").calls, ["shutdown 1", "wait 1 300000"])
+    # All are asked before the first is waited for; one time limit is for all.
+    equal(cli.run("shutdown", "-w", "web", "nobody", "db").calls,
+          ["shutdown 1", "shutdown 2", "wait 1 300000", "wait 2 300000"])
+    done = cli.run("-j", "shutdown", "-w", "--timeout=1", "web", "db", FAKE_SLOW="1")
+    equal((done.returncode, done.calls[2:], done.stderr), (12, ["wait 1 1000", "wait 2 0"], ""))
     done = cli.run("shutdown", "-w", "--timeout=1", "web", FAKE_SLOW="1")
     equal(done.returncode, 12)
     has(done.stderr, "shut down guest 1: it has not ended within 1 s")
