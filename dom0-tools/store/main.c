@@ -116,7 +116,7 @@ int main(int argc, char **argv)
     int r = parse_arguments(argc, argv, &settings);
 
     if (r != 0) {
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r < 0 ? 2 : EXIT_SUCCESS;
     }
     raise_limits();
     if (stored_init(&stored, &calls) < 0) {

@@ -130,5 +130,5 @@ CASES = [
          expect=(r"^GUEST: going down",)),
     guests("shares", "shares", ("soak",)),
     guests("soak-cycles", "soak", ("soak",), timeout=5400),
-    guests("guests-on-xen", "on_peer", ("peer",), timeout=400, peer=True),
+    guests("guests-on-xen", "on_peer", timeout=600, peer=True),
 ]
