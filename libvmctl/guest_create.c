@@ -114,6 +114,22 @@ static bool any_bit(const struct guest_cpuset *set)
     return bits != 0;
 }
 
+static int bind(struct creation *creation, uint32_t vcpu, const struct guest_cpuset *set)
+{
+    struct privcmd *privcmd = &creation->handle->privcmd;
+    struct xen_sysctl_physinfo machine;
+    int r = domain_set_affinity(privcmd, creation->domid, vcpu, set->bits,
+                                sizeof(set->bits) / sizeof(set->bits[0]), creation->error);
+
+    if (r == -EINVAL && domain_physinfo(privcmd, &machine, NULL) == 0) {
+        vmctl_fail(creation->error, r, "none of the CPUs it may run on is there");
+        vmctl_error_object(creation->error, "vCPU %u", vcpu);
+        vmctl_error_limit(creation->error, "CPUs 0 to %u", machine.max_cpu_id);
+        vmctl_error_remedy(creation->error, "correct the cpuset in its description");
+    }
+    return r;
+}
+
 static int schedule(struct creation *creation)
 {
     const struct guest_config *config = creation->config;
@@ -127,8 +143,7 @@ static int schedule(struct creation *creation)
             set = config->pins[i];
         }
         if (any_bit(set)) {
-            r = domain_set_affinity(privcmd, creation->domid, i, set->bits,
-                                    sizeof(set->bits) / sizeof(set->bits[0]), creation->error);
+            r = bind(creation, i, set);
         }
     }
     if (r == 0 && config->weight != 0) {

@@ -322,6 +322,9 @@ static int set(struct fake_domain *domain, struct xen_domctl *request)
         domain->max_kib = request->u.max_mem.max_memkb;
         return 0;
     case XEN_DOMCTL_setvcpuaffinity:
+        if ((*(const uint8_t *)affinity->cpumap_hard.bitmap & 3) == 0) {
+            return -EINVAL; /* two CPUs */
+        }
         if (affinity->vcpu == 0) {
             memcpy(domain->affinity, affinity->cpumap_hard.bitmap, sizeof(domain->affinity));
         }
@@ -402,6 +405,7 @@ int privcmd_sysctl(struct privcmd *privcmd, struct xen_sysctl *request)
         return list(&request->u.getdomaininfolist);
     case XEN_SYSCTL_physinfo:
         request->u.physinfo.nr_cpus = 2;
+        request->u.physinfo.max_cpu_id = 1;
         request->u.physinfo.total_pages = FAKE_XEN_FRAMES;
         request->u.physinfo.free_pages = free_frames();
         return 0;

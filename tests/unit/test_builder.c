@@ -243,10 +243,36 @@ START_TEST(shares_and_cpus_reach_the_scheduler)
 {
     uint32_t domid = create("web", tuned, VMCTL_CREATE_PAUSED);
 
-    ck_assert_uint_ne(fake_xen_domain(domid)->weight, 0);
+    ck_assert_uint_eq(fake_xen_domain(domid)->weight, 1234);
     ck_assert_uint_eq(fake_xen_domain(domid)->affinity[0], 2);
     ck_assert_uint_eq(fake_xen_domain(domid)->affinity[15], 0);
     ck_assert_int_eq(fake_xen_domain(domid)->pauses, 1);
+}
+END_TEST
+
+START_TEST(cpus_that_are_not_there_are_named)
+{
+    static const char far[] = "<cputune><vcpupin vcpu='1' cpuset='2-3'/></cputune>";
+    struct vmctl_error error = { .code = 0 };
+
+    ck_assert_int_eq(try_create("web", far, &error), -EINVAL);
+    ck_assert_str_eq(error.object, "vCPU 1");
+    ck_assert_str_eq(error.limit, "CPUs 0 to 1");
+    ck_assert_str_eq(error.cause, "none of the CPUs it may run on is there");
+    ck_assert_str_ne(error.remedy, "");
+}
+END_TEST
+
+START_TEST(clock_and_memory_are_as_described)
+{
+    static const char some[] = "<currentMemory unit='KiB'>16392</currentMemory>"
+                               "<clock offset='variable' adjustment='-90' basis='utc'/>";
+    const struct fake_domain *domain = fake_xen_domain(create("web", some, 0));
+
+    ck_assert_int_eq(domain->time_offset, -90);
+    ck_assert_uint_ge(domain->max_kib, 20 * 1024 + 8);
+    ck_assert_uint_ge(domain->pages, 16392 / 4);
+    ck_assert_uint_lt(domain->pages, 16392 / 4 + 64);
 }
 END_TEST
 
@@ -622,6 +648,8 @@ static Suite *builder_suite(void)
     tcase_add_test(start, without_large_extents_a_guest_is_the_same);
     tcase_add_test(start, an_older_kernel_gets_its_initrd_and_p2m_mapped);
     tcase_add_test(start, shares_and_cpus_reach_the_scheduler);
+    tcase_add_test(start, cpus_that_are_not_there_are_named);
+    tcase_add_test(start, clock_and_memory_are_as_described);
     suite_add_tcase(suite, start);
     tcase_add_checked_fixture(whole, begin, end);
     tcase_set_timeout(whole, 30);
