@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define WORDS_MAX 64
+#define WORDS_MAX  64
+#define NUMBER_MAX 1000000000 /* of an option: more is a slip of the hand */
 
 static int misuse(struct vmctl_error *error, const struct command *command)
 {
@@ -128,7 +129,7 @@ static int take_value(const struct command *command, const struct option_spec *o
     } else {
         int64_t number;
 
-        if (value_number(value, 0, INT64_MAX, &number, error) < 0) {
+        if (value_number(value, 0, NUMBER_MAX, &number, error) < 0) {
             (void)vmctl_context(error, error->code, "--%s", option->name);
             return misuse(error, command);
         }

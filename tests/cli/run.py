@@ -114,9 +114,10 @@ def values_of_options_are_checked(cli):
     for words, message in [
             (["top", "--count"], "--count needs a value: NUMBER"),
             (["top", "--count=x"],
-             "--count: 'x' is not a whole number from 0 to 9223372036854775807"),
+             "--count: 'x' is not a whole number from 0 to 1000000000"),
             (["top", "--count", "-1"],
-             "--count: '-1' is not a whole number from 0 to 9223372036854775807"),
+             "--count: '-1' is not a whole number from 0 to 1000000000"),
+            (["top", "--count=1000000001"], "--count: 1000000001 is out of range"),
             (["list", "--names=1"], "--names takes no value"),
     ]:
         done = cli.run(*words)

@@ -15,7 +15,7 @@ packages "$cache" $packages
 programs=usr/lib/xen-4.17/bin
 libraries=usr/lib/x86_64-linux-gnu
 rm -rf "$stage"
-mkdir -p "$stage/$programs" "$stage/usr/bin" "$stage/$libraries" "$stage/etc/xen"
+mkdir -p "$stage/$programs" "$stage/usr/bin" "$stage/$libraries"
 for name in xl xenstored xenstore-control xenconsoled xenconsole xen-init-dom0 lsevtchn; do
     cp "$cache/$programs/$name" "$stage/$programs/"
 done
@@ -25,4 +25,3 @@ ln -sf ../lib/xen-4.17/bin/xenstore-control "$stage/usr/bin/xenstore-control"
 find "$cache" -name 'lib*.so.*' -not -path '*/python*' -exec cp -a {} "$stage/$libraries/" \;
 # What a thread of xl wants when it ends; no program is linked with it.
 cp /lib/x86_64-linux-gnu/libgcc_s.so.1 "$stage/$libraries/"
-printf 'autoballoon="off"\nrun_hotplug_scripts=0\n' >"$stage/etc/xen/xl.conf"
