@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "guest-pv-headers/grant_table.h"
 #include "guest-pv-headers/memory.h"
@@ -18,6 +19,7 @@
 #include "libvmctl/builder_layout.h"
 #include "libvmctl/domain.h"
 #include "libvmctl/frame_map.h"
+#include "libvmctl/state_file.h"
 
 #define PAGE       4096u
 #define PAGE_SHIFT 12
@@ -444,6 +446,25 @@ static int fill_memory(struct builder *builder)
     return r;
 }
 
+/* What is free when admitted is free until it is taken: one guest at a time. */
+static int take_memory(struct builder *builder, const struct frame_place *place,
+                       const struct builder_wish *wish)
+{
+    struct vmctl_error *error = builder->error;
+    int lock = -1;
+    int r = state_file_lock(STATE_LOCK_MEMORY, &lock, error);
+
+    /* Admission first: what the machine does not have needs no arithmetic. */
+    r = r < 0 ? r : frame_map_claim(place, wish->pages, error);
+    r = r < 0 ? r : builder_layout(builder->request->kernel, wish, &builder->layout, error);
+    r = r < 0 ? r : say(builder, "allocating memory", -1);
+    r = r < 0 ? r : frame_map_populate(&builder->frames, place, wish->pages, error);
+    if (lock >= 0) {
+        (void)close(lock);
+    }
+    return r;
+}
+
 static int build(struct builder *builder)
 {
     const struct builder_request *request = builder->request;
@@ -462,11 +483,7 @@ static int build(struct builder *builder)
         vmctl_error_limit(error, "%u bytes", MAX_GUEST_CMDLINE - 1);
         return -E2BIG;
     }
-    /* Admission first: what the machine does not have needs no arithmetic. */
-    r = frame_map_claim(&place, wish.pages, error);
-    r = r < 0 ? r : builder_layout(request->kernel, &wish, &builder->layout, error);
-    r = r < 0 ? r : say(builder, "allocating memory", -1);
-    r = r < 0 ? r : frame_map_populate(&builder->frames, &place, wish.pages, error);
+    r = take_memory(builder, &place, &wish);
     if (r < 0) {
         return r;
     }

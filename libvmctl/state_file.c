@@ -101,7 +101,7 @@ int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error)
     }
     if (r < 0) {
         (void)(fd < 0 ? 0 : close(fd));
-        vmctl_fail(error, r, "locking the guest's description: %s", strerror(-r));
+        vmctl_fail(error, r, "locking what is to be changed: %s", strerror(-r));
         vmctl_error_object(error, "%s", path);
         return r;
     }

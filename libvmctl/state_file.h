@@ -18,6 +18,8 @@ void state_file_remove(uint32_t domid);
  * others.  *lock is a file, to be closed.
  */
 int state_file_lock(uint32_t domid, int *lock, struct vmctl_error *error);
+/* In place of a number, and none's: the machine's free memory. */
+#define STATE_LOCK_MEMORY 0x7ff0U
 
 /* Where it is; for daemons. */
 #define STATE_FILE_SIZE 96

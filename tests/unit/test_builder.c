@@ -5,6 +5,9 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "guest-pv-headers/grant_table.h"
 #include "guest-pv-headers/xen.h"
@@ -273,6 +276,36 @@ START_TEST(clock_and_memory_are_as_described)
     ck_assert_uint_ge(domain->max_kib, 20 * 1024 + 8);
     ck_assert_uint_ge(domain->pages, 16392 / 4);
     ck_assert_uint_lt(domain->pages, 16392 / 4 + 64);
+}
+END_TEST
+
+/* Another creation, which is between being admitted and having its memory. */
+START_TEST(admission_waits_for_who_was_admitted_before)
+{
+    int ends[2];
+    char byte = 0;
+    pid_t other;
+
+    (void)create("first", "", 0); /* makes the folders */
+    ck_assert_int_eq(pipe(ends), 0);
+    other = fork();
+    if (other == 0) {
+        int lock = -1;
+
+        (void)state_file_lock(STATE_LOCK_MEMORY, &lock, NULL);
+        (void)!write(ends[1], "l", 1);
+        (void)usleep(300000);
+        (void)!write(ends[1], "u", 1);
+        _exit(0);
+    }
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    (void)create("second", "", 0);
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_assert_int_eq(byte, 'u');
+    ck_assert_int_eq(waitpid(other, NULL, 0), other);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 END_TEST
 
@@ -650,6 +683,7 @@ static Suite *builder_suite(void)
     tcase_add_test(start, shares_and_cpus_reach_the_scheduler);
     tcase_add_test(start, cpus_that_are_not_there_are_named);
     tcase_add_test(start, clock_and_memory_are_as_described);
+    tcase_add_test(start, admission_waits_for_who_was_admitted_before);
     suite_add_tcase(suite, start);
     tcase_add_checked_fixture(whole, begin, end);
     tcase_set_timeout(whole, 30);
