@@ -7,7 +7,6 @@
 #define TESTS_UNIT_EVENTS_WORLD_H
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "guest-pv-headers/errno.h"
@@ -15,6 +14,7 @@
 #include "hypervisor/event/event.h"
 #include "hypervisor/x86/smp.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define DOMAINS 3u
 #define VCPUS   2u
@@ -232,16 +232,10 @@ static inline void connect_ports(unsigned int a, unsigned int b, long *port_a, l
 static inline int run_cases(const char *name, TCase *cases, void (*setup)(void))
 {
     Suite *suite = suite_create(name);
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(cases, setup, world_teardown);
     suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
 
 #endif

@@ -8,11 +8,6 @@
 
 #include <check.h>
 
-#define require(condition)                  \
-    do {                                    \
-        if (!(condition)) {                 \
-            ck_abort_msg("%s", #condition); \
-        }                                   \
-    } while (0)
+#define require(condition) ((condition) ? (void)0 : ck_abort_msg("%s", #condition))
 
 #endif

@@ -9,6 +9,7 @@
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/x86/paging.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 /* What firmware has in memory: an area of machine addresses from 0 up. */
 #define MEMORY_SIZE 0x100000u
@@ -590,9 +591,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("acpi");
-    TCase *cases = tcase_create("acpi");
-    SRunner *runner;
-    int failed;
+    TCase *cases = suite_case(suite, "acpi");
 
     tcase_add_checked_fixture(cases, setup, NULL);
     tcase_add_test(cases, a_madt_lists_cpus_controllers_and_overrides);
@@ -614,10 +613,5 @@ int main(void)
     tcase_add_test(cases, a_table_that_claims_gigabytes_is_not_mapped_whole);
     tcase_add_test(cases, a_length_below_the_headers_is_named);
     tcase_add_test(cases, the_root_table_has_a_limit);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

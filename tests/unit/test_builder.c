@@ -13,6 +13,7 @@
 #include "guest-pv-headers/xen.h"
 #include "libvmctl/making.h"
 #include "tests/unit/guest_world.h"
+#include "tests/unit/suite.h"
 
 #define PAGE 4096u
 
@@ -665,12 +666,12 @@ START_TEST(a_description_that_cannot_be_written_fails_the_guest)
 }
 END_TEST
 
-static Suite *builder_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("builder");
-    TCase *start = tcase_create("start of day");
-    TCase *whole = tcase_create("whole guests");
-    TCase *failures = tcase_create("failures");
+    TCase *start = suite_case(suite, "start of day");
+    TCase *whole = suite_case(suite, "whole guests");
+    TCase *failures = suite_case(suite, "failures");
 
     tcase_add_checked_fixture(start, begin, end);
     tcase_add_test(start, the_first_vcpu_starts_as_the_abi_says);
@@ -684,7 +685,6 @@ static Suite *builder_suite(void)
     tcase_add_test(start, cpus_that_are_not_there_are_named);
     tcase_add_test(start, clock_and_memory_are_as_described);
     tcase_add_test(start, admission_waits_for_who_was_admitted_before);
-    suite_add_tcase(suite, start);
     tcase_add_checked_fixture(whole, begin, end);
     tcase_set_timeout(whole, 30);
     tcase_add_test(whole, the_store_has_what_guest_daemons_and_debians_tools_look_for);
@@ -694,7 +694,6 @@ static Suite *builder_suite(void)
     tcase_add_test(whole, a_uuid_is_had_once);
     tcase_add_test(whole, a_name_left_by_a_guest_that_is_no_more_can_be_taken);
     tcase_add_test(whole, a_transaction_that_others_upset_is_done_again);
-    suite_add_tcase(suite, whole);
     tcase_add_checked_fixture(failures, begin, end);
     tcase_set_timeout(failures, 120);
     tcase_add_test(failures, too_little_memory_is_refused_with_who_has_it);
@@ -708,17 +707,5 @@ static Suite *builder_suite(void)
     tcase_add_test(failures, the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home);
     tcase_add_test(failures, memory_beyond_all_machines_is_refused_by_admission);
     tcase_add_test(failures, a_description_that_cannot_be_written_fails_the_guest);
-    suite_add_tcase(suite, failures);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(builder_suite());
-    int failures;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

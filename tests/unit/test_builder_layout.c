@@ -7,6 +7,7 @@
 
 #include "libvmctl/builder_layout.h"
 #include "tests/unit/kernel_maker.h"
+#include "tests/unit/suite.h"
 
 #define MIB 256u /* pages */
 
@@ -285,11 +286,11 @@ START_TEST(sizes_that_overflow_are_refused)
 }
 END_TEST
 
-static Suite *layout_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("builder_layout");
-    TCase *kernels = tcase_create("kernels");
-    TCase *layouts = tcase_create("layouts");
+    TCase *kernels = suite_case(suite, "kernels");
+    TCase *layouts = suite_case(suite, "layouts");
 
     tcase_add_test(kernels, a_kernel_says_where_it_goes);
     tcase_add_test(kernels, kernels_that_cannot_run_are_refused_in_words);
@@ -297,23 +298,10 @@ static Suite *layout_suite(void)
     tcase_add_test(kernels, other_files_are_not_kernels);
     tcase_add_test(kernels, a_truncated_kernel_is_refused_wherever_it_ends);
     tcase_add_test(kernels, a_note_longer_than_its_segment_is_refused);
-    suite_add_tcase(suite, kernels);
     tcase_add_test(layouts, the_stock_kernel_is_laid_out_as_on_the_peer);
     tcase_add_test(layouts, without_the_notes_everything_is_mapped_with_the_kernel);
     tcase_add_test(layouts, the_tables_map_themselves_with_slack_behind);
     tcase_add_test(layouts, a_guest_too_small_for_its_kernel_is_told_how_much_it_needs);
     tcase_add_test(layouts, sizes_that_overflow_are_refused);
-    suite_add_tcase(suite, layouts);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(layout_suite());
-    int failures;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "tests/fake/failing_malloc.h"
 #include "tests/unit/guest_world.h"
+#include "tests/unit/suite.h"
 
 /*
  * Each allocation fails once.  What may be left out when memory is short is left
@@ -132,17 +133,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("builder_memory");
-    TCase *tcase = tcase_create("memory");
-    SRunner *runner;
-    int failures;
+    TCase *tcase = suite_case(suite, "memory");
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_guest_is_made_or_not_at_each_failing_allocation);
     tcase_add_test(tcase, a_guest_is_looked_at_and_changed_at_each_failing_allocation);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

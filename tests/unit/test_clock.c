@@ -12,6 +12,7 @@
 #include "hypervisor/time/vcpu_time.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 static const uint64_t rates[] = { 1000000,    3579545,    99999999,   500000000,  999999999,
                                   1000000000, 1000000001, 1999999999, 2000000000, 2394370000,
@@ -334,12 +335,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("clock");
-    TCase *scales = tcase_create("scales");
-    TCase *measured = tcase_create("calibration");
-    TCase *date = tcase_create("date");
-    TCase *more = tcase_create("several CPUs");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *scales = suite_case(suite, "scales");
+    TCase *measured = suite_case(suite, "calibration");
+    TCase *date = suite_case(suite, "date");
+    TCase *more = suite_case(suite, "several CPUs");
 
     tcase_add_test(scales, a_scale_has_32_significant_bits);
     tcase_add_test(scales, a_scale_is_exact_to_its_32_bits_and_never_too_large);
@@ -359,12 +358,5 @@ int main(void)
     tcase_add_test(more, one_reading_out_of_order_is_a_warp_and_tells_the_offset);
     tcase_add_test(more, a_cpu_that_is_served_is_compared);
     tcase_add_test(more, a_cpu_that_nobody_serves_goes_on_unchecked);
-    suite_add_tcase(suite, scales);
-    suite_add_tcase(suite, measured);
-    suite_add_tcase(suite, date);
-    suite_add_tcase(suite, more);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -14,6 +14,7 @@
 
 #include "libvmctl/config_values.h"
 #include "libvmctl/guest_config.h"
+#include "tests/unit/suite.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -822,15 +823,9 @@ static void add_tests(TCase *tests)
 int main(void)
 {
     Suite *suite = suite_create("config");
-    TCase *tests = tcase_create("config");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "config");
 
     add_tests(tests);
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "libvmctl/guest_config.h"
 #include "tests/fake/failing_malloc.h"
+#include "tests/unit/suite.h"
 
 static const char *full_path(void)
 {
@@ -93,16 +94,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("config_memory");
-    TCase *tests = tcase_create("config_memory");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "config_memory");
 
     tcase_add_test(tests, reading_survives_every_failed_allocation);
     tcase_add_test(tests, writing_survives_every_failed_allocation);
     tcase_add_test(tests, adding_devices_survives_every_failed_allocation);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

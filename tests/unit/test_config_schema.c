@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "libvmctl/config_rules.h"
+#include "tests/unit/suite.h"
 
 #define NAMES_MAX 80
 
@@ -420,17 +421,11 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("config_schema");
-    TCase *tests = tcase_create("config_schema");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "config_schema");
 
     tcase_add_test(tests, schema_and_table_allow_the_same);
     tcase_add_test(tests, tables_fit_their_bits);
     tcase_add_test(tests, both_say_the_same_of_every_change);
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "libvmctl/config_xml.h"
+#include "tests/unit/suite.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -222,9 +223,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("config_xml");
-    TCase *tests = tcase_create("config_xml");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "config_xml");
 
     tcase_add_loop_test(tests, what_is_xml_is_read, 0, (int)ARRAY_SIZE(readable));
     tcase_add_loop_test(tests, what_is_no_xml_is_named_with_its_line, 0,
@@ -232,9 +231,5 @@ int main(void)
     tcase_add_test(tests, nesting_has_a_limit);
     tcase_add_test(tests, attributes_have_a_limit);
     tcase_add_test(tests, a_text_cut_anywhere_is_never_complete);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

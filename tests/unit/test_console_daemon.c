@@ -20,6 +20,7 @@
 #include "dom0-tools/console/hypervisor_log.h"
 #include "libvmctl/console_client.h"
 #include "tests/unit/console_world.h"
+#include "tests/unit/suite.h"
 
 static struct consoles consoles;
 static struct server server;
@@ -801,9 +802,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("console_daemon");
-    TCase *tcase = tcase_create("console_daemon");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tcase = suite_case(suite, "console_daemon");
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter, leave);
@@ -829,9 +828,5 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_cannot_be_reached_leaves_nothing_behind);
     tcase_add_test(tcase, the_hypervisors_log_is_a_stream_too);
     tcase_add_test(tcase, the_client_library_attaches_types_and_says_why_not);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

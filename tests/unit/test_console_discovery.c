@@ -13,6 +13,7 @@
 #include "dom0-tools/console/discovery.h"
 #include "tests/fake/fake_store.h"
 #include "tests/unit/console_world.h"
+#include "tests/unit/suite.h"
 
 static struct consoles consoles;
 static struct discovery discovery;
@@ -404,9 +405,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("console_discovery");
-    TCase *tcase = tcase_create("console_discovery");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tcase = suite_case(suite, "console_discovery");
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter, leave);
@@ -424,9 +423,5 @@ int main(void)
     tcase_add_test(tcase, a_number_may_be_given_to_another);
     tcase_add_test(tcase, nonsense_in_the_nodes_is_nobodys_end);
     tcase_add_test(tcase, a_store_that_is_away_is_waited_for);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

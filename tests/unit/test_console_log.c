@@ -17,6 +17,7 @@
 
 #include "dom0-tools/console/transcript.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 static char directory[SCRATCH_SIZE];
 static const struct transcript_owner owner = { .domid = 7, .handle = { 1, 2, 3 } };
@@ -443,9 +444,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("console_log");
-    TCase *tcase = tcase_create("console_log");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tcase = suite_case(suite, "console_log");
 
     tcase_add_checked_fixture(tcase, enter, leave);
     tcase_add_test(tcase, a_new_guest_starts_where_its_page_is);
@@ -464,9 +463,5 @@ int main(void)
     tcase_add_test(tcase, names_cannot_leave_the_directory);
     tcase_add_test(tcase, a_directory_that_is_not_there_is_named);
     tcase_add_test(tcase, the_history_is_what_the_log_has_of_this_guest);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

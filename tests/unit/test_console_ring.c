@@ -11,6 +11,7 @@
 #include "dom0-tools/console/history.h"
 #include "dom0-tools/console/rate.h"
 #include "dom0-tools/console/ring.h"
+#include "tests/unit/suite.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -313,9 +314,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("console_ring");
-    TCase *tcase = tcase_create("console_ring");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tcase = suite_case(suite, "console_ring");
 
     tcase_add_test(tcase, output_comes_whole_and_stays_until_it_is_taken);
     tcase_add_test(tcase, output_is_right_at_every_offset_and_when_indices_wrap);
@@ -330,9 +329,5 @@ int main(void)
     tcase_add_test(tcase, a_quiet_guest_saves_up_a_burst_and_no_more);
     tcase_add_test(tcase, history_keeps_the_last_bytes_by_number);
     tcase_add_test(tcase, a_position_that_is_gone_moves_to_the_first_that_is_not);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

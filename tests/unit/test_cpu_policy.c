@@ -11,9 +11,9 @@
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ANY    XEN_CPUID_NO_SUBLEAF
@@ -444,17 +444,11 @@ int main(void)
         no_memory_is_an_error,
     };
     Suite *suite = suite_create("cpu_policy");
-    TCase *tests = tcase_create("cpu_policy");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "cpu_policy");
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
         tcase_add_test(tests, all[i]);
     }
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -451,9 +452,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("decode");
-    TCase *tests = tcase_create("decode");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "decode");
 
     tcase_add_test(tests, privileged_instructions_are_as_the_assembler_made_them);
     tcase_add_test(tests, writes_to_memory_are_as_the_assembler_made_them);
@@ -468,9 +467,5 @@ int main(void)
     tcase_add_test(tests, control_and_debug_registers_take_no_memory);
     tcase_add_test(tests, registers_are_read_and_written_in_their_parts);
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

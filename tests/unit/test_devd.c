@@ -25,6 +25,7 @@
 #include "tests/fake/fake_store.h"
 #include "tests/unit/net_world.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #define BACKEND "/local/domain/0/backend"
 
@@ -941,9 +942,7 @@ static void add_network_cases(TCase *cases)
 int main(void)
 {
     Suite *suite = suite_create("devd");
-    TCase *cases = tcase_create("devices");
-    SRunner *runner;
-    int failed;
+    TCase *cases = suite_case(suite, "devices");
 
     if (!possible()) {
         puts("needs root, network namespaces and loop devices");
@@ -952,10 +951,5 @@ int main(void)
     tcase_add_checked_fixture(cases, enter, leave);
     add_disk_cases(cases);
     add_network_cases(cases);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

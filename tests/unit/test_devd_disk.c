@@ -21,6 +21,7 @@
 #include "dom0-tools/devices/holders.h"
 #include "dom0-tools/devices/loop.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #define IMAGE_SIZE (64 * 512)
 
@@ -494,9 +495,7 @@ static TCase *loop_cases(void)
 int main(void)
 {
     Suite *suite = suite_create("devd_disk");
-    TCase *cases = tcase_create("images");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *cases = suite_case(suite, "images");
 
     tcase_add_checked_fixture(cases, enter, leave);
     tcase_add_test(cases, an_image_is_known_by_what_it_is_not_by_its_path);
@@ -504,14 +503,10 @@ int main(void)
     tcase_add_test(cases, a_path_has_to_begin_at_the_root);
     tcase_add_test(cases, who_writes_an_image_is_found);
     tcase_add_test(cases, a_holder_is_named_wherever_the_kernel_lists_it);
-    suite_add_tcase(suite, cases);
     if (loops_possible()) {
         suite_add_tcase(suite, loop_cases());
     } else {
         puts("left out, for want of rights: tests of loop devices");
     }
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -18,6 +18,7 @@
 #include "dom0-tools/devices/netlink.h"
 #include "dom0-tools/devices/nic.h"
 #include "tests/unit/net_world.h"
+#include "tests/unit/suite.h"
 
 #define SEQUENCE 7u
 
@@ -436,9 +437,7 @@ static TCase *kernel_cases(void)
 int main(void)
 {
     Suite *suite = suite_create("devd_network");
-    TCase *cases = tcase_create("answers");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *cases = suite_case(suite, "answers");
 
     tcase_add_test(cases, an_acknowledgement_is_the_end);
     tcase_add_test(cases, an_error_comes_with_the_words_of_the_kernel);
@@ -446,14 +445,10 @@ int main(void)
     tcase_add_test(cases, the_answer_to_another_request_is_passed_over);
     tcase_add_test(cases, a_cut_answer_is_refused_wherever_it_is_cut);
     tcase_add_test(cases, lengths_that_lie_stay_inside);
-    suite_add_tcase(suite, cases);
     if (net_world_possible()) {
         suite_add_tcase(suite, kernel_cases());
     } else {
         puts("left out, for want of rights: tests in a network namespace");
     }
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "hypervisor/boot/elf.h"
 #include "hypervisor/lib/frame.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #define BASE      UINT64_C(0xffffffff80000000)
 #define HEADERS   64u
@@ -532,9 +533,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("elf");
-    TCase *tcase = tcase_create("kernels"), *lies = tcase_create("lies");
-    SRunner *runner;
-    int failed;
+    TCase *tcase = suite_case(suite, "kernels"), *lies = suite_case(suite, "lies");
 
     tcase_add_test(tcase, a_good_kernel_is_understood);
     tcase_add_test(tcase, what_is_optional_may_be_left_out);
@@ -543,7 +542,6 @@ int main(void)
     tcase_add_test(tcase, numbers_may_be_shorter_or_longer_than_8_bytes);
     tcase_add_test(tcase, a_name_of_any_length_is_cut_and_ended);
     tcase_add_test(tcase, larger_program_headers_are_stepped_over);
-    suite_add_tcase(suite, tcase);
 
     tcase_set_timeout(lies, 30);
     tcase_add_test(lies, what_is_no_64_bit_kernel_is_told_so);
@@ -558,11 +556,5 @@ int main(void)
     tcase_add_test(lies, program_headers_stay_within_the_file);
     tcase_add_test(lies, a_kernel_that_is_cut_anywhere_is_refused);
     tcase_add_test(lies, any_byte_may_be_anything);
-    suite_add_tcase(suite, lies);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -21,9 +21,9 @@
 #include "hypervisor/x86/fpu.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/privileged_machine.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define IOPL1     0x1000u
@@ -1022,17 +1022,11 @@ int main(void)
         string_output_goes_backwards_if_told,
     };
     Suite *suite = suite_create("emulate_privileged");
-    TCase *tests = tcase_create("emulate_privileged");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "emulate_privileged");
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
         tcase_add_test(tests, all[i]);
     }
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -15,6 +15,7 @@
 #include "tests/unit/decode_bytes.h"
 #include "tests/unit/native.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -272,6 +273,19 @@ static void compare(const struct form *form, unsigned int size, unsigned int reg
     }
 }
 
+static void compare_sizes(const struct form *form, unsigned int reg)
+{
+    if (form->byte) {
+        compare(form, 1, reg);
+        return;
+    }
+    for (unsigned int size = 2; size <= 8; size *= 2) {
+        if ((form->sizes & size) != 0) {
+            compare(form, size, reg);
+        }
+    }
+}
+
 START_TEST(each_instruction_does_what_the_cpu_does)
 {
     const struct form *form = &forms[_i];
@@ -282,15 +296,7 @@ START_TEST(each_instruction_does_what_the_cpu_does)
             continue;
         }
         for (unsigned int round = 0; round < ROUNDS; round++) {
-            if (form->byte) {
-                compare(form, 1, reg);
-                continue;
-            }
-            for (unsigned int size = 2; size <= 8; size *= 2) {
-                if ((form->sizes & size) != 0) {
-                    compare(form, size, reg);
-                }
-            }
+            compare_sizes(form, reg);
         }
     }
 }
@@ -626,9 +632,7 @@ int main(void)
         a_single_step_follows,
     };
     Suite *suite = suite_create("emulate_pt_write");
-    TCase *tests = tcase_create("emulate_pt_write");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "emulate_pt_write");
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, each_instruction_does_what_the_cpu_does, 0, (int)ARRAY_SIZE(forms));
@@ -636,9 +640,5 @@ int main(void)
         tcase_add_test(tests, whole[i]);
     }
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

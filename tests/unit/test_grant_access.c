@@ -5,11 +5,11 @@
  */
 #include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "hypervisor/mm/page_type.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
+#include "tests/unit/suite.h"
 
 #define LOOP_VERSION ((uint32_t)_i + 1)
 
@@ -451,9 +451,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("grant access");
-    TCase *both = tcase_create("both versions"), *one = tcase_create("one version");
-    SRunner *runner;
-    int failed;
+    TCase *both = suite_case(suite, "both versions"), *one = suite_case(suite, "one version");
 
     tcase_add_checked_fixture(both, setup, teardown);
     tcase_add_checked_fixture(one, setup, teardown);
@@ -473,11 +471,5 @@ int main(void)
     tcase_add_test(one, frame_numbers_of_64_bits_do_not_wrap);
     tcase_add_test(one, only_ordinary_memory_of_the_granter_can_be_held);
     tcase_add_test(one, the_version_can_change_under_users_of_reserved_entries);
-    suite_add_tcase(suite, both);
-    suite_add_tcase(suite, one);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

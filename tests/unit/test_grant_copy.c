@@ -12,6 +12,7 @@
 #include "hypervisor/mm/page_type.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
+#include "tests/unit/suite.h"
 
 #define FROM GNTCOPY_source_gref
 #define TO   GNTCOPY_dest_gref
@@ -452,9 +453,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("grant copy");
-    TCase *tests = tcase_create("copy");
-    SRunner *runner;
-    int failed;
+    TCase *tests = suite_case(suite, "copy");
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, exactly_the_bytes_asked_for_arrive, 0, 2);
@@ -473,10 +472,5 @@ int main(void)
     tcase_add_test_raise_signal(tests, a_line_of_the_page_is_flushed, SIGSEGV);
     tcase_add_test(tests, no_line_of_the_next_page_is_flushed);
     tcase_add_test(tests, flushes_are_done_up_to_the_first_that_is_wrong);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

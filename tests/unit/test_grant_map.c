@@ -5,13 +5,13 @@
  */
 #include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/mm/page_type.h"
 #include "hypervisor/x86/pte.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
+#include "tests/unit/suite.h"
 
 #define HOST   GNTMAP_host_map
 #define DEVICE GNTMAP_device_map
@@ -759,9 +759,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("grant map");
-    TCase *tests = tcase_create("map");
-    SRunner *runner;
-    int failed;
+    TCase *tests = suite_case(suite, "map");
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
@@ -795,10 +793,5 @@ int main(void)
     tcase_add_test(tests, a_granter_that_dies_stays_until_the_last_mapping_is_gone);
     tcase_add_test(tests, of_two_that_unmap_one_mapping_one_does);
     tcase_add_test(tests, no_handle_is_given_out_twice);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
+#include "tests/unit/suite.h"
 
 #define REF       9u /* not a reserved entry */
 #define STEPS_MAX 2000u
@@ -643,9 +644,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("grant race");
-    TCase *tests = tcase_create("race");
-    SRunner *runner;
-    int failed;
+    TCase *tests = suite_case(suite, "race");
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 30);
@@ -664,10 +663,5 @@ int main(void)
     tcase_add_test(tests, no_version_changes_under_an_entry_in_use);
     tcase_add_test(tests, a_change_of_version_waits_for_who_is_at_an_entry);
     tcase_add_test(tests, who_comes_during_a_change_of_version_lets_go_and_waits);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

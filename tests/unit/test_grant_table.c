@@ -4,12 +4,12 @@
  * numbers, and that its memory is given back.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/mm/heap.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/grant_rig.h"
+#include "tests/unit/suite.h"
 
 static struct grant_table *table;
 
@@ -540,9 +540,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("grant table");
-    TCase *tests = tcase_create("table");
-    SRunner *runner;
-    int failed;
+    TCase *tests = suite_case(suite, "table");
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_new_table_has_one_frame_of_the_default_64);
@@ -565,10 +563,5 @@ int main(void)
     tcase_add_test(tests, status_frames_in_somebodys_page_tables_keep_version_2);
     tcase_add_test(tests, without_memory_for_status_the_version_stays);
     tcase_add_test(tests, commands_and_counts_are_those_of_the_abi);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -285,7 +285,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("guest access");
-    TCase *tests = tcase_create("access");
+    TCase *tests = suite_case(suite, "access");
     SRunner *runner;
     int failed;
 
@@ -300,7 +300,6 @@ int main(void)
     tcase_add_test(tests, words_are_written_all_or_with_an_error);
     tcase_add_test(tests, four_bytes_are_a_number_that_is_no_error);
     tcase_add_test(tests, a_word_is_written_or_the_fault_told);
-    suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

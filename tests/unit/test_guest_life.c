@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "tests/unit/guest_world.h"
+#include "tests/unit/suite.h"
 
 static struct vmctl *handle;
 static struct vmctl_error error;
@@ -451,9 +452,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("guest_life");
-    TCase *tcase = tcase_create("life");
-    SRunner *runner;
-    int failures;
+    TCase *tcase = suite_case(suite, "life");
 
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, guests_are_found_by_name_id_and_uuid);
@@ -477,10 +476,5 @@ int main(void)
     tcase_add_test(tcase, changes_of_one_guest_wait_for_each_other);
     tcase_add_test(tcase, a_description_that_cannot_be_written_stays_as_it_was);
     tcase_add_test(tcase, the_host_is_described);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -14,6 +14,7 @@
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #define FRAMES    (UINT64_C(6) << 18) /* 6 GiB */
 #define ZONE_16M  (UINT64_C(1) << 12)
@@ -832,10 +833,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("heap");
-    TCase *frames = tcase_create("frames"), *objects = tcase_create("objects");
-    TCase *run = tcase_create("long run");
-    SRunner *runner;
-    int failed;
+    TCase *frames = suite_case(suite, "frames"), *objects = suite_case(suite, "objects");
+    TCase *run = suite_case(suite, "long run");
 
     tcase_add_checked_fixture(frames, setup, NULL);
     tcase_set_timeout(frames, 30);
@@ -864,7 +863,6 @@ int main(void)
     tcase_add_test(frames, a_higher_zone_comes_before_a_clean_one);
     tcase_add_test(frames, a_part_of_a_block_is_flushed_for_the_whole);
     tcase_add_test(frames, of_two_blocks_that_merge_the_younger_stamp_counts);
-    suite_add_tcase(suite, frames);
 
     tcase_add_checked_fixture(objects, setup, NULL);
     tcase_add_test(objects, an_object_of_any_size_is_zeroed_aligned_and_its_own);
@@ -874,16 +872,9 @@ int main(void)
     tcase_add_test(objects, out_of_memory_an_object_is_refused_and_nothing_is_lost);
     tcase_add_test(objects, a_size_nobody_has_is_refused);
     tcase_add_test(objects, freeing_nothing_is_allowed);
-    suite_add_tcase(suite, objects);
 
     tcase_add_checked_fixture(run, setup, NULL);
     tcase_set_timeout(run, 60);
     tcase_add_test(run, any_mixture_of_taking_and_freeing_agrees_with_the_model);
-    suite_add_tcase(suite, run);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -15,6 +15,7 @@
 #include <zstd.h>
 
 #include "libvmctl/image.h"
+#include "tests/unit/suite.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define SETUP_SECTORS     3u
@@ -523,9 +524,7 @@ int main(void)
         flipped_bits_never_hurt,
     };
     Suite *suite = suite_create("image");
-    TCase *tests = tcase_create("image");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "image");
 
     for (size_t i = 0; i < ARRAY_SIZE(per_packer); i++) {
         tcase_add_loop_test(tests, per_packer[i], 0, (int)ARRAY_SIZE(packers));
@@ -539,9 +538,5 @@ int main(void)
     tcase_add_test(tests, packed_data_that_is_no_kernel_is_refused);
     tcase_add_test(tests, errors_collect_their_context);
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "hypervisor/domain/io_permissions.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -218,18 +219,12 @@ int main(void)
         a_failed_change_changes_nothing,
     };
     Suite *suite = suite_create("io_permissions");
-    TCase *tests = tcase_create("io_permissions");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = suite_case(suite, "io_permissions");
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
         tcase_add_test(tests, all[i]);
     }
     tcase_set_timeout(tests, 60);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

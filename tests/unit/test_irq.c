@@ -4,7 +4,6 @@
  * guest's port, with pins and messages that write down what they are told.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "guest-pv-headers/errno.h"
@@ -15,6 +14,7 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/smp.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define GSIS      24u
 #define EDGE      4u /* GSIs of the tests */
@@ -731,14 +731,8 @@ static TCase *line_cases(void)
 int main(void)
 {
     Suite *suite = suite_create("irq");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, line_cases());
     suite_add_tcase(suite, pirq_cases());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

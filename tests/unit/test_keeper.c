@@ -16,6 +16,7 @@
 #include "dom0-tools/daemons/keeper.h"
 #include "dom0-tools/daemons/report.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 static struct loop loop;
 static struct keeper keeper;
@@ -327,9 +328,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("keeper");
-    TCase *tcase = tcase_create("keeper");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tcase = suite_case(suite, "keeper");
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter, leave);
@@ -344,9 +343,5 @@ int main(void)
     tcase_add_test(tcase, what_does_not_heed_sigterm_is_killed);
     tcase_add_test(tcase, long_logs_are_shortened);
     tcase_add_test(tcase, timers_fire_in_order_and_once);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

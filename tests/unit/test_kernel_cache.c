@@ -11,6 +11,7 @@
 #include "libvmctl/sha256.h"
 #include "tests/unit/kernel_maker.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #define SECTOR    512u
 #define PAYLOAD   (2 * SECTOR)
@@ -276,9 +277,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("kernel_cache");
-    TCase *tcase = tcase_create("cache");
-    SRunner *runner;
-    int failures;
+    TCase *tcase = suite_case(suite, "cache");
 
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, sha256_is_as_in_the_standard);
@@ -291,10 +290,5 @@ int main(void)
     tcase_add_test(tcase, the_kernel_used_longest_ago_goes);
     tcase_add_test(tcase, without_a_cache_a_kernel_is_unpacked_each_time);
     tcase_add_test(tcase, what_is_no_kernel_is_named);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "hypervisor/lib/lock.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 /* Held across calls, in ways the compiler's analysis is right to refuse elsewhere. */
 static void take(struct spinlock *lock) NO_LOCK_ANALYSIS
@@ -340,22 +341,18 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("list_cpumask_lock");
-    TCase *list = tcase_create("list"), *mask = tcase_create("cpumask and bits");
-    TCase *lock = tcase_create("lock");
-    SRunner *runner;
-    int failed;
+    TCase *list = suite_case(suite, "list"), *mask = suite_case(suite, "cpumask and bits");
+    TCase *lock = suite_case(suite, "lock");
 
     tcase_add_checked_fixture(list, list_setup, NULL);
     tcase_add_test(list, a_list_keeps_the_order_of_insertion);
     tcase_add_test(list, an_entry_is_put_before_any_other);
     tcase_add_test(list, an_entry_may_be_taken_out_twice);
     tcase_add_test(list, a_static_list_is_empty);
-    suite_add_tcase(suite, list);
 
     tcase_add_test(mask, each_cpu_is_in_a_set_or_not);
     tcase_add_test(mask, a_walk_over_a_set_meets_each_member_once_and_in_order);
     tcase_add_test(mask, a_bit_is_set_and_cleared_alone_and_its_old_value_told);
-    suite_add_tcase(suite, mask);
 
     tcase_add_checked_fixture(lock, lock_setup, NULL);
     tcase_set_timeout(lock, 60);
@@ -364,11 +361,5 @@ int main(void)
     tcase_add_test(lock, tickets_may_go_round);
     tcase_add_test(lock, two_locks_are_taken_in_one_order_and_one_once);
     tcase_add_test(lock, on_several_cpus_one_holds_a_lock);
-    suite_add_tcase(suite, lock);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

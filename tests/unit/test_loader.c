@@ -11,6 +11,7 @@
 #include "hypervisor/control/firmware.h"
 #include "hypervisor/x86/address_space.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #define MAGIC1 0x2badb002u
 #define MAGIC2 0x36d76289u
@@ -476,9 +477,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("loader");
-    TCase *two = tcase_create("multiboot 2"), *one = tcase_create("multiboot 1");
-    SRunner *runner;
-    int failed;
+    TCase *two = suite_case(suite, "multiboot 2"), *one = suite_case(suite, "multiboot 1");
 
     tcase_add_checked_fixture(two, setup, NULL);
     tcase_set_timeout(two, 30);
@@ -493,7 +492,6 @@ int main(void)
     tcase_add_test(two, a_map_s_entry_size_may_be_anything);
     tcase_add_test(two, tags_end_with_the_total_or_a_size_that_cannot_be);
     tcase_add_test(two, garbage_of_any_kind_does_no_harm);
-    suite_add_tcase(suite, two);
 
     tcase_add_checked_fixture(one, setup, NULL);
     tcase_add_test(one, multiboot_1_tells_everything);
@@ -503,11 +501,5 @@ int main(void)
     tcase_add_test(one, entries_of_the_map_may_be_longer_but_not_shorter);
     tcase_add_test(one, a_map_that_is_cut_is_read_up_to_there);
     tcase_add_test(one, a_count_of_modules_nobody_has_is_cut);
-    suite_add_tcase(suite, one);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "hypervisor/domain/memory_map.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 static struct xen_memory_map_copy map;
 
@@ -134,9 +135,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("memory_map");
-    TCase *tcase = tcase_create("map");
-    SRunner *runner;
-    int failed;
+    TCase *tcase = suite_case(suite, "map");
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, all_64_bits_are_kept);
@@ -145,11 +144,5 @@ int main(void)
     tcase_add_test(tcase, nothing_and_what_goes_round_the_end_are_left_out);
     tcase_add_test(tcase, a_full_map_takes_no_more);
     tcase_add_test(tcase, any_entries_agree_with_the_model);
-    suite_add_tcase(suite, tcase);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "hypervisor/mm/page.h"
 #include "hypervisor/pv/mmu.h"
 #include "tests/unit/page_world.h"
+#include "tests/unit/suite.h"
 
 #define NORMAL(page, index) (maddr_of_mfn(page_frame(page)).byte + (index)*8)
 
@@ -746,20 +747,13 @@ int main(void)
     static void (*const parts[])(TCase *) = { add_update_tests, add_va_tests, add_ext_tests };
     static const char *const names[] = { "mmu_update", "update_va_mapping", "mmuext_op" };
     Suite *suite = suite_create("mmu_update");
-    SRunner *runner;
-    int failed;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
-        TCase *tcase = tcase_create(names[i]);
+        TCase *tcase = suite_case(suite, names[i]);
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_set_timeout(tcase, 30);
         parts[i](tcase);
-        suite_add_tcase(suite, tcase);
     }
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

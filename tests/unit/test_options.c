@@ -10,6 +10,7 @@
 
 #include "hypervisor/boot/options.h"
 #include "hypervisor/lib/cpumask.h"
+#include "tests/unit/suite.h"
 
 static struct options defaults;
 static unsigned int complaints;
@@ -255,9 +256,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("options");
-    TCase *tcase = tcase_create("options");
-    SRunner *runner;
-    int failed;
+    TCase *tcase = suite_case(suite, "options");
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, the_defaults_are_what_the_manual_says);
@@ -269,11 +268,5 @@ int main(void)
     tcase_add_test(tcase, what_is_malformed_is_complained_about_and_changes_nothing);
     tcase_add_test(tcase, options_stand_apart_by_any_number_of_spaces);
     tcase_add_test(tcase, a_word_of_any_length_is_taken_or_complained_about);
-    suite_add_tcase(suite, tcase);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "hypervisor/mm/page_type.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 static struct domain *domain;
 static struct page *page;
@@ -364,9 +365,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("page");
-    TCase *tcase = tcase_create("references");
-    SRunner *runner;
-    int failed;
+    TCase *tcase = suite_case(suite, "references");
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
@@ -385,11 +384,5 @@ int main(void)
     tcase_add_test(tcase, frames_are_taken_out_of_a_list_anywhere);
     tcase_add_test(tcase, a_reference_taken_while_a_frame_is_taken_back_is_seen);
     tcase_add_test(tcase, a_page_table_s_lock_is_one_s_alone);
-    suite_add_tcase(suite, tcase);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "tests/unit/page_world.h"
+#include "tests/unit/suite.h"
 
 static struct page *new_page(void)
 {
@@ -1556,20 +1557,13 @@ int main(void)
                                               add_meeting_tests };
     static const char *const names[] = { "entries", "owners", "trees", "meetings" };
     Suite *suite = suite_create("page_tables");
-    SRunner *runner;
-    int failed;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
-        TCase *tcase = tcase_create(names[i]);
+        TCase *tcase = suite_case(suite, names[i]);
 
         tcase_add_checked_fixture(tcase, page_world_setup, page_world_teardown);
         tcase_set_timeout(tcase, 60);
         parts[i](tcase);
-        suite_add_tcase(suite, tcase);
     }
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/require.h"
+#include "tests/unit/suite.h"
 
 #define ENTRIES PTE_ENTRIES
 #define NEVER   UINT32_MAX
@@ -258,6 +259,20 @@ START_TEST(a_partial_table_goes_up_for_the_same_type_and_down_for_another)
 }
 END_TEST
 
+static void check_get(enum page_type type, enum page_type wanted, uint64_t count)
+{
+    uint64_t now = page_use_make(type, PAGE_IN_USE, ENTRIES, count), next = 0;
+
+    if (wanted != type || count >= PAGE_USE_LIMIT) {
+        ck_assert_int_eq(page_use_get(now, wanted, &next), PAGE_REFUSED);
+        return;
+    }
+    ck_assert_int_eq(page_use_get(now, wanted, &next), PAGE_DONE);
+    ck_assert_uint_eq(next, now + 1);
+    ck_assert_int_eq(page_use_get(now | PAGE_USE_PINNED, wanted, &next), PAGE_DONE);
+    ck_assert_uint_eq(next, (now | PAGE_USE_PINNED) + 1);
+}
+
 START_TEST(one_in_use_counts_up_to_the_limit_and_only_as_what_it_is)
 {
     static const uint64_t counts[] = {
@@ -267,16 +282,7 @@ START_TEST(one_in_use_counts_up_to_the_limit_and_only_as_what_it_is)
     FOR_EACH_TYPE (type) {
         FOR_EACH_TYPE (wanted) {
             for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
-                uint64_t now = page_use_make(type, PAGE_IN_USE, ENTRIES, counts[i]), next = 0;
-
-                if (wanted != type || counts[i] >= PAGE_USE_LIMIT) {
-                    ck_assert_int_eq(page_use_get(now, wanted, &next), PAGE_REFUSED);
-                } else {
-                    ck_assert_int_eq(page_use_get(now, wanted, &next), PAGE_DONE);
-                    ck_assert_uint_eq(next, now + 1);
-                    ck_assert_int_eq(page_use_get(now | PAGE_USE_PINNED, wanted, &next), PAGE_DONE);
-                    ck_assert_uint_eq(next, (now | PAGE_USE_PINNED) + 1);
-                }
+                check_get(type, wanted, counts[i]);
             }
         }
     }
@@ -1012,10 +1018,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("page_type");
-    TCase *table = tcase_create("table"), *driver = tcase_create("driver");
-    TCase *flush = tcase_create("flush"), *several = tcase_create("several CPUs");
-    SRunner *runner;
-    int failed;
+    TCase *table = suite_case(suite, "table"), *driver = suite_case(suite, "driver");
+    TCase *flush = suite_case(suite, "flush"), *several = suite_case(suite, "several CPUs");
 
     tcase_add_checked_fixture(table, setup, teardown);
     tcase_add_test(table, tables_of_pages_and_of_segments_have_entries);
@@ -1026,7 +1030,6 @@ int main(void)
     tcase_add_test(table, a_use_ends_by_counting_and_the_last_by_what_the_type_needs);
     tcase_add_test(table, what_is_not_in_use_cannot_be_put);
     tcase_add_test(table, the_parts_of_the_word_do_not_touch_each_other);
-    suite_add_tcase(suite, table);
 
     tcase_add_checked_fixture(driver, setup, teardown);
     tcase_add_test(driver, a_table_is_validated_whole_and_invalidated_whole);
@@ -1048,7 +1051,6 @@ int main(void)
     tcase_add_exit_test(driver, putting_a_free_frame_is_fatal, 99);
     tcase_add_exit_test(driver, putting_one_use_too_many_is_fatal, 99);
     tcase_add_exit_test(driver, an_unforeseen_preemption_is_fatal, 99);
-    suite_add_tcase(suite, driver);
 
     tcase_add_checked_fixture(flush, setup, teardown);
     tcase_add_test(flush, a_change_of_type_flushes_what_is_left_of_the_old_one);
@@ -1058,7 +1060,6 @@ int main(void)
     tcase_add_test(flush, a_partial_table_that_becomes_another_is_flushed_in_between);
     tcase_add_test(flush, the_stamp_is_taken_when_nobody_can_use_the_frame_any_more);
     tcase_add_test(flush, a_use_that_is_not_the_last_leaves_the_stamp);
-    suite_add_tcase(suite, flush);
 
     tcase_add_checked_fixture(several, setup, teardown);
     tcase_set_timeout(several, 60);
@@ -1066,11 +1067,5 @@ int main(void)
     tcase_add_test(several, a_table_is_finished_or_used);
     tcase_add_test(several, a_frame_written_before_is_had_by_all_writers_or_as_a_table);
     tcase_add_test(several, on_several_cpus_a_frame_is_one_thing_at_a_time);
-    suite_add_tcase(suite, several);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

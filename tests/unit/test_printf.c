@@ -5,7 +5,6 @@
 #include <check.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #pragma GCC diagnostic ignored "-Wredundant-decls" /* lib/string.h, beside the library's */
@@ -14,6 +13,7 @@
 #define snprintf  core_snprintf
 #define vsnprintf core_vsnprintf
 #include "hypervisor/lib/printf.c"
+#include "tests/unit/suite.h"
 #undef snprintf
 #undef vsnprintf
 
@@ -114,9 +114,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("printf");
-    TCase *cases = tcase_create("printf");
-    SRunner *runner;
-    int failed;
+    TCase *cases = suite_case(suite, "printf");
 
     tcase_add_loop_test(cases, numbers_look_as_in_c, 0, (int)ARRAY_SIZE(numbers));
     tcase_add_loop_test(cases, flags_and_width_lay_out_as_in_c, 0, (int)ARRAY_SIZE(numbers));
@@ -125,10 +123,5 @@ int main(void)
     tcase_add_test(cases, no_text_is_named);
     tcase_add_test(cases, a_mistake_in_a_format_shows);
     tcase_add_test(cases, an_absurd_width_is_cut);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

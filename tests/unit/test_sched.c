@@ -27,6 +27,7 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define CPUS      4u
 #define VCPUS     8u
@@ -1236,20 +1237,12 @@ static void add_smp_tests(TCase *two, TCase *four)
 int main(void)
 {
     Suite *suite = suite_create("sched");
-    TCase *one = tcase_create("one CPU");
-    TCase *two = tcase_create("two CPUs");
-    TCase *four = tcase_create("four CPUs");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *one = suite_case(suite, "one CPU");
+    TCase *two = suite_case(suite, "two CPUs");
+    TCase *four = suite_case(suite, "four CPUs");
 
     tcase_set_timeout(one, 60);
     add_one_cpu_tests(one);
     add_smp_tests(two, four);
-    suite_add_tcase(suite, one);
-    suite_add_tcase(suite, two);
-    suite_add_tcase(suite, four);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -31,6 +31,7 @@ static inline void write_msr(uint32_t msr, uint64_t value)
 
 #define PAGE_WORLD_WITH_SEGMENTS
 #include "tests/unit/page_world.h"
+#include "tests/unit/suite.h"
 
 /* ---- the window ----------------------------------------------------------------------------- */
 
@@ -494,9 +495,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("segments");
-    TCase *tcase = tcase_create("segments");
-    SRunner *runner;
-    int failed;
+    TCase *tcase = suite_case(suite, "segments");
 
     tcase_add_checked_fixture(tcase, setup, page_world_teardown);
     tcase_set_timeout(tcase, 30);
@@ -515,11 +514,5 @@ int main(void)
     tcase_add_test(tcase, a_descriptor_is_not_written_where_the_guest_may_not);
     tcase_add_test(tcase, code_is_64_bit_by_its_descriptor);
     tcase_add_test(tcase, bases_are_canonical_and_go_where_they_belong);
-    suite_add_tcase(suite, tcase);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -20,6 +20,7 @@
 #include "libvmctl/node_list.h"
 #include "libvmctl/store_client.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 void *__real_malloc(size_t size);
 void *__real_realloc(void *old, size_t size);
@@ -536,10 +537,10 @@ START_TEST(each_allocation_of_the_client_may_fail)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *made = suite_create("store client");
-    TCase *all = tcase_create("all");
+    Suite *suite = suite_create("store client");
+    TCase *all = suite_case(suite, "all");
 
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_set_timeout(all, 30);
@@ -556,17 +557,5 @@ static Suite *suite(void)
     tcase_add_test(all, without_descriptors_the_store_waits_and_goes_on);
     tcase_add_test(all, domains_and_control);
     tcase_add_test(all, each_allocation_of_the_client_may_fail);
-    suite_add_tcase(made, all);
-    return made;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

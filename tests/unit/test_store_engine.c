@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "tests/unit/store_world.h"
+#include "tests/unit/suite.h"
 
 static struct world world;
 static struct store_connection *dom0;
@@ -791,10 +792,10 @@ START_TEST(control_answers)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *made = suite_create("store engine");
-    TCase *all = tcase_create("all");
+    Suite *suite = suite_create("store engine");
+    TCase *all = suite_case(suite, "all");
 
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_add_test(all, what_is_written_is_read);
@@ -839,17 +840,5 @@ static Suite *suite(void)
     tcase_add_test(all, introducing_can_fail_without_trace);
     tcase_add_test(all, an_end_is_told_once_until_resumed);
     tcase_add_test(all, control_answers);
-    suite_add_tcase(made, all);
-    return made;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "tests/unit/store_world.h"
+#include "tests/unit/suite.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -169,25 +170,13 @@ START_TEST(without_failure_the_script_does_what_it_says)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *made = suite_create("store memory");
-    TCase *all = tcase_create("all");
+    Suite *suite = suite_create("store memory");
+    TCase *all = suite_case(suite, "all");
 
     tcase_set_timeout(all, 60);
     tcase_add_test(all, without_failure_the_script_does_what_it_says);
     tcase_add_test(all, every_allocation_may_fail);
-    suite_add_tcase(made, all);
-    return made;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -19,6 +19,7 @@
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_world.h"
+#include "tests/unit/suite.h"
 
 #define DOMID  5U
 #define WRITES 4000U
@@ -590,10 +591,10 @@ static void tear_down(void)
     scratch_remove(directory);
 }
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *made = suite_create("store restart");
-    TCase *all = tcase_create("all");
+    Suite *suite = suite_create("store restart");
+    TCase *all = suite_case(suite, "all");
 
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_set_timeout(all, 60);
@@ -607,17 +608,5 @@ static Suite *suite(void)
     tcase_add_test(all, without_room_a_killed_store_comes_back_and_its_rings_go_on);
     tcase_add_test(all, a_transaction_open_at_a_restart_ends_with_eagain);
     tcase_add_test(all, nothing_is_lost_and_nothing_done_twice);
-    suite_add_tcase(made, all);
-    return made;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

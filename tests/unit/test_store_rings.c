@@ -12,6 +12,7 @@
 #include "libvmctl/evtchn.h"
 #include "libvmctl/gntdev.h"
 #include "tests/unit/store_world.h"
+#include "tests/unit/suite.h"
 
 #define GUESTS 40U
 #define OURS   100U /* our port of domain n is 100 + n */
@@ -323,8 +324,8 @@ START_TEST(a_guest_that_misses_events_for_ever_holds_nobody_up)
     memset(watch, 't', sizeof(watch));
     memcpy(watch, "w", 2);
     watch[sizeof(watch) - 1] = '\0';
-    for (char c = 'a'; c < 'g'; c++) {
-        watch[2] = c;
+    for (int c = 'a'; c < 'g'; c++) {
+        watch[2] = (char)c;
         ck_assert(put(5, XS_WATCH, watch, sizeof(watch)));
         (void)turn();
         pages[5].rsp_cons = pages[5].rsp_prod;
@@ -441,10 +442,10 @@ START_TEST(an_impossible_index_stops_its_ring_alone)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *made = suite_create("store rings");
-    TCase *all = tcase_create("all");
+    Suite *suite = suite_create("store rings");
+    TCase *all = suite_case(suite, "all");
 
     tcase_add_checked_fixture(all, set_up, tear_down);
     tcase_set_timeout(all, 20);
@@ -456,17 +457,5 @@ static Suite *suite(void)
     tcase_add_test(all, a_guest_has_only_so_much_of_the_stores_time);
     tcase_add_test(all, a_held_guest_may_go);
     tcase_add_test(all, an_impossible_index_stops_its_ring_alone);
-    suite_add_tcase(made, all);
-    return made;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

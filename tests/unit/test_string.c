@@ -19,6 +19,7 @@
 #define strchr  core_strchr
 #define strlcpy core_strlcpy
 #include "hypervisor/lib/string.c"
+#include "tests/unit/suite.h"
 #undef memcpy
 #undef memmove
 #undef memset
@@ -216,9 +217,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("string");
-    TCase *cases = tcase_create("string");
-    SRunner *runner;
-    int failed;
+    TCase *cases = suite_case(suite, "string");
 
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, every_size_is_copied_and_nothing_beside_it);
@@ -230,10 +229,5 @@ int main(void)
     tcase_add_loop_test(cases, sizes_are_read_with_their_unit_or_refused, 0,
                         (int)ARRAY_SIZE(sizes));
     tcase_add_test(cases, pages_are_copied_and_cleared_exactly);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

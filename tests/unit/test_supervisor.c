@@ -18,6 +18,7 @@
 #include "dom0-tools/supervisor/overseer.h"
 #include "dom0-tools/supervisor/workers.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 /* --- rules ---------------------------------------------------------------------------- */
 
@@ -927,15 +928,9 @@ static TCase *file_cases(void)
 int main(void)
 {
     Suite *suite = suite_create("supervisor");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, rule_cases());
     suite_add_tcase(suite, overseer_cases());
     suite_add_tcase(suite, file_cases());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define TIMERS 64u
 
@@ -369,10 +370,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("timer");
-    TCase *one = tcase_create("one CPU");
-    TCase *more = tcase_create("several CPUs");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *one = suite_case(suite, "one CPU");
+    TCase *more = suite_case(suite, "several CPUs");
 
     tcase_add_checked_fixture(one, setup, NULL);
     tcase_add_test(one, handlers_are_called_in_the_order_of_deadlines);
@@ -393,10 +392,5 @@ int main(void)
     tcase_add_test(more, a_timer_can_be_stopped_from_another_cpu);
     tcase_add_test(more, stopping_waits_for_a_handler_on_another_cpu);
     tcase_add_test(more, setting_waits_for_a_handler_on_another_cpu);
-    suite_add_tcase(suite, one);
-    suite_add_tcase(suite, more);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -46,6 +46,7 @@ static inline void cpu_pause(void)
 
 #include "hypervisor/x86/tlb.c"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define CPUS 4u
 
@@ -278,9 +279,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("tlb");
-    TCase *mask = tcase_create("flush"), *clock = tcase_create("clock");
-    SRunner *runner;
-    int failed;
+    TCase *mask = suite_case(suite, "flush"), *clock = suite_case(suite, "clock");
 
     tcase_add_checked_fixture(mask, setup, NULL);
     tcase_add_test(mask, a_flush_reaches_all_of_the_mask_and_nobody_else);
@@ -290,7 +289,6 @@ int main(void)
     tcase_add_test(mask, a_flush_is_over_when_the_last_cpu_answered);
     tcase_add_test(mask, who_waits_serves_others);
     tcase_add_test(mask, a_cpu_answers_once);
-    suite_add_tcase(suite, mask);
 
     tcase_add_checked_fixture(clock, setup, NULL);
     tcase_add_test(clock, a_flush_after_the_stamp_counts_and_one_before_it_does_not);
@@ -298,11 +296,5 @@ int main(void)
     tcase_add_test(clock, only_the_cpus_that_need_it_are_flushed);
     tcase_add_test(clock, a_cpu_that_went_long_without_a_flush_is_never_taken_for_a_flushed_one);
     tcase_add_test(clock, a_stamp_so_old_that_the_clock_went_round_costs_a_flush_at_most);
-    suite_add_tcase(suite, clock);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -22,6 +22,7 @@
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/suite.h"
 
 #define MS UINT64_C(1000000)
 
@@ -806,13 +807,12 @@ END_TEST
 
 static void add(Suite *suite, const char *name, const TTest *const *tests)
 {
-    TCase *tcase = tcase_create(name);
+    TCase *tcase = suite_case(suite, name);
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     for (; *tests != NULL; tests++) {
         tcase_add_test(tcase, *tests);
     }
-    suite_add_tcase(suite, tcase);
 }
 
 int main(void)
@@ -867,16 +867,10 @@ int main(void)
         NULL,
     };
     Suite *suite = suite_create("vcpu_time");
-    SRunner *runner;
-    int failed;
 
     add(suite, "runstate", runstate);
     add(suite, "clock", clock);
     add(suite, "timers", timers);
     add(suite, "vcpu_op", operations);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }
