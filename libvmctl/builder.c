@@ -21,7 +21,7 @@
 #include "libvmctl/frame_map.h"
 #include "libvmctl/state_file.h"
 
-#define PAGE       4096u
+#define PAGE       UINT64_C(4096)
 #define PAGE_SHIFT 12
 #define CHUNK      512u /* frames mapped at a time */
 

@@ -346,8 +346,8 @@ static int copy_elf(struct span file, size_t limit, struct vmctl_image *image,
         return vmctl_fail(error, -ENOMEM, "no memory for a kernel of %zu bytes", file.size);
     }
     memcpy(copy, file.data, file.size);
-    /* cppcheck-suppress memleak ; image has it */
     *image = (struct vmctl_image){ copy, file.size, "none" };
+    /* cppcheck-suppress memleak ; image has it */
     return 0;
 }
 

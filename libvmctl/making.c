@@ -38,15 +38,15 @@ static int read_record(int fd, struct record *record)
 {
     char text[32] = "";
     ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
-    unsigned int domid = NO_DOMAIN;
-    char word[8] = "";
+    const char *number;
 
     if (size < 0) {
         return -errno;
     }
-    record->begun = sscanf(text, "%7s %u", word, &domid) >= 1;
-    record->paused = strcmp(word, "paused") == 0;
-    record->domid = domid;
+    number = strchr(text, ' ');
+    record->begun = size > 0;
+    record->paused = strncmp(text, "paused", 6) == 0;
+    record->domid = number == NULL ? NO_DOMAIN : (uint32_t)strtoul(number, NULL, 10);
     return 0;
 }
 

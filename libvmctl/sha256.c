@@ -32,7 +32,7 @@ static void take_block(uint32_t h[8], const uint8_t *block)
     uint32_t w[64];
     uint32_t v[8]; /* a to h */
 
-    for (unsigned int t = 0; t < 16; t++) {
+    for (size_t t = 0; t < 16; t++) {
         w[t] = big32(block + 4 * t);
     }
     for (unsigned int t = 16; t < 64; t++) {

@@ -7,7 +7,7 @@
 #include "hypervisor/lib/types.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memmove(void *to, const void *from, size_t size);
+void *memmove(void *destination, const void *source, size_t size);
 void *memset(void *place, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 size_t strlen(const char *text);

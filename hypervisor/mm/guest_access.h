@@ -105,14 +105,14 @@ static inline int must_check guest_fault(size_t left)
 
 /* `count` words, a constant of at most 16, each by one access: 0 or -XEN_EFAULT. */
 static always_inline int must_check guest_read_words(uint64_t address, uint64_t *words,
-                                                     unsigned int count)
+                                                     size_t count)
 {
     if (unlikely(!guest_address_ok(address) || !guest_address_ok(address + 8 * count - 1))) {
         return -XEN_EFAULT;
     }
     guest_access_begin();
     UNROLLED
-    for (unsigned int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t word;
 
         __asm__ goto("1: movq %1, %0\n\t" EXTABLE("1b", "%l[fault]")
@@ -158,7 +158,7 @@ static always_inline int64_t guest_read_u32(uint64_t address)
         }                                                                     \
     } while (0)
 
-static inline int must_check guest_read_words(uint64_t address, uint64_t *words, unsigned int count)
+static inline int must_check guest_read_words(uint64_t address, uint64_t *words, size_t count)
 {
     if (!guest_address_ok(address) || !guest_address_ok(address + 8 * count - 1)) {
         return -XEN_EFAULT;
@@ -177,7 +177,7 @@ static inline int64_t guest_read_u32(uint64_t address)
 
 /* The few words of an answer, at an address a guest named: 0 or -XEN_EFAULT. */
 static always_inline int must_check copy_words_to_guest(uint64_t address, const uint64_t *words,
-                                                        unsigned int count)
+                                                        size_t count)
 {
     if (unlikely(!guest_address_ok(address) || !guest_address_ok(address + 8 * count - 1))) {
         return -XEN_EFAULT;

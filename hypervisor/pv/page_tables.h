@@ -56,8 +56,8 @@ int must_check pt_swap_l1(struct domain *domain, struct page *table, unsigned in
 int must_check pt_exchange_l1(struct domain *domain, struct page *table, unsigned int index,
                               pte_t old, pte_t new_entry);
 
-/* Release what an entry that pt_swap_l1() returned holds. */
-void pt_release_l1_entry(pte_t old);
+/* Release what an entry that pt_exchange_l1() returned holds. */
+void pt_release_l1_entry(pte_t entry);
 
 /*
  * Does a top-level table in use show the machine-to-physical table?  No flush is

@@ -53,7 +53,7 @@ static int result(const char *function, struct vmctl_error *error)
         return 0;
     }
     (void)vmctl_fail(error, -EIO, "the test \"wants\" it");
-    vmctl_error_reason(error, (enum vmctl_reason)atoi(wanted + length + 1));
+    vmctl_error_reason(error, (enum vmctl_reason)strtol(wanted + length + 1, NULL, 10));
     vmctl_error_object(error, "thing \033[31m");
     vmctl_error_limit(error, "3 things");
     vmctl_error_holder(error, "guest 'db'");

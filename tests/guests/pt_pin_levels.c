@@ -19,8 +19,7 @@ void test_main(void)
         unsigned long target = va_mfn(level == 1 ? page : tables[level - 1]);
 
         tables[level] = page_alloc();
-        tables[level][table_index(VA, level)] =
-            pte(target, level == 1 ? PTE_READ_WRITE : PTE_TABLE);
+        tables[level][table_index(VA, level)] = pte(target, PTE_READ_WRITE);
     }
     tables[4][511] = kernel_l4[511];
     for (unsigned int level = 1; level <= 4; level++) {

@@ -24,6 +24,15 @@ static void answer(void *unused)
     finished = true;
 }
 
+/* Half of them sleeping, half of them spinning. */
+static bool answered(unsigned int round)
+{
+    if (round % 2 == 0) {
+        sleep_until(port_count[to_first] >= round);
+    }
+    return wait_for(port_count[to_first] >= round, 3000UL);
+}
+
 void test_main(void)
 {
     expect_eq(bind_ipi(0, &to_first), 0, "port to vCPU 0");
@@ -34,11 +43,7 @@ void test_main(void)
     events_on();
     for (unsigned int i = 1; i <= ROUNDS; i++) {
         expect_eq(port_send(to_second), 0, "send");
-        /* Half of them sleeping, half of them spinning. */
-        if (i % 2 == 0) {
-            sleep_until(port_count[to_first] >= i);
-        }
-        if (!expect(wait_for(port_count[to_first] >= i, 3000UL), "answered")) {
+        if (!expect(answered(i), "answered")) {
             break;
         }
     }

@@ -322,11 +322,7 @@ uint64_t now(void);
  */
 #define sleep_until(condition)                                   \
     do {                                                         \
-        for (;;) {                                               \
-            events_off();                                        \
-            if (condition) {                                     \
-                break;                                           \
-            }                                                    \
+        while (events_off(), !(condition)) {                     \
             this_cpu()->events_wanted = true;                    \
             hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0); \
         }                                                        \
