@@ -51,7 +51,9 @@ static void parse_good(const char *text)
 
 static bool same(void)
 {
-    return memcmp(&options.console, &defaults.console, sizeof(options.console)) == 0 &&
+    return options.console.com == defaults.console.com &&
+           options.console.baud == defaults.console.baud &&
+           options.console.polled == defaults.console.polled &&
            options.log_level == defaults.log_level && options.dom0_mem == defaults.dom0_mem &&
            options.dom0_max_vcpus == defaults.dom0_max_vcpus &&
            options.maxcpus == defaults.maxcpus && options.noreboot == defaults.noreboot;
