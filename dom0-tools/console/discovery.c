@@ -439,16 +439,15 @@ static int learn_from(struct discovery *discovery, uint32_t first)
     return count < 0 ? count : found;
 }
 
-static void sweep(struct timer *timer)
+static void sweep(struct discovery *discovery)
 {
-    struct discovery *discovery = OWNER(struct discovery, timer, sweep);
     int code;
 
     discovery->sweeps++;
     code = learn_from(discovery, 1);
     if (code < 0) {
         report("list of domains: %s", strerror(-code));
-        loop_set_timer(&discovery->consoles->loop, timer, CHECK_MS);
+        loop_set_timer(&discovery->consoles->loop, &discovery->sweep, CHECK_MS);
         return;
     }
     for (uint32_t i = 0; i < discovery->table_size; i++) {
@@ -458,6 +457,13 @@ static void sweep(struct timer *timer)
             forget(discovery, known);
         }
     }
+}
+
+static void sweep_due(struct timer *timer)
+{
+    struct discovery *discovery = OWNER(struct discovery, timer, sweep);
+
+    sweep(discovery);
     take_events(discovery);
 }
 
@@ -510,7 +516,7 @@ static void option_changed(struct discovery *discovery, struct known *known, con
 static void look_at_all(struct discovery *discovery)
 {
     discovery->settled = false;
-    sweep(&discovery->sweep);
+    sweep(discovery);
     for (uint32_t i = 0; i < discovery->table_size; i++) {
         struct known *known = discovery->table[i];
 
@@ -667,7 +673,7 @@ int discovery_open(struct discovery *discovery, struct vmctl_error *error)
     discovery->dirty_end = &discovery->dirty;
     discovery->source.fd = -1;
     discovery->look.fire = look;
-    discovery->sweep.fire = sweep;
+    discovery->sweep.fire = sweep_due;
     discovery->introduced.fire = introduced;
     discovery->retry.fire = reach_store;
     discovery->list = privcmd_buffer(&discovery->consoles->privcmd,

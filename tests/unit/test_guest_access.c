@@ -18,6 +18,7 @@ __asm__(".pushsection .extable, \"a\"\n\tfirst_entry:\n\t.popsection\n\t"
         ".pushsection .extable, 1, \"a\"\n\tlast_entry:\n\t.popsection");
 
 #include "hypervisor/mm/guest_access.c"
+#include "tests/unit/suite.h"
 
 #define PAGE 4096u
 
@@ -285,9 +286,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("guest access");
-    TCase *tests = suite_case(suite, "access");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("access");
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_copy_from_a_guest_ends_at_the_first_byte_that_is_missing);
@@ -300,9 +299,6 @@ int main(void)
     tcase_add_test(tests, words_are_written_all_or_with_an_error);
     tcase_add_test(tests, four_bytes_are_a_number_that_is_no_error);
     tcase_add_test(tests, a_word_is_written_or_the_fault_told);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
 }
