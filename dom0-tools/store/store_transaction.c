@@ -113,7 +113,7 @@ static struct transaction_entry *get(struct store_transaction *transaction,
 static bool hidden(const struct store_transaction *transaction, const struct store_tree *tree,
                    const char *path, size_t size)
 {
-    if (transaction->first_change == NULL) {
+    if (!transaction->removes) {
         return false;
     }
     for (;;) {
@@ -321,6 +321,7 @@ int transaction_remove(struct store_transaction *transaction, const struct store
     }
     forget(transaction, entry);
     entry->hides = true;
+    transaction->removes = true;
     return 0;
 }
 

@@ -36,7 +36,8 @@ struct transaction_entry {
 struct store_transaction {
     struct store_transaction *next; /* of the connection */
     uint32_t id;
-    bool doomed; /* begun before a restart of the store */
+    bool doomed;  /* begun before a restart of the store */
+    bool removes; /* some entry hides what is below it */
     struct transaction_entry **index;
     size_t mask;
     size_t count;

@@ -67,6 +67,7 @@ struct stored_wires {
 
 struct stored_counters {
     uint64_t requests;
+    uint64_t levels; /* of missing paths that requests went through */
     uint64_t events;
     uint64_t missed_events;
     uint64_t commits;

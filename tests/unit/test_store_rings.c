@@ -406,6 +406,27 @@ START_TEST(a_guest_has_only_so_much_of_the_stores_time)
 }
 END_TEST
 
+/* To look for what is not there is to look for each node above it. */
+START_TEST(deep_paths_cost_what_they_are)
+{
+    const struct store_connection *ring = add_guest(5);
+    uint64_t before = stored.counters.requests;
+    char path[120];
+
+    for (size_t i = 0; i < sizeof(path); i++) {
+        path[i] = i % 2 == 0 ? 'a' : '/';
+    }
+    path[sizeof(path) - 1] = '\0'; /* 60 levels */
+    guests[5].reads = true;
+    while (ring->held_till == 0) {
+        while (put(5, XS_READ, path, sizeof(path))) {
+        }
+        (void)turn();
+        ck_assert_uint_lt(stored.counters.requests - before, 200);
+    }
+}
+END_TEST
+
 START_TEST(a_held_guest_may_go)
 {
     struct store_connection *ring = add_guest(5);
@@ -455,6 +476,7 @@ int main(void)
     tcase_add_test(all, a_guest_that_misses_events_for_ever_holds_nobody_up);
     tcase_add_test(all, who_upsets_dom0s_transaction_has_to_wait);
     tcase_add_test(all, a_guest_has_only_so_much_of_the_stores_time);
+    tcase_add_test(all, deep_paths_cost_what_they_are);
     tcase_add_test(all, a_held_guest_may_go);
     tcase_add_test(all, an_impossible_index_stops_its_ring_alone);
     return suite_run(suite);
