@@ -61,7 +61,8 @@ static int release_pages(struct domain *domain)
     struct page *page;
 
     while ((page = domain->visited) != NULL || (page = domain_visit_dying_page(domain)) != NULL) {
-        if (domain->visited == NULL && !page_get(page, domain->id)) {
+        /* One more than guests can take: the frame must not be missed. */
+        if (domain->visited == NULL && !page_get_within(page, domain->id, PAGE_REF_LIMIT + 1)) {
             continue; /* its last reference went just now: it may be somebody else's already */
         }
         domain->visited = page;

@@ -49,17 +49,16 @@ void page_lend(struct page *page, domid_t owner, bool writable)
 
 bool page_unlend(struct page *page)
 {
-    uint64_t alone =
-        (atomic_load_explicit(&page->refs, memory_order_relaxed) & ~PAGE_REF_COUNT) | 1;
+    /* All ones: whoever asks for a reference after this finds it is not the domain's. */
+    uint64_t old = atomic_fetch_or_explicit(&page->refs, page_ref_owner_bits(OWNER_CORE),
+                                            memory_order_acq_rel);
 
-    /* In one step: a reference taken before it is seen, and after it there can be none. */
-    if (!atomic_compare_exchange_strong_explicit(&page->refs, &alone,
-                                                 page_ref_owner_bits(OWNER_CORE) | 1,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    if ((old & PAGE_REF_COUNT) != 1) {
         page_type_put(page);
         page_put(page);
         return false;
     }
+    atomic_store_explicit(&page->refs, page_ref_owner_bits(OWNER_CORE) | 1, memory_order_relaxed);
     atomic_store_explicit(&page->use, 0, memory_order_relaxed);
     return true;
 }

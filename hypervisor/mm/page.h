@@ -101,20 +101,26 @@ static inline void m2p_set(mfn_t frame, pfn_t number)
 
 /*
  * A reference to a frame that belongs to `owner`; false if it does not, or has
- * no reference now, or has too many.
+ * no reference now, or more than `limit`.
  */
-static inline bool must_check page_get(struct page *page, domid_t owner)
+static inline bool must_check page_get_within(struct page *page, domid_t owner, uint64_t limit)
 {
     uint64_t old = atomic_load_explicit(&page->refs, memory_order_relaxed);
 
     do {
         if (unlikely((old & PAGE_REF_OWNER) != page_ref_owner_bits(owner)) ||
-            unlikely((old & PAGE_REF_COUNT) - 1 >= PAGE_REF_LIMIT)) {
+            unlikely((old & PAGE_REF_COUNT) - 1 >= limit)) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&page->refs, &old, old + 1,
                                                     memory_order_acquire, memory_order_relaxed));
     return true;
+}
+
+/* For whatever a guest may cause. */
+static inline bool must_check page_get(struct page *page, domid_t owner)
+{
+    return page_get_within(page, owner, PAGE_REF_LIMIT);
 }
 
 /* As page_get(), for a frame named by a guest. */

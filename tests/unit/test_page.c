@@ -249,6 +249,7 @@ START_TEST(a_lent_frame_still_referred_to_is_freed_with_the_last_reference)
     ck_assert_int_eq(page_writable_get(page), 0);
     ck_assert(!page_unlend(page));
     ck_assert_uint_eq(freed, 0);
+    ck_assert(!page_get(page, 5)); /* the next domain of that number is another */
     ck_assert_uint_eq(page->use & PAGE_USE_COUNT, 1);
     page_writable_put(page);
     page_put(page);
