@@ -38,6 +38,21 @@ static unsigned int address_bits(uint32_t flags)
     return bits == 0 || bits > HEAP_ANY_ADDRESS ? HEAP_ANY_ADDRESS : bits;
 }
 
+/* The domain's own reference to an extent's frames goes; false at one that is not its. */
+static always_inline bool give_up(const struct domain *domain, uint64_t number, unsigned int order)
+{
+    for (uint64_t j = 0; j < UINT64_C(1) << order; j++) {
+        mfn_t frame = mfn(number + j);
+
+        if (!frame_get(frame, domain->id)) {
+            return false;
+        }
+        (void)page_disown(page_of(frame));
+        page_put(page_of(frame));
+    }
+    return true;
+}
+
 /* This and the next work on extent i: true if it was done. */
 static bool take_extent(struct domain *domain, const struct xen_memory_reservation *request,
                         uint64_t i, bool named)
@@ -61,8 +76,12 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
     }
     number = page_frame(first).number;
     /* The guest that gives no place for the answer keeps the memory all the same. */
-    return guest_address(request->extent_start) == 0 ||
-           copy_words_to_guest(guest_address(place), &number, 1) == 0;
+    if (guest_address(request->extent_start) == 0 ||
+        likely(copy_words_to_guest(guest_address(place), &number, 1) == 0)) {
+        return true;
+    }
+    (void)give_up(domain, number, request->extent_order);
+    return false;
 }
 
 static bool decrease(struct domain *domain, const struct xen_memory_reservation *request,
@@ -70,19 +89,8 @@ static bool decrease(struct domain *domain, const struct xen_memory_reservation 
 {
     xen_pfn_t number;
 
-    if (guest_read_words(guest_address(request->extent_start + i), &number, 1) != 0) {
-        return false;
-    }
-    for (uint64_t j = 0; j < UINT64_C(1) << request->extent_order; j++) {
-        mfn_t frame = mfn(number + j);
-
-        if (!frame_get(frame, domain->id)) {
-            return false;
-        }
-        (void)page_disown(page_of(frame));
-        page_put(page_of(frame));
-    }
-    return true;
+    return guest_read_words(guest_address(request->extent_start + i), &number, 1) == 0 &&
+           give_up(domain, number, request->extent_order);
 }
 
 static long reservation(uint64_t command, uint64_t argument)
@@ -133,18 +141,10 @@ static long domain_quantity(uint64_t command, uint64_t argument)
     if (domain == NULL) {
         return error;
     }
-    switch (command) {
-    case XENMEM_current_reservation:
-        result = (long)domain->pages;
-        break;
-    case XENMEM_maximum_reservation:
-        result = (long)MIN(domain->max_pages, UINT64_C(0xffffffff));
-        break;
-    default:
-        result = (long)domain->shared_info->arch.max_pfn;
-        result = MAX(result, 1) - 1;
-        break;
-    }
+    result = (long)read_once(domain->shared_info->arch.max_pfn);
+    result = command == XENMEM_current_reservation   ? (long)domain->pages
+             : command == XENMEM_maximum_reservation ? (long)MIN(domain->max_pages, UINT32_MAX)
+                                                     : MAX(result, 1) - 1;
     domain_release(domain);
     return result;
 }

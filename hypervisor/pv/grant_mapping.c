@@ -37,8 +37,8 @@ int pv_grant_map(uint64_t host_addr, uint32_t flags, uint64_t entry)
     return GNTST_okay;
 }
 
-/* Move the entry of a virtual address out of its table: 0 for an address of 0. */
-static int take_entry(uint64_t address, pte_t *entry)
+/* Move the entry of an address, but not the one at `to`, out of its table: 0 for no address. */
+static int take_entry(uint64_t address, const struct page *to, unsigned int to_index, pte_t *entry)
 {
     struct page *table;
 
@@ -47,7 +47,8 @@ static int take_entry(uint64_t address, pte_t *entry)
         return GNTST_okay;
     }
     table = pt_find_l1(current, address);
-    if (table == NULL || pt_swap_l1(current->domain, table, pte_index(address, 1), 0, entry) != 0) {
+    if (table == NULL || (table == to && pte_index(address, 1) == to_index) ||
+        pt_swap_l1(current->domain, table, pte_index(address, 1), 0, entry) != 0) {
         return GNTST_general_error;
     }
     return GNTST_okay;
@@ -70,7 +71,7 @@ int pv_grant_unmap(uint64_t host_addr, uint32_t flags, mfn_t frame, uint64_t new
     pte_t new_entry;
 
     if (table == NULL || (new_host_addr != 0 && !maps(table, index, expected)) ||
-        take_entry(new_host_addr, &new_entry) != GNTST_okay) {
+        take_entry(new_host_addr, table, index, &new_entry) != GNTST_okay) {
         return GNTST_general_error;
     }
     if (pt_exchange_l1(current->domain, table, index, expected, new_entry) != 0) {
