@@ -96,18 +96,33 @@ static void replay_perms(struct stored *stored, const struct journal_record *rec
     tree_set_perms(&stored->tree, node, perms);
 }
 
+/* The path that is watched, resolved again from what was given. */
+static bool watched_path(const struct journal_record *record, struct store_path *path)
+{
+    const char *text = record->parts[0].data;
+    const size_t size = record->parts[0].size;
+    char home[32];
+    size_t skipped = 0;
+
+    if (record->numbers[1] != 0) {
+        skipped = path_home(home, sizeof(home) - 1, record->domid) + 1;
+        home[skipped - 1] = '/';
+        if (size < skipped || memcmp(text, home, skipped) != 0) {
+            return false;
+        }
+    }
+    return path_resolve(path, text + skipped, size - skipped, record->domid) == 0;
+}
+
 static void replay_watch(struct stored *stored, const struct journal_record *record)
 {
     struct store_connection *ring = ring_of(stored, record);
-    struct store_path path = { .size = (uint32_t)record->parts[0].size,
-                               .relative = record->numbers[1] != 0 };
     struct store_watch *watch;
+    struct store_path path;
 
-    if (ring == NULL || path.size == 0 || path.size > XENSTORE_ABS_PATH_MAX) {
+    if (ring == NULL || !watched_path(record, &path)) {
         return;
     }
-    memcpy(path.text, record->parts[0].data, path.size);
-    path.text[path.size] = '\0';
     watch = watch_add(&stored->watches, &path, record->parts[1].data, record->parts[1].size,
                       (uint32_t)record->numbers[0]);
     if (watch != NULL) {
