@@ -18,6 +18,7 @@
 #include "guest-pv-headers/sched.h"
 #include "guest-pv-headers/sysctl.h"
 #include "guest-pv-headers/version.h"
+#include "hypervisor/event/channels.h"
 #include "hypervisor/pv/debug_registers.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/pte.h"
@@ -26,6 +27,7 @@
 #define CALL_RIP      (GUEST_ENTRY + 0x10) /* behind the hypercall instruction */
 #define CONTINUE_RIP  (CALL_RIP - 2)
 #define CONTINUATIONS 3000u
+#define HOSTILE       2u /* of a step's ways: its memory changes while it is read */
 
 static uint8_t next(struct input *input)
 {
@@ -491,6 +493,7 @@ static uint64_t version_of(uint8_t call)
 }
 
 #define CONTEXT_ADDRESS ADDRESS(PFN_DATA)
+#define FIFO_LONGEST    64u
 
 static uint64_t make_context(struct input *input)
 {
@@ -651,13 +654,67 @@ static bool goes_on(const struct vcpu *vcpu)
     return false;
 }
 
+/* May it write to pages of the guest other than by a guest's address? */
+static bool writes_pages(const struct cpu_regs *regs)
+{
+    uint32_t command = 0;
+
+    (void)guest_read(regs->rdi, &command, sizeof(command));
+    switch (regs->rax) {
+    case __HYPERVISOR_mmuext_op:
+        return command == MMUEXT_CLEAR_PAGE || command == MMUEXT_COPY_PAGE;
+    case __HYPERVISOR_domctl:
+        return command == XEN_DOMCTL_hypercall_init;
+    case __HYPERVISOR_grant_table_op:
+        return regs->rdi == GNTTABOP_copy;
+    default:
+        return regs->rax == __HYPERVISOR_multicall || regs->rax == __HYPERVISOR_mmu_update ||
+               regs->rax == __HYPERVISOR_update_descriptor;
+    }
+}
+
+/*
+ * Not if the guest has one list where there may be two, or one bitmap for two flushes; and
+ * a single flush is looked for first and, if it is none, read again as anything else.
+ */
+static bool reads_once(const struct cpu_regs *regs)
+{
+    return regs->rax != __HYPERVISOR_multicall &&
+           (regs->rax != __HYPERVISOR_memory_op || regs->rdi % 64 != XENMEM_exchange) &&
+           regs->rax != __HYPERVISOR_mmuext_op;
+}
+
+/* One entry: what is asked before and after.  `hostile`: how what it reads is written over. */
+static void call_core(struct cpu_regs *regs, bool first, uint8_t hostile)
+{
+    bool writes = hostile != 0 || writes_pages(regs);
+
+    if (first) {
+        unchanged_begin(regs);
+    }
+    fetch_begin(reads_once(regs), hostile);
+    hypercall_entry(regs);
+    fetch_begin(false, 0);
+    if (first && regs->rip == CALL_RIP) {
+        unchanged_end(regs);
+    }
+    if (hostile == 0 && regs->rip == CALL_RIP) {
+        reservation_end(regs);
+    }
+    if (writes) {
+        waits_unknown();
+    }
+}
+
 /*
  * A vCPU is known by number only from here on: the hypercall may end its domain.
  * Whoever is loaded and asks for a continuation gets it.
  */
-static void enter_core(const struct vcpu *vcpu)
+static void enter_core(const struct vcpu *vcpu, uint8_t hostile)
 {
     unsigned int calls = 0;
+
+    reservation_begin(&this_cpu()->regs);
 
     do {
         struct cpu_regs *regs = &this_cpu()->regs;
@@ -666,7 +723,7 @@ static void enter_core(const struct vcpu *vcpu)
         regs->vector = ENTRY_SYSCALL;
         machine_tell("d%uv%u: hypercall %lu (%lx, %lx, %lx, %lx)\n", current->domain->id,
                      current->id, regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
-        hypercall_entry(regs);
+        call_core(regs, calls == 0, hostile);
         machine_tell("    %s%ld\n", regs->rip == CONTINUE_RIP ? "to be continued as " : "",
                      (long)regs->rax);
         if (++calls == CONTINUATIONS) {
@@ -814,6 +871,86 @@ static void do_shared(struct input *input)
     machine_leave();
 }
 
+/* What is pending is taken, and events are let in, as a kernel does it after an upcall. */
+static void take_two_level(struct vcpu *vcpu)
+{
+    struct shared_info *shared = vcpu->domain->shared_info;
+    uint64_t selected = __atomic_exchange_n(&vcpu->info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+
+    for (unsigned int i = 0; i < 64; i++) {
+        if ((selected >> i & 1) != 0) {
+            shared->evtchn_pending[i] &= shared->evtchn_mask[i];
+        }
+    }
+}
+
+static void take_fifo(const struct fifo *fifo, struct evtchn_fifo_control_block *control)
+{
+    uint32_t ready = __atomic_exchange_n(&control->ready, 0, __ATOMIC_SEQ_CST);
+
+    for (unsigned int queue = 0; queue < EVTCHN_FIFO_MAX_QUEUES; queue++) {
+        uint32_t port = (ready >> queue & 1) != 0 ? control->head[queue] : 0;
+
+        for (unsigned int i = 0; port != 0 && i < FIFO_LONGEST; i++) {
+            event_word_t *word;
+
+            if (port / WORDS_PER_PAGE >= fifo->pages) {
+                break;
+            }
+            word = &fifo->page[port / WORDS_PER_PAGE][port % WORDS_PER_PAGE];
+            port = *word & EVTCHN_FIFO_LINK_MASK;
+            *word &= ~(event_word_t)(EVTCHN_FIFO_LINK_MASK | 1u << EVTCHN_FIFO_LINKED |
+                                     1u << EVTCHN_FIFO_PENDING);
+            control->head[queue] = port;
+        }
+    }
+}
+
+static void do_take_events(void)
+{
+    struct vcpu *vcpu = current;
+
+    machine_tell("d%uv%u: takes its events\n", vcpu->domain->id, vcpu->id);
+    vcpu->info->evtchn_upcall_pending = 0;
+    if (vcpu->domain->events->fifo == NULL) {
+        take_two_level(vcpu);
+    } else if (vcpu->events->control_page != NULL) {
+        take_fifo(vcpu->domain->events->fifo, vcpu->events->control);
+    }
+    vcpu->info->evtchn_upcall_mask = 0;
+    machine_leave();
+}
+
+/* A guest may always mask one of its ports. */
+static void mask_port(uint32_t port)
+{
+    const struct domain *domain = current->domain;
+    const struct fifo *fifo = domain->events->fifo;
+
+    machine_tell("d%uv%u: masks port %u\n", domain->id, current->id, port);
+    if (fifo == NULL) {
+        domain->shared_info->evtchn_mask[port / 64] |= UINT64_C(1) << port % 64;
+    } else if (fifo->pages != 0) {
+        fifo->page[0][port] |= 1u << EVTCHN_FIFO_MASKED;
+    }
+}
+
+static void do_hold(struct input *input)
+{
+    uint8_t byte = next(input);
+    enum limit kind = byte % 4u;
+    unsigned int left = byte / 4u % 4;
+
+    if (kind > LIMIT_GRANT) {
+        mask_port(next(input));
+    } else if (kind == LIMIT_GRANT) {
+        limits_hold_grant((domid_t)domain_id(input), next(input) % 32, left);
+    } else {
+        limits_hold_frame(kind, frame(input), left);
+    }
+    machine_leave();
+}
+
 static void do_other(struct input *input)
 {
     switch (next(input) % 8) {
@@ -834,7 +971,14 @@ static void do_other(struct input *input)
     case 5:
         do_shared(input);
         break;
+    case 6:
+        do_take_events();
+        break;
     default:
+        if (next(input) % 2 != 0) {
+            do_hold(input);
+            break;
+        }
         do_grant(input);
     }
 }
@@ -851,6 +995,7 @@ bool step(struct input *input)
     struct domain *domain = domain_find(actors[who].domain);
     struct vcpu *vcpu = domain == NULL ? NULL : domain->vcpu[actors[who].vcpu];
     unsigned int cpu = vcpu == NULL ? CPUS : machine_cpu_of(vcpu);
+    uint8_t hostile;
 
     domain_put(domain);
     if (input->at >= input->end) {
@@ -881,12 +1026,13 @@ bool step(struct input *input)
             do_iret(input);
             break;
         }
+        hostile = how == HOSTILE ? next(input) : 0;
         if (what % 8 == 4) {
             prepare_multicall(input, &this_cpu()->regs);
         } else {
             prepare_call(input, &this_cpu()->regs);
         }
-        enter_core(vcpu);
+        enter_core(vcpu, hostile);
     }
     machine_preempt_every(0);
     machine_settle();

@@ -30,16 +30,21 @@ static unsigned int ram_index(uint64_t frame)
 /* ---- what a frame should be counted for ---------------------------------------------------- */
 
 static struct {
-    uint32_t refs, uses;
+    uint64_t refs, uses;
 } expected[RAM_FRAMES];
 
-static void expect(uint64_t frame, bool use)
+static void expect_many(uint64_t frame, uint64_t refs, uint64_t uses)
 {
     if (!frame_is_ram(frame)) {
         finding("something refers to frame %lx, which is no RAM", frame);
     }
-    expected[ram_index(frame)].refs++;
-    expected[ram_index(frame)].uses += use;
+    expected[ram_index(frame)].refs += refs;
+    expected[ram_index(frame)].uses += uses;
+}
+
+static void expect(uint64_t frame, bool use)
+{
+    expect_many(frame, 1, use);
 }
 
 static void expect_page(const struct page *page)
@@ -296,7 +301,7 @@ static uint32_t grants_of(const struct grant_table *table, uint64_t frame)
 static void check_granter(const struct domain *granter)
 {
     const struct grant_table *table = granter->grants;
-    uint32_t users = 0, mappings = 0;
+    uint64_t users = 0, mappings = limits_users(granter);
     struct domain *mapper;
 
     for (uint32_t ref = 0; ref < table->frames * GRANT_V1_ENTRIES; ref++) {
@@ -319,7 +324,7 @@ static void check_granter(const struct domain *granter)
         domain_put(mapper);
     }
     if (users != mappings) {
-        finding("domain %u: its grants have %u users, and there are %u mappings", granter->id,
+        finding("domain %u: its grants have %lu users, and there are %lu mappings", granter->id,
                 users, mappings);
     }
 }
@@ -399,8 +404,9 @@ static void check_frame(uint64_t frame, uint64_t *free_frames)
 
     if (owner == OWNER_NONE || owner == OWNER_CORE) {
         *free_frames += owner == OWNER_NONE;
-        if (expected[index].refs != 0) {
-            finding("frame %lx is %s, and %u things refer to it", frame,
+        /* What was lent to a domain that is gone stays as long as somebody maps it. */
+        if (expected[index].refs != ((page->refs & PAGE_REF_CORE) != 0 ? refs : 0)) {
+            finding("frame %lx is %s, and %lu things refer to it", frame,
                     owner == OWNER_NONE ? "free" : "the core's", expected[index].refs);
         }
         return;
@@ -411,9 +417,13 @@ static void check_frame(uint64_t frame, uint64_t *free_frames)
     }
     if ((refs != expected[index].refs || uses != expected[index].uses) &&
         !is_eoi_page(domain, refs, uses, index)) {
-        finding("frame %lx of domain %u (use %lx): %lu references and %lu uses counted, %u and %u "
-                "found",
+        finding("frame %lx of domain %u (use %lx): %lu references and %lu uses counted, %lu and "
+                "%lu found",
                 frame, owner, use, refs, uses, expected[index].refs, expected[index].uses);
+    }
+    /* Beyond what guests can take is one reference for the domain's end. */
+    if (refs > PAGE_REF_LIMIT + 2 || uses > PAGE_USE_LIMIT) {
+        finding("frame %lx: counted beyond the limit: %lx, %lx", frame, refs, uses);
     }
     if (page_is(page, PAGE_L1) && (page->refs & PAGE_REF_CORE) == 0) {
         check_foreign(page);
@@ -503,8 +513,8 @@ static void check_tlb(unsigned int cpu)
         const struct page *page = page_of(mfn(frame));
         domid_t owner = page_owner(page);
 
-        if (owner == OWNER_NONE) {
-            continue; /* flushed before it is given out again */
+        if (owner == OWNER_NONE || (page->refs & PAGE_REF_CORE) != 0) {
+            continue; /* flushed before it is given out again; lent, and never given out else */
         }
         if (owner != tlb->owner[index]) {
             finding("CPU %u can still reach frame %lx, domain %u's, now domain %u's", cpu, frame,
@@ -526,6 +536,7 @@ void check_all(void)
     struct domain *domain;
 
     memset(expected, 0, sizeof(expected));
+    limits_expect(expect_many);
     FOR_EACH_RAM_FRAME(frame)
     {
         expect_of_frame(frame);

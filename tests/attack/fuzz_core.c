@@ -24,6 +24,7 @@ static void play(struct input *input)
     }
     while (steps++ < STEPS && step(input)) {
         check_all();
+        waits_check();
         check_tlb_fill();
     }
     world_end();

@@ -2,7 +2,7 @@
 /*
  * The hardware: what the core would find on a PC, as far as it asks for it.
  */
-#include "tests/attack/machine.h"
+#include "tests/attack/world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,6 +41,7 @@
 #define TSC_STEP      50u /* ticks, nanoseconds, between two readings */
 #define WINDOW_PAGES  32u
 #define PATIENCE      2000u /* pauses in one wait */
+#define ROUNDS        1000u
 #define TRANSLATE_MAX 4u
 
 uint8_t *direct_map_start;
@@ -60,7 +61,7 @@ static struct {
     struct cpu_info info;
     uint64_t cr3, timer;
     mfn_t window[WINDOW_PAGES];
-    bool in_core;
+    bool in_core, kicked;
     jmp_buf *idle; /* where its wait for an interrupt ends */
 } machine[CPUS];
 
@@ -260,6 +261,7 @@ static void run_elsewhere(unsigned int cpu)
     }
     machine[cpu].in_core = false;
     machine[cpu].idle = NULL;
+    machine[cpu].kicked |= !current->is_idle; /* for its upcall, as it returns to a guest */
     cpu_now = from;
 }
 
@@ -314,6 +316,7 @@ void cpu_send(unsigned int cpu, uint8_t vector)
     if (cpu >= cpu_count) {
         finding("interrupt for CPU %u", cpu);
     }
+    machine[cpu].kicked = cpu_count == CPUS;
 }
 
 void interrupts_poll(void)
@@ -368,17 +371,41 @@ void machine_leave(void)
     machine[cpu].in_core = false;
 }
 
+/* True if there was something to do. */
+static bool settle(unsigned int cpu)
+{
+    bool kicked = machine[cpu].kicked;
+
+    cpu_now = cpu;
+    machine[cpu].kicked = false;
+    if (machine[cpu].timer != 0 && machine[cpu].timer <= tsc_now) {
+        machine[cpu].timer = 0;
+        timer_interrupt();
+    }
+    if (!kicked && !softirq_pending()) {
+        return false;
+    }
+    if (current->is_idle) {
+        run_elsewhere(cpu);
+    } else {
+        machine_enter(cpu);
+        machine_leave();
+    }
+    return true;
+}
+
 void machine_settle(void)
 {
+    bool again = true;
+
     pauses = 0;
-    for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
-        cpu_now = cpu;
-        if (machine[cpu].timer != 0 && machine[cpu].timer <= tsc_now) {
-            machine[cpu].timer = 0;
-            timer_interrupt();
+    for (unsigned int round = 0; again; round++) {
+        again = false;
+        if (round == ROUNDS) {
+            finding("interrupts do not come to an end");
         }
-        if (softirq_pending()) {
-            run_elsewhere(cpu);
+        for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
+            again |= settle(cpu);
         }
     }
 }
@@ -659,6 +686,10 @@ static size_t move(uint64_t address, void *own, size_t size, bool write, bool us
         if (place == NULL) {
             break;
         }
+        if (write) {
+            waits_written(direct_map_frame(place).number);
+            unchanged_written(direct_map_frame(place).number);
+        }
         memcpy(write ? place : bytes, write ? bytes : place, part);
         bytes += part;
         address += part;
@@ -695,8 +726,13 @@ static bool range_ok(uint64_t address, size_t size)
 
 size_t raw_copy_from_guest(void *to, const void __guest *from, size_t size)
 {
-    return range_ok(guest_address(from), size) ? move(guest_address(from), to, size, false, false)
-                                               : size;
+    size_t left = size;
+
+    if (range_ok(guest_address(from), size)) {
+        left = move(guest_address(from), to, size, false, false);
+        fetch_done(guest_address(from), size - left);
+    }
+    return left;
 }
 
 size_t raw_copy_to_guest(void __guest *to, const void *from, size_t size)

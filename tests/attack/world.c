@@ -211,6 +211,7 @@ void world_end(void)
     struct domain *domain;
 
     machine_preempt_every(0);
+    limits_release();
     dom0 = NULL; /* or it could not be killed */
     for (unsigned int id = 0; (domain = domain_find_next((domid_t)id)) != NULL; id++) {
         id = domain->id;

@@ -6,6 +6,7 @@
 #ifndef TESTS_ATTACK_WORLD_H
 #define TESTS_ATTACK_WORLD_H
 
+#include "guest-pv-headers/grant_table.h"
 #include "tests/attack/machine.h"
 
 #define DOMAINS      3u
@@ -51,6 +52,36 @@ void world_end(void);
 /* check.c: the invariants of docs/attack.md, of which `what` broke one; then the CPUs may cache. */
 void check_all(void);
 void check_tlb_fill(void);
+
+/*
+ * unchanged.c: before a hypercall, and after it; in it, an answer goes to this frame.  A
+ * reservation's first call, and its last.
+ */
+void unchanged_begin(const struct cpu_regs *regs);
+void unchanged_end(const struct cpu_regs *regs);
+void unchanged_written(uint64_t frame);
+void reservation_begin(const struct cpu_regs *regs);
+void reservation_end(const struct cpu_regs *regs);
+
+/*
+ * fetch.c: a hypercall begins, which reads nothing twice; how what it reads is overwritten
+ * (0: not).  Then each of its reads, after it.
+ */
+void fetch_begin(bool reads_once, uint8_t how);
+void fetch_done(uint64_t address, size_t size);
+
+/* limits.c: bring a counter so near its limit that few are left; tell what is held; let go. */
+enum limit { LIMIT_REFERENCES, LIMIT_USES, LIMIT_GRANT };
+void limits_hold_frame(enum limit kind, uint64_t frame, unsigned int left);
+void limits_hold_grant(domid_t id, grant_ref_t ref, unsigned int left);
+void limits_expect(void (*held)(uint64_t frame, uint64_t refs, uint64_t uses));
+uint64_t limits_users(const struct domain *granter);
+void limits_release(void);
+
+/* waits.c: a guest wrote to this frame, or may have to any; does anybody wait for ever? */
+void waits_written(uint64_t frame);
+void waits_unknown(void);
+void waits_check(void);
 
 /* calls.c: one step of a guest, out of the input; false at its end. */
 struct input {
