@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "guest-pv-headers/io/xenbus.h"
 
@@ -26,6 +27,22 @@ void device_backend_path(const struct device *device, char path[DEVICE_PATH_SIZE
 {
     (void)snprintf(path, DEVICE_PATH_SIZE, "/local/domain/0/backend/%s/%u/%u",
                    class_name(device->class), device->domid, device->number);
+}
+
+static const char *backends = "/sys/bus/xen-backend/devices";
+
+void device_set_backends(const char *where)
+{
+    backends = where;
+}
+
+bool device_is_driven(const struct device *device)
+{
+    char path[DEVICE_PATH_SIZE];
+
+    (void)snprintf(path, sizeof(path), "%s/%s-%u-%u", backends, class_name(device->class),
+                   device->domid, device->number);
+    return access(path, F_OK) == 0;
 }
 
 void device_frontend_path(const struct device *device, char path[DEVICE_PATH_SIZE])

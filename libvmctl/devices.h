@@ -27,6 +27,14 @@ struct device {
 void device_backend_path(const struct device *device, char path[DEVICE_PATH_SIZE]);
 void device_frontend_path(const struct device *device, char path[DEVICE_PATH_SIZE]);
 
+/*
+ * Does dom0's kernel still have it?  A driver that is about to let go would take
+ * new nodes of the same number for its own.
+ */
+bool device_is_driven(const struct device *device);
+/* For tests: another place than /sys/bus/xen-backend/devices. */
+void device_set_backends(const char *where);
+
 struct device device_of_disk(uint32_t domid, const struct guest_disk *disk);
 
 void device_add_disk(struct node_list *list, uint32_t domid, const struct guest_disk *disk);

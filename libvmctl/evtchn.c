@@ -16,7 +16,6 @@ struct remote_port {
 
 #define REQUEST_BIND_VIRQ        _IOC(_IOC_NONE, 'E', 0, sizeof(uint32_t))
 #define REQUEST_BIND_INTERDOMAIN _IOC(_IOC_NONE, 'E', 1, sizeof(struct remote_port))
-#define REQUEST_BIND_UNBOUND     _IOC(_IOC_NONE, 'E', 2, sizeof(uint32_t))
 #define REQUEST_UNBIND           _IOC(_IOC_NONE, 'E', 3, sizeof(uint32_t))
 #define REQUEST_NOTIFY           _IOC(_IOC_NONE, 'E', 4, sizeof(uint32_t))
 
@@ -37,11 +36,6 @@ int evtchn_bind_interdomain(int fd, uint32_t domid, uint32_t remote_port)
     struct remote_port remote = { .domain = domid, .port = remote_port };
 
     return request(fd, REQUEST_BIND_INTERDOMAIN, &remote);
-}
-
-int evtchn_bind_unbound(int fd, uint32_t domid)
-{
-    return request(fd, REQUEST_BIND_UNBOUND, &domid);
 }
 
 int evtchn_bind_virq(int fd, uint32_t virq)

@@ -18,7 +18,6 @@
 int evtchn_open(struct vmctl_error *error);
 
 int evtchn_bind_interdomain(int fd, uint32_t domid, uint32_t remote_port);
-int evtchn_bind_unbound(int fd, uint32_t domid);
 int evtchn_bind_virq(int fd, uint32_t virq);
 int evtchn_unbind(int fd, uint32_t port);
 int evtchn_notify(int fd, uint32_t port);

@@ -165,7 +165,7 @@ static bool nic_number_used(struct change *change, uint32_t number)
 
     device_frontend_path(&device, path);
     if (store_read(change->store, STORE_NO_TRANSACTION, path, &text, NULL, NULL) < 0) {
-        return false;
+        return device_is_driven(&device);
     }
     free(text);
     return true;

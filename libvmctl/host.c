@@ -9,7 +9,6 @@
 #include "libvmctl/domain.h"
 #include "libvmctl/handle.h"
 
-#define MAX_CPUS  4096u
 #define LOG_CHUNK (16u << 10)
 #define LOG_LIMIT (4u << 20)
 
@@ -82,40 +81,6 @@ int vmctl_host(struct vmctl *handle, struct vmctl_host *host, struct vmctl_error
     };
     ask_versions(handle, host);
     return 0;
-}
-
-int vmctl_cpus(struct vmctl *handle, uint64_t **idle, size_t *count, struct vmctl_error *error)
-{
-    const size_t size = MAX_CPUS * sizeof(struct xen_sysctl_cpuinfo);
-    struct xen_sysctl_cpuinfo *rows = privcmd_buffer(&handle->privcmd, size);
-    struct xen_sysctl request = {
-        .cmd = XEN_SYSCTL_getcpuinfo,
-        .u.getcpuinfo = { .max_cpus = MAX_CPUS, .info = rows },
-    };
-    uint64_t *made = NULL;
-    size_t got = 0;
-    int r;
-
-    if (rows == NULL) {
-        return vmctl_fail(error, -ENOMEM, "no memory for hypercalls");
-    }
-    r = privcmd_sysctl(&handle->privcmd, &request);
-    if (r < 0) {
-        r = vmctl_fail(error, r, "asking about the CPUs: %s", strerror(-r));
-    } else {
-        got = request.u.getcpuinfo.nr_cpus < MAX_CPUS ? request.u.getcpuinfo.nr_cpus : MAX_CPUS;
-        made = calloc(got + 1, sizeof(*made));
-        r = made == NULL ? vmctl_fail(error, -ENOMEM, "no memory for a list of CPUs") : 0;
-    }
-    for (size_t i = 0; made != NULL && i < got; i++) {
-        made[i] = rows[i].idletime;
-    }
-    privcmd_buffer_free(&handle->privcmd, rows, size);
-    if (r == 0) {
-        *idle = made;
-        *count = got;
-    }
-    return r;
 }
 
 /* Append what the hypervisor gives at a time; how much, or a negative errno. */

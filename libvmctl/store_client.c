@@ -201,15 +201,6 @@ int store_write_text(struct store_client *client, uint32_t transaction, const ch
     return store_write(client, transaction, path, text, strlen(text), error);
 }
 
-int store_mkdir(struct store_client *client, uint32_t transaction, const char *path,
-                struct vmctl_error *error)
-{
-    const struct iovec parts[] = { text_part(path) };
-    int r = request(client, XS_MKDIR, transaction, parts, 1);
-
-    return r < 0 ? failed_request(error, r, "mkdir", path) : 0;
-}
-
 int store_remove(struct store_client *client, uint32_t transaction, const char *path,
                  struct vmctl_error *error)
 {
@@ -321,43 +312,6 @@ int store_list(struct store_client *client, uint32_t transaction, const char *pa
 }
 
 static const char letters[] = "nrwb"; /* by STORE_PERM_READ | STORE_PERM_WRITE */
-
-int store_get_permissions(struct store_client *client, uint32_t transaction, const char *path,
-                          struct store_permission **permissions, size_t *count,
-                          struct vmctl_error *error)
-{
-    const struct iovec parts[] = { text_part(path) };
-    struct store_permission *list = NULL;
-    char **words = NULL;
-    size_t found = 0;
-    int r = request(client, XS_GET_PERMS, transaction, parts, 1);
-
-    if (r == 0) {
-        r = split_names(client->payload, client->answer.len, &words, &found);
-    }
-    if (r == 0) {
-        list = malloc((found + 1) * sizeof(*list));
-        r = list == NULL ? -ENOMEM : 0;
-    }
-    for (size_t i = 0; r == 0 && i < found; i++) {
-        const char *letter = words[i][0] == '\0' ? NULL : strchr(letters, words[i][0]);
-
-        if (letter == NULL) {
-            r = -EPROTO;
-        } else {
-            list[i].access = (unsigned int)(letter - letters);
-            list[i].domid = (uint32_t)strtoul(words[i] + 1, NULL, 10);
-        }
-    }
-    free(words);
-    if (r < 0) {
-        free(list);
-        return failed_request(error, r, "get permissions of", path);
-    }
-    *permissions = list;
-    *count = found;
-    return 0;
-}
 
 /* "b0\0r5\0" */
 static int format_permissions(const struct store_permission *permissions, size_t count, char *text,
@@ -581,68 +535,16 @@ int store_introduce(struct store_client *client, uint32_t domid, uint64_t mfn, u
     return r < 0 ? failed_request(error, r, "introduce", name) : 0;
 }
 
-/* A request about one domain. */
-static int domain_request(struct store_client *client, enum xsd_sockmsg_type type, uint32_t domid,
-                          const char *words, struct vmctl_error *error)
+int store_release(struct store_client *client, uint32_t domid, struct vmctl_error *error)
 {
-    char name[24];
     char text[12];
+    char name[24];
     struct iovec parts[1];
     int r;
 
     (void)snprintf(text, sizeof(text), "%" PRIu32, domid);
     (void)snprintf(name, sizeof(name), "domain %" PRIu32, domid);
     parts[0] = text_part(text);
-    r = request(client, type, STORE_NO_TRANSACTION, parts, 1);
-    return r < 0 ? failed_request(error, r, words, name) : 0;
-}
-
-int store_release(struct store_client *client, uint32_t domid, struct vmctl_error *error)
-{
-    return domain_request(client, XS_RELEASE, domid, "release", error);
-}
-
-int store_is_introduced(struct store_client *client, uint32_t domid, struct vmctl_error *error)
-{
-    int r = domain_request(client, XS_IS_DOMAIN_INTRODUCED, domid, "ask about", error);
-
-    return r < 0 ? r : client->payload[0] == 'T';
-}
-
-int store_set_target(struct store_client *client, uint32_t domid, uint32_t target,
-                     struct vmctl_error *error)
-{
-    char text[32];
-    char name[24];
-    int length = snprintf(text, sizeof(text), "%" PRIu32 "%c%" PRIu32, domid, 0, target);
-    const struct iovec parts[] = { part(text, (size_t)length + 1) };
-    int r = request(client, XS_SET_TARGET, STORE_NO_TRANSACTION, parts, 1);
-
-    (void)snprintf(name, sizeof(name), "domain %" PRIu32, domid);
-    return r < 0 ? failed_request(error, r, "set target of", name) : 0;
-}
-
-int store_control(struct store_client *client, const char *const *words, size_t count,
-                  char **answer, struct vmctl_error *error)
-{
-    struct iovec parts[8];
-    char *copy;
-    int r;
-
-    if (count == 0 || count > sizeof(parts) / sizeof(parts[0])) {
-        return vmctl_fail(error, -EINVAL, "store: control: 1 to 8 words, not %zu", count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        parts[i] = text_part(words[i]);
-    }
-    r = request(client, XS_CONTROL, STORE_NO_TRANSACTION, parts, (unsigned int)count);
-    if (r < 0) {
-        return failed_request(error, r, "control", words[0]);
-    }
-    copy = strdup(client->payload);
-    if (copy == NULL) {
-        return failed_request(error, -ENOMEM, "control", words[0]);
-    }
-    *answer = copy;
-    return 0;
+    r = request(client, XS_RELEASE, STORE_NO_TRANSACTION, parts, 1);
+    return r < 0 ? failed_request(error, r, "release", name) : 0;
 }

@@ -71,17 +71,12 @@ int store_write(struct store_client *client, uint32_t transaction, const char *p
                 const void *value, size_t length, struct vmctl_error *error);
 int store_write_text(struct store_client *client, uint32_t transaction, const char *path,
                      const char *text, struct vmctl_error *error);
-int store_mkdir(struct store_client *client, uint32_t transaction, const char *path,
-                struct vmctl_error *error);
 /* With all below it.  What is not there counts as removed. */
 int store_remove(struct store_client *client, uint32_t transaction, const char *path,
                  struct vmctl_error *error);
 /* *names is one allocation: free() it alone. */
 int store_list(struct store_client *client, uint32_t transaction, const char *path, char ***names,
                size_t *count, struct vmctl_error *error);
-int store_get_permissions(struct store_client *client, uint32_t transaction, const char *path,
-                          struct store_permission **permissions, size_t *count,
-                          struct vmctl_error *error);
 int store_set_permissions(struct store_client *client, uint32_t transaction, const char *path,
                           const struct store_permission *permissions, size_t count,
                           struct vmctl_error *error);
@@ -111,12 +106,5 @@ int store_next_event(struct store_client *client, const char **path, const char 
 int store_introduce(struct store_client *client, uint32_t domid, uint64_t mfn, uint32_t port,
                     struct vmctl_error *error);
 int store_release(struct store_client *client, uint32_t domid, struct vmctl_error *error);
-/* 1, 0 or an error. */
-int store_is_introduced(struct store_client *client, uint32_t domid, struct vmctl_error *error);
-int store_set_target(struct store_client *client, uint32_t domid, uint32_t target,
-                     struct vmctl_error *error);
-/* A command of the store itself; *answer is allocated text. */
-int store_control(struct store_client *client, const char *const *words, size_t count,
-                  char **answer, struct vmctl_error *error);
 
 #endif

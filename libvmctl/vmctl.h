@@ -238,9 +238,6 @@ struct vmctl_host {
 
 int vmctl_host(struct vmctl *handle, struct vmctl_host *host, struct vmctl_error *error);
 
-/* Idle nanoseconds of each CPU since boot; *idle for free(3). */
-int vmctl_cpus(struct vmctl *handle, uint64_t **idle, size_t *count, struct vmctl_error *error);
-
 /*
  * The hypervisor's log, for free(3), not terminated by a zero.  From byte number
  * *position on (0: the oldest there is); *position is where to go on.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "libvmctl/devices.h"
 #include "tests/unit/guest_world.h"
 #include "tests/unit/suite.h"
 
@@ -277,6 +278,25 @@ START_TEST(a_disk_that_is_refused_leaves_nothing)
 }
 END_TEST
 
+/* The kernel's driver has said that it closed, but has not let go yet. */
+START_TEST(a_new_card_does_not_take_the_number_of_a_dying_one)
+{
+    struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:01" };
+    char dying[256];
+
+    (void)snprintf(dying, sizeof(dying), "%s/vif-1-0", world_directory());
+    ck_assert_int_eq(mkdir(dying, 0700), 0);
+    device_set_backends(world_directory());
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vif/1/1/mac", "00:16:3e:00:00:01"));
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vif/1/0/mac"));
+    ck_assert_int_eq(rmdir(dying), 0);
+    network.mac = "00:16:3e:00:00:02";
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
+    ck_assert(node_is("/local/domain/0/backend/vif/1/0/mac", "00:16:3e:00:00:02"));
+}
+END_TEST
+
 START_TEST(a_network_card_comes_and_goes)
 {
     struct vmctl_network network = {
@@ -468,6 +488,7 @@ int main(void)
     tcase_add_test(tcase, a_renamed_guest_has_its_new_name_everywhere);
     tcase_add_test(tcase, a_disk_comes_and_goes);
     tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
+    tcase_add_test(tcase, a_new_card_does_not_take_the_number_of_a_dying_one);
     tcase_add_test(tcase, a_network_card_comes_and_goes);
     tcase_add_test(tcase, a_card_that_connects_while_it_is_detached_is_let_go);
     tcase_add_test(tcase, what_was_cut_short_can_be_detached);

@@ -177,7 +177,7 @@ START_TEST(nodes)
     write_text(0, "/a/c", "");
     expect("/a/b", "one");
     expect("/a/c", "");
-    ck_assert_int_eq(store_mkdir(client, 0, "/a/d", &error), 0);
+    write_text(0, "/a/d", "");
     ck_assert_int_eq(store_list(client, 0, "/a", &names, &count, &error), 0);
     ck_assert_uint_eq(count, 3);
     ck_assert_str_eq(names[0], "b");
@@ -200,7 +200,7 @@ START_TEST(a_long_list)
         char path[64];
 
         (void)snprintf(path, sizeof(path), "/long/a-name-of-some-length-%d", i);
-        ck_assert_int_eq(store_mkdir(client, 0, path, &error), 0);
+        write_text(0, path, "");
     }
     ck_assert_int_eq(store_list(client, 0, "/long", &names, &count, &error), 0);
     ck_assert_uint_eq(count, 1200);
@@ -209,19 +209,37 @@ START_TEST(a_long_list)
 }
 END_TEST
 
+static int connect_raw(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
 START_TEST(permissions)
 {
     const struct store_permission wanted[] = { { 0, STORE_PERM_NONE },
                                                { 7, STORE_PERM_READ | STORE_PERM_WRITE } };
-    struct store_permission *got;
-    size_t count;
+    static const char path[] = "/p";
+    static const char told[] = "n0\0b7";
+    const struct xsd_sockmsg ask = { .type = XS_GET_PERMS, .len = sizeof(path) };
+    struct xsd_sockmsg answer;
+    char text[64];
+    int fd;
 
-    write_text(0, "/p", "");
-    ck_assert_int_eq(store_set_permissions(client, 0, "/p", wanted, 2, &error), 0);
-    ck_assert_int_eq(store_get_permissions(client, 0, "/p", &got, &count, &error), 0);
-    ck_assert_uint_eq(count, 2);
-    ck_assert_mem_eq(got, wanted, sizeof(wanted));
-    free(got);
+    write_text(0, path, "");
+    ck_assert_int_eq(store_set_permissions(client, 0, path, wanted, 2, &error), 0);
+    fd = connect_raw();
+    ck_assert_int_eq(write(fd, &ask, sizeof(ask)), sizeof(ask));
+    ck_assert_int_eq(write(fd, path, sizeof(path)), sizeof(path));
+    ck_assert_int_eq(recv(fd, &answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    ck_assert_uint_eq(answer.len, sizeof(told));
+    ck_assert_int_eq(recv(fd, text, answer.len, MSG_WAITALL), sizeof(told));
+    ck_assert_mem_eq(text, told, sizeof(told));
+    (void)close(fd);
 }
 END_TEST
 
@@ -423,16 +441,6 @@ static char server_state(void)
     return letter;
 }
 
-static int connect_raw(void)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
 START_TEST(without_descriptors_the_store_waits_and_goes_on)
 {
     int fds[40];
@@ -463,18 +471,10 @@ START_TEST(without_descriptors_the_store_waits_and_goes_on)
 }
 END_TEST
 
-START_TEST(domains_and_control)
+START_TEST(domains)
 {
-    const char *const words[] = { "check" };
-    char *text;
-
-    ck_assert_int_eq(store_is_introduced(client, 0, &error), 1);
-    ck_assert_int_eq(store_is_introduced(client, 9, &error), 0);
     ck_assert_int_lt(store_introduce(client, 9, 1, 2, &error), 0); /* no hypervisor here */
     ck_assert_int_eq(store_release(client, 9, &error), -ENOENT);
-    ck_assert_int_eq(store_control(client, words, 1, &text, &error), 0);
-    ck_assert_str_eq(text, "OK");
-    free(text);
     ck_assert_int_eq(store_open("/nowhere/socket", &client, &error), -ENOENT);
     ck_assert_ptr_nonnull(strstr(error.message, "/nowhere/socket"));
     ck_assert_int_eq(error.reason, VMCTL_NO_DAEMON);
@@ -486,13 +486,10 @@ static bool use_all(void)
 {
     static const struct store_permission owner = { 0, STORE_PERM_READ };
     static const struct store_change change = { .kind = STORE_CHANGE_MKDIR, .path = "/m/x" };
-    static const char *const words[] = { "check" };
-    struct store_permission *rights = NULL;
     struct store_client *one = NULL;
     const char *path;
     const char *token;
     char **names = NULL;
-    char *answer = NULL;
     char *text = NULL;
     uint32_t transaction = 0;
     size_t count;
@@ -504,17 +501,13 @@ static bool use_all(void)
     good = good && store_list(one, 0, "/m", &names, &count, &error) == 0;
     good = good && store_write_many(one, 0, &change, 1, NULL, &error) == 0;
     good = good && store_set_permissions(one, 0, "/m", &owner, 1, &error) == 0;
-    good = good && store_get_permissions(one, 0, "/m", &rights, &count, &error) == 0;
     good = good && store_transaction_start(one, &transaction, &error) == 0;
     good = good && store_write_text(one, transaction, "/m/b", "1", &error) == 0;
     good = good && store_transaction_end(one, transaction, true, &error) == 0;
-    good = good && store_control(one, words, 1, &answer, &error) == 0;
     good = good && store_watch(one, "/m", "t", &error) == 0;
     good = good && store_write_text(one, 0, "/m/a", "1", &error) == 0;
     good = good && store_next_event(one, &path, &token, &error) == 1;
     good = good && store_unwatch(one, "/m", "t", &error) == 0;
-    free(rights);
-    free(answer);
     free(names);
     free(text);
     store_close(one);
@@ -532,7 +525,7 @@ START_TEST(each_allocation_of_the_client_may_fail)
         armed = false;
     }
     ck_assert(good);
-    ck_assert_uint_gt(calls, 8);
+    ck_assert_uint_gt(calls, 6);
     ck_assert_uint_eq(fail_at, calls + 2); /* the round that did not fail, and one step on */
 }
 END_TEST
@@ -555,7 +548,7 @@ int main(void)
     tcase_add_test(all, a_store_that_is_stuck_is_an_error);
     tcase_add_test(all, a_store_killed_within_a_commit_writes_nothing_twice);
     tcase_add_test(all, without_descriptors_the_store_waits_and_goes_on);
-    tcase_add_test(all, domains_and_control);
+    tcase_add_test(all, domains);
     tcase_add_test(all, each_allocation_of_the_client_may_fail);
     return suite_run(suite);
 }
