@@ -182,7 +182,7 @@ static void give_memory(struct build *b)
             continue;
         }
         for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
-            domain_give_page(b->domain, first + i);
+            domain_give_page(b->domain, first + i, false);
             b->p2m[number] = page_frame(first + i).number;
             m2p_set(page_frame(first + i), pfn(number));
             number++;

@@ -455,9 +455,6 @@ struct page *domain_visit_dying_page(struct domain *domain)
 static void adopt(struct domain *domain, struct page *page) REQUIRES(domain->page_lock)
 {
     page_list_push(&domain->page_list, page);
-    if (domain->pages++ == 0) {
-        domain_get(domain);
-    }
     /* One that was taken away and comes back may still be in others' TLBs. */
     atomic_store_explicit(&page->refs,
                           (atomic_load(&page->refs) & PAGE_REF_FOREIGN) | PAGE_REF_ALLOCATED |
@@ -465,9 +462,18 @@ static void adopt(struct domain *domain, struct page *page) REQUIRES(domain->pag
                           memory_order_release);
 }
 
-void domain_give_page(struct domain *domain, struct page *page)
+static void count_pages(struct domain *domain, uint64_t count) REQUIRES(domain->page_lock)
+{
+    if (domain->pages == 0 && count != 0) {
+        domain_get(domain);
+    }
+    write_once(domain->pages, domain->pages + count);
+}
+
+void domain_give_page(struct domain *domain, struct page *page, bool counted)
 {
     spin_lock(&domain->page_lock);
+    count_pages(domain, counted ? 0 : 1);
     adopt(domain, page);
     spin_unlock(&domain->page_lock);
 }
@@ -476,40 +482,50 @@ bool domain_steal_page(struct domain *domain, struct page *page)
 {
     uint64_t foreign = atomic_load(&page->refs) & PAGE_REF_FOREIGN; /* was mapped; is it still? */
     uint64_t owned = foreign | PAGE_REF_ALLOCATED | page_ref_owner_bits(domain->id) | 1;
-    bool stolen, last = false;
+    bool stolen;
 
     spin_lock(&domain->page_lock);
     stolen = atomic_compare_exchange_strong(&page->refs, &owned,
                                             foreign | page_ref_owner_bits(OWNER_CORE) | 1);
     if (stolen) {
         unlist_page(domain, page);
-        last = --domain->pages == 0;
     }
     spin_unlock(&domain->page_lock);
-    if (last) {
-        domain_put(domain);
-    }
     return stolen;
 }
 
+static bool has_room(const struct domain *domain, uint64_t count)
+{
+    return !domain_is_dying(domain) && read_once(domain->pages) + count <= domain->max_pages;
+}
+
 struct page *domain_take_frames(struct domain *domain, unsigned int order,
-                                unsigned int address_bits, int *error)
+                                unsigned int address_bits, pfn_t number, int *error)
 {
     uint64_t count = UINT64_C(1) << order;
-    struct page *first = heap_frames(order, address_bits);
+    struct page *first;
 
+    *error = -XEN_ENOSPC;
+    if (!has_room(domain, count)) { /* before clean memory is spent on it */
+        return NULL;
+    }
+    first = heap_frames(order, address_bits);
     if (first == NULL) {
         *error = -XEN_ENOMEM;
         return NULL;
     }
     spin_lock(&domain->page_lock);
-    if (domain_is_dying(domain) || domain->pages + count > domain->max_pages) {
+    if (!has_room(domain, count)) {
         spin_unlock(&domain->page_lock);
         heap_free_frames(first, order);
-        *error = -XEN_ENOSPC;
         return NULL;
     }
+    count_pages(domain, count);
     for (uint64_t i = 0; i < count; i++) {
+        /* Before the guest can free it, and another domain have it. */
+        if (number.number != M2P_NONE) {
+            m2p_set(page_frame(first + i), pfn(number.number + i));
+        }
         adopt(domain, first + i);
     }
     spin_unlock(&domain->page_lock);

@@ -244,18 +244,23 @@ static inline void domain_change_end(struct domain *domain)
 int must_check domain_kill(struct domain *domain);
 
 /* Frames. */
-/* A fresh frame on the domain's list; NULL with -XEN_ENOMEM/-XEN_ENOSPC semantics in *error. */
+/*
+ * Fresh frames on the domain's list, the guest's numbers from `number` in the machine-to-physical
+ * table unless that is M2P_NONE.  NULL with -XEN_ENOMEM or -XEN_ENOSPC in *error.
+ */
 struct page *domain_take_frames(struct domain *domain, unsigned int order,
-                                unsigned int address_bits, int *error);
+                                unsigned int address_bits, pfn_t number, int *error);
 
 /*
- * Take a frame away from its owner: only if nothing but the ownership refers to
- * it.  It is the core's then, with one reference, out of the domain's list.
+ * Take a frame away from its owner: only if nothing but the ownership refers to it.  It is the
+ * core's then, with one reference, out of the domain's list, and stays counted: it, or another in
+ * its place, is to be given back.
  */
 bool must_check domain_steal_page(struct domain *domain, struct page *page);
 
-/* Hand a frame the core allocated to a domain: on its list, counted, owner's reference. */
-void domain_give_page(struct domain *domain, struct page *page);
+/* Hand a frame of the core to a domain: on its list, counted if it is not yet, owner's reference.
+ */
+void domain_give_page(struct domain *domain, struct page *page, bool counted);
 
 /* The shutdown code that counts: what the guest latched before, else `reason` from now on. */
 static inline uint32_t domain_latch_code(struct domain *domain, uint32_t reason)

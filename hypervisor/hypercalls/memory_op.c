@@ -58,21 +58,17 @@ static bool take_extent(struct domain *domain, const struct xen_memory_reservati
                         uint64_t i, bool named)
 {
     xen_pfn_t __guest *place = request->extent_start + i;
-    uint64_t count = UINT64_C(1) << request->extent_order;
     struct page *first;
-    xen_pfn_t number = 0;
+    xen_pfn_t number = M2P_NONE;
     int error;
 
     if (named && guest_read_words(guest_address(place), &number, 1) != 0) {
         return false;
     }
-    first =
-        domain_take_frames(domain, request->extent_order, address_bits(request->mem_flags), &error);
+    first = domain_take_frames(domain, request->extent_order, address_bits(request->mem_flags),
+                               pfn(number), &error);
     if (first == NULL) {
         return false;
-    }
-    for (uint64_t j = 0; named && j < count; j++) {
-        m2p_set(page_frame(first + j), pfn(number + j));
     }
     number = page_frame(first).number;
     /* The guest that gives no place for the answer keeps the memory all the same. */
@@ -371,8 +367,8 @@ static int hand_over(struct domain *domain, const struct xen_memory_exchange *re
             error = -XEN_EFAULT;
         }
         for (uint64_t j = 0; j < UINT64_C(1) << order; j++) {
-            domain_give_page(domain, page + j);
             m2p_set(page_frame(page + j), pfn(number + j));
+            domain_give_page(domain, page + j, true);
         }
         number = page_frame(page).number;
         if (copy_to_guest(place, &number) != 0) {
@@ -402,7 +398,7 @@ static int exchange_chunk(struct domain *domain, const struct xen_memory_exchang
         return hand_over(domain, request, index, chunk);
     }
     while ((page = page_list_pop(&chunk->old)) != NULL) {
-        domain_give_page(domain, page);
+        domain_give_page(domain, page, true);
     }
     while ((page = page_list_pop(&chunk->new)) != NULL) {
         heap_free_frames(page, request->out.extent_order);

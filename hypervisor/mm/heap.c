@@ -132,19 +132,28 @@ static void cut(struct page *block, unsigned int size, unsigned int order, bool 
     }
 }
 
+/* How many zones end there or before. */
+static unsigned int zones_below(uint64_t end)
+{
+    unsigned int zone = 0;
+
+    while (zone < ZONES &&
+           MIN(zone < ZONES - 1 ? zone_end[zone] : UINT64_MAX, frame_limit) <= end) {
+        zone++;
+    }
+    return zone;
+}
+
 /*
  * From the highest zone that has one, and there one that is clean.  A zone that ends beyond `end`
  * is not looked at: whoever asks for odd limits shall not have long lists searched.
  */
 static struct page *take_block(unsigned int order, uint64_t end, bool *clean) REQUIRES(heap_lock)
 {
-    for (unsigned int zone = ZONES; zone-- > 0;) {
+    for (unsigned int zone = zones_below(end); zone-- > 0;) {
         unsigned int size;
         struct page *block;
 
-        if (MIN(zone < ZONES - 1 ? zone_end[zone] : UINT64_MAX, frame_limit) > end) {
-            continue;
-        }
         block = find_block(free_blocks[zone][true], order, &size);
         *clean = block != NULL;
         if (block == NULL) {
@@ -160,9 +169,9 @@ static struct page *take_block(unsigned int order, uint64_t end, bool *clean) RE
 }
 
 /* Memory is short: a clean block and a dirty one may be a larger one together. */
-static void merge_all(void) REQUIRES(heap_lock)
+static void merge_all(uint64_t end) REQUIRES(heap_lock)
 {
-    for (unsigned int zone = 0; zone < ZONES; zone++) {
+    for (unsigned int zone = zones_below(end); zone-- > 0;) {
         for (unsigned int order = 0; order < HEAP_ORDER_LIMIT; order++) {
             uint32_t number;
 
@@ -215,7 +224,7 @@ static struct page *take_any(unsigned int order, uint64_t end, bool *clean) REQU
         while (single_count > 0) {
             free_block(take_single(), 0);
         }
-        merge_all();
+        merge_all(end);
         block = take_block(order, end, clean);
     }
     return block;

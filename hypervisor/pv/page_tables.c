@@ -101,15 +101,6 @@ static inline int hold_l1(domid_t mapper, domid_t owner, pte_t entry)
     return 0;
 }
 
-/*
- * What an entry is to map writable is a table half way down or up, and hold_l1()
- * said -XEN_EBUSY.  No lock is held now: finish it.  0: try again; -XEN_ERESTART.
- */
-static int cold_path finish_target(pte_t entry)
-{
-    return page_type_finish(page_of(pte_frame(entry)));
-}
-
 inline void pt_release_l1_entry(pte_t entry)
 {
     mfn_t frame = pte_frame(entry);
@@ -294,7 +285,10 @@ int pt_set_entry(struct domain *domain, domid_t owner, struct page *table, unsig
                                   keep_bits);
         }
         page_table_unlock(table);
-    } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
+        /* What is to be mapped writable is a table half way down or up: finish it, without a lock.
+         */
+    } while (unlikely(error == -XEN_EBUSY) &&
+             (error = page_type_finish(page_of(pte_frame(entry)))) == 0);
     return error;
 }
 
@@ -392,7 +386,7 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t table, unsigned int index, pte_t old
     }
     page_table_unlock(page);
     if (unlikely(error == -XEN_EBUSY)) {
-        (void)!finish_target(new_entry);
+        (void)!page_type_finish(page_of(pte_frame(new_entry)));
         error = -XEN_EAGAIN;
     }
     return error;
@@ -463,7 +457,10 @@ static int l1_entries_hold(domid_t id, pte_t *table, unsigned int *cursor)
 
         do {
             error = l1_flags_ok(id, entry) ? hold_l1(id, id, adjust(entry)) : -XEN_EINVAL;
-        } while (unlikely(error == -XEN_EBUSY) && (error = finish_target(entry)) == 0);
+            /* What is to be mapped writable is a table half way down or up: finish it, without a
+             * lock. */
+        } while (unlikely(error == -XEN_EBUSY) &&
+                 (error = page_type_finish(page_of(pte_frame(entry)))) == 0);
         if (unlikely(error != 0)) {
             *cursor = i;
             return error;

@@ -127,11 +127,10 @@ static struct domain *make_domain(domid_t id)
         domain->max_pages = GUEST_PAGES;
     }
     for (unsigned int i = 0; i < GUEST_FRAMES; i++) {
-        const struct page *page = domain_take_frames(domain, 0, HEAP_ANY_ADDRESS, &error);
+        const struct page *page = domain_take_frames(domain, 0, HEAP_ANY_ADDRESS, pfn(i), &error);
 
         must(page != NULL);
         guest->frames[i] = page_frame(page).number;
-        m2p_set(mfn(guest->frames[i]), pfn(i));
     }
     must(grant_table_frame(domain, 0, false, &frame) == 0);
     guest->grants = frame.number;

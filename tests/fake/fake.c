@@ -516,11 +516,12 @@ void weak domain_crash(struct domain *domain, const char *format, ...)
 }
 
 struct page weak *domain_take_frames(struct domain *domain, unsigned int order,
-                                     unsigned int address_bits, int *error)
+                                     unsigned int address_bits, pfn_t number, int *error)
 {
     struct page *first = NULL;
 
     (void)address_bits;
+    (void)number;
     if (!allocation_fails()) {
         first = frames_take(order, page_ref_owner_bits(domain->id) | PAGE_REF_ALLOCATED | 1);
     }
@@ -532,10 +533,10 @@ struct page weak *domain_take_frames(struct domain *domain, unsigned int order,
     return first;
 }
 
-void weak domain_give_page(struct domain *domain, struct page *page)
+void weak domain_give_page(struct domain *domain, struct page *page, bool counted)
 {
     page->refs = page_ref_owner_bits(domain->id) | PAGE_REF_ALLOCATED | 1;
-    domain->pages++;
+    domain->pages += counted ? 0 : 1;
 }
 
 void weak domain_page_gone(domid_t owner, struct page *page)

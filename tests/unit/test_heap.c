@@ -537,6 +537,16 @@ START_TEST(a_higher_zone_comes_before_a_clean_one)
 }
 END_TEST
 
+START_TEST(who_cannot_be_served_leaves_clean_frames_clean)
+{
+    heap_add(mfn(ZONE_16M), 64);
+    scrub_all();
+    ck_assert_ptr_null(take(0, 1));
+    ck_assert_ptr_null(take(9, 24));
+    ck_assert(!heap_scrub_some());
+}
+END_TEST
+
 START_TEST(a_part_of_a_block_is_flushed_for_the_whole)
 {
     struct page *page;
@@ -861,6 +871,7 @@ int main(void)
     tcase_add_test(frames, clearing_goes_on_where_blocks_are_small);
     tcase_add_test(frames, a_clean_half_and_a_dirty_one_are_one_piece_for_who_needs_it);
     tcase_add_test(frames, a_higher_zone_comes_before_a_clean_one);
+    tcase_add_test(frames, who_cannot_be_served_leaves_clean_frames_clean);
     tcase_add_test(frames, a_part_of_a_block_is_flushed_for_the_whole);
     tcase_add_test(frames, of_two_blocks_that_merge_the_younger_stamp_counts);
 
