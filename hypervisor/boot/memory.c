@@ -112,7 +112,13 @@ static void find_ram(void)
         uint64_t end = region->start + region->size;
 
         if (region->type == REGION_RAM && end > region->start && end <= DIRECT_MAP_SIZE) {
-            piece_insert(ROUND_UP(region->start, PAGE_SIZE), end & ~PAGE_MASK);
+            uint64_t start = ROUND_UP(region->start, PAGE_SIZE);
+
+            end &= ~PAGE_MASK;
+            if (start < end) { /* each byte once, however often it is named */
+                piece_reserve(start, end);
+                piece_insert(start, end);
+            }
         }
     }
     /* Firmware maps overlap now and then: what is reserved anywhere is not RAM. */

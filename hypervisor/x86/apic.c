@@ -202,10 +202,6 @@ void apic_timer_set(uint64_t deadline)
 {
     uint64_t now, ticks;
 
-    if (deadline == 0) {
-        write_register(APIC_TIMER_COUNT, 0);
-        return;
-    }
     now = read_tsc();
     if (deadline <= now) {
         ticks = 1;

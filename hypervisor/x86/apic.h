@@ -22,7 +22,7 @@ void apic_error_interrupt(void);
 #define APIC_STARTUP 0x600u
 void apic_send(uint32_t target_id, uint32_t message);
 
-/* Interrupt this CPU (VECTOR_APIC_TIMER) at or soon after a TSC value; 0 disarms. */
+/* Interrupt this CPU (VECTOR_APIC_TIMER) at or soon after a TSC value. */
 void apic_timer_set(uint64_t tsc_deadline);
 
 /* Measure the APIC timer against the TSC; after time/ has calibrated the TSC. */

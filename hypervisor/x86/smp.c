@@ -6,6 +6,7 @@
 
 #include "hypervisor/drivers/acpi.h"
 #include "hypervisor/lib/log.h"
+#include "hypervisor/lib/panic.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/time/clock.h"
@@ -83,12 +84,20 @@ void smp_cpu_main(void)
     cpu_idle(this_cpu());
 }
 
+/* Once for each number, even if the first CPU that was to have it did not start. */
+static void prepare(unsigned int cpu)
+{
+    static unsigned int prepared;
+
+    if (cpu != prepared && (!descriptors_create_cpu(cpu) || !sched_create_idle(cpu))) {
+        panic("no memory to start CPU %u", cpu);
+    }
+    prepared = cpu;
+}
+
 static bool start_one(unsigned int cpu, uint8_t page)
 {
-    if (!descriptors_create_cpu(cpu) || !sched_create_idle(cpu)) {
-        log_error("CPU %u: no memory to start it\n", cpu);
-        return false;
-    }
+    prepare(cpu);
     ap_cr3 = (uint64_t)core_l4 - CORE_IMAGE;
     ap_stack = (uint64_t)cpu_info_of(cpu);
     memory_barrier();
@@ -106,6 +115,7 @@ static bool start_one(unsigned int cpu, uint8_t page)
             clock_delay_us(100);
         }
     }
+    apic_send(cpus[cpu].apic_id, APIC_INIT); /* nor later, on the stack of the next */
     log_error("CPU %u (APIC id %u) does not start; left out\n", cpu, cpus[cpu].apic_id);
     return false;
 }
