@@ -78,25 +78,31 @@ static volatile uint8_t *map_table(uint64_t address, uint64_t size)
     return next->place;
 }
 
-static int attach_msix(struct message *message, const struct msi_request *request,
-                       unsigned int capability)
+void msi_find_table(struct msi_request *request)
 {
     struct pci_function function = request->function;
-    uint32_t entries = (pci_read(function, capability + CONTROL, 2) & MSIX_LAST_ENTRY) + 1;
+    unsigned int capability = pci_find_capability(function, PCI_CAPABILITY_MSIX);
     uint32_t table = pci_read(function, capability + MSIX_TABLE, 4);
     uint64_t base = pci_bar(function, table & MSIX_BAR);
+
+    base = base != 0 ? base : request->bar;
+    request->table = base == 0 ? 0 : base + (table & ~MSIX_BAR);
+    request->table_size =
+        ((pci_read(function, capability + CONTROL, 2) & MSIX_LAST_ENTRY) + 1) * ENTRY_SIZE;
+}
+
+static int attach_msix(struct message *message, const struct msi_request *request)
+{
     volatile uint8_t *place;
 
-    if (request->entry >= entries) {
+    if (request->entry >= request->table_size / ENTRY_SIZE) {
         return -XEN_EINVAL;
     }
-    if (base == 0) {
-        base = request->table_base;
-    }
-    if (base == 0 || (pci_read(function, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY) == 0) {
+    if (request->table == 0 ||
+        (pci_read(request->function, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY) == 0) {
         return -XEN_ENXIO;
     }
-    place = map_table(base + (table & ~MSIX_BAR), (uint64_t)entries * ENTRY_SIZE);
+    place = map_table(request->table, request->table_size);
     if (place == NULL) {
         return -XEN_ENOMEM;
     }
@@ -152,7 +158,7 @@ int msi_attach(uint32_t number, const struct msi_request *request)
         .entry = request->entry,
     };
     if (request->msix) {
-        error = attach_msix(message, request, capability);
+        error = attach_msix(message, request);
     } else {
         attach_msi(message, request->function, capability);
     }

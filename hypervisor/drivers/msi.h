@@ -14,9 +14,13 @@
 struct msi_request {
     struct pci_function function;
     bool msix;
-    uint16_t entry;      /* of the MSI-X table */
-    uint64_t table_base; /* MSI-X: address of the BAR it is in, for functions that hide theirs */
+    uint16_t entry; /* of the MSI-X table */
+    uint64_t bar;   /* MSI-X: address of the BAR its table is in, for functions that hide theirs */
+    uint64_t table, table_size; /* MSI-X: where the core is to write; 0: nowhere */
 };
+
+/* Fill in `table`, as it is now: dom0 moves it as it likes. */
+void msi_find_table(struct msi_request *request);
 
 /*
  * Let a message line stand for a message of a device; it is left masked where

@@ -144,7 +144,7 @@ static long map_message(const struct physdev_map_pirq *map)
         .function = { (uint16_t)segment, (uint8_t)map->bus, (uint8_t)map->devfn },
         .msix = msix,
         .entry = (uint16_t)(multi ? 0 : map->entry_nr),
-        .table_base = map->table_base,
+        .bar = map->table_base,
     };
 
     if (multi ? map->entry_nr <= 0 || map->entry_nr > 32 || msix

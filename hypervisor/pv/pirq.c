@@ -8,6 +8,7 @@
  */
 #include "hypervisor/pv/pirq.h"
 
+#include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/mm/heap.h"
@@ -316,12 +317,31 @@ int pirq_map_gsi(struct domain *domain, int32_t gsi, int32_t wanted)
     return pirq;
 }
 
+/* The core writes to the table: it must be where the domain could write itself, and no RAM. */
+static bool table_allowed(struct domain *domain, const struct msi_request *request)
+{
+    uint64_t first = request->table >> PAGE_SHIFT;
+    uint64_t last = (request->table + request->table_size - 1) >> PAGE_SHIFT;
+
+    for (uint64_t i = first; i <= last && i < frame_limit; i++) {
+        if (page_owner(page_of(mfn(i))) != DOMID_IO) {
+            return false;
+        }
+    }
+    return io_permitted(domain, IO_FRAME, first, last);
+}
+
 /* Have a device's message lead to a line: attached, with a vector, masked if it can be. */
-static int prepare_message(uint32_t number, const struct msi_request *request)
+static int prepare_message(struct domain *domain, uint32_t number, struct msi_request request)
 {
     struct irq_line *line = &irq_lines[number];
-    int error = msi_attach(number, request);
+    int error;
 
+    if (request.msix) {
+        msi_find_table(&request);
+    }
+    error = request.table != 0 && !table_allowed(domain, &request) ? -XEN_EPERM
+                                                                   : msi_attach(number, &request);
     if (error != 0) {
         return error;
     }
@@ -351,7 +371,7 @@ int pirq_map_message(struct domain *domain, const struct msi_request *request, i
     spin_lock(&domain->lock);
     pirqs = pirqs_make(domain);
     pirq = pirqs != NULL ? place_line(pirqs, number, wanted) : -XEN_ENOMEM;
-    error = pirq < 0 ? pirq : prepare_message(number, request);
+    error = pirq < 0 ? pirq : prepare_message(domain, number, *request);
     if (error == 0) {
         set_entry(pirqs, (uint32_t)pirq, number + 1);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "guest-pv-headers/errno.h"
+#include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/drivers/ioapic.h"
 #include "hypervisor/event/event.h"
 #include "hypervisor/lib/atomic.h"
@@ -82,6 +83,22 @@ void ioapic_configure(struct irq_line *line, bool level, bool active_low)
 uint32_t ioapic_gsi_of_isa(unsigned int isa_irq)
 {
     return isa_irq == 0 ? 2 : isa_irq < 16 ? isa_irq : 5000;
+}
+
+/* Where the device says its table is, and the one frame beyond memory that the domain may use. */
+static uint64_t table_address;
+#define DEVICE_FRAME (frame_limit + 100)
+
+void msi_find_table(struct msi_request *request)
+{
+    request->table = table_address;
+    request->table_size = PAGE_SIZE;
+}
+
+bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
+{
+    (void)domain;
+    return kind == IO_FRAME && first == DEVICE_FRAME && last == DEVICE_FRAME;
 }
 
 int msi_attach(uint32_t number, const struct msi_request *request)
@@ -421,6 +438,21 @@ START_TEST(a_message_that_cannot_be_attached_leaves_nothing)
 }
 END_TEST
 
+START_TEST(a_table_of_messages_is_written_to_only_where_the_domain_may_write)
+{
+    struct msi_request request = { .msix = true };
+
+    table_address = DEVICE_FRAME << PAGE_SHIFT;
+    ck_assert_int_ge(pirq_map_message(control, &request, PIRQ_ANY), 0);
+    table_address += 8; /* reaches into the next frame */
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_EPERM);
+    table_address = (frame_limit - 1) << PAGE_SHIFT;
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_EPERM);
+    table_address = UINT64_MAX - 7;
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_EPERM);
+}
+END_TEST
+
 START_TEST(vectors_run_out_without_harm)
 {
     struct msi_request request = { .msix = true };
@@ -719,6 +751,7 @@ static TCase *line_cases(void)
     tcase_add_test(cases, an_unbound_line_is_masked_and_its_vector_free);
     tcase_add_test(cases, a_line_of_the_core_is_not_for_guests);
     tcase_add_test(cases, a_message_is_masked_until_it_is_bound);
+    tcase_add_test(cases, a_table_of_messages_is_written_to_only_where_the_domain_may_write);
     tcase_add_test(cases, vectors_run_out_without_harm);
     tcase_add_test(cases, a_line_moves_with_its_vector_and_loses_nothing);
     tcase_add_test(cases, a_move_that_cannot_be_leaves_the_line_where_it_is);
