@@ -840,6 +840,17 @@ static const struct event_op {
 #undef X
 };
 
+static void undo(domid_t owner, uint32_t port)
+{
+    int error;
+    struct domain *domain = domain_reach(owner, &error);
+
+    if (domain != NULL) {
+        (void)port_close(domain, port);
+        domain_release(domain);
+    }
+}
+
 /* Not inline: what it needs of the stack and of registers is no concern of a send. */
 static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t argument)
 {
@@ -867,7 +878,8 @@ static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t a
     }
     /* The guest cannot be told the port that was made for it: it shall not have it either. */
     if (result > 0) {
-        (void)port_close(current->domain, (uint32_t)result);
+        undo(command == EVTCHNOP_alloc_unbound ? args.alloc_unbound.dom : DOMID_SELF,
+             (uint32_t)result);
     }
     return -XEN_EFAULT;
 }
@@ -902,18 +914,22 @@ static void dump_port(const struct domain *domain, uint32_t port, const struct c
     }
 }
 
+/* At most so many ports: the console is slow, and nobody can close one meanwhile. */
+#define DUMP_LINES 64u
+
 void events_dump(const struct domain *domain)
 {
     const struct event_channels *events = domain->events;
-    uint32_t before = senders_enter();
+    uint32_t before = senders_enter(), lines = 0;
 
     log_info("domain %u: %u ports, %s\n", domain->id, events->open,
              events_fifo(events) != NULL ? "FIFO" : "2-level");
-    for (uint32_t port = 1; port < load_acquire(&events->limit); port++) {
+    for (uint32_t port = 1; port < load_acquire(&events->limit) && lines < DUMP_LINES; port++) {
         const struct channel *channel = channel_find(events, port);
 
         if (state_of(channel) > CHANNEL_RESERVED) {
             dump_port(domain, port, channel);
+            lines++;
         }
     }
     senders_leave(before);

@@ -101,7 +101,8 @@ static int exchange_two(struct vcpu *vcpu, struct cpu_regs *regs, mfn_t table, u
     }
     if (error == 0) {
         regs->rflags |= FLAG_ZERO;
-    } else if (low != regs->rbx && pt_write_entry(vcpu, table, index, regs->rbx, low) != 0) {
+    } else if (low != regs->rbx &&
+               pt_write_entry(vcpu, table, index, read_once(entries[index]), low) != 0) {
         log_guest("d%u: half of a cmpxchg16b on a page table stays\n", vcpu->domain->id);
     }
     return error;

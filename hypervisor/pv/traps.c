@@ -201,7 +201,8 @@ static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
         return false;
     }
     regs->rip += 2;
-    pv_inject_exception(regs, vcpu, code[1], 0);
+    bounce_to(regs, vcpu, trap->address, TI_GET_IF(trap) != 0, FRAME_PLAIN,
+              0); /* whatever vector */
     return true;
 }
 

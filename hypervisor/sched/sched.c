@@ -346,7 +346,7 @@ void sched_block(void)
     }
     /* Full barrier: a sender sets the pending byte and then looks at `blocked`. */
     atomic_fetch_or(&vcpu->blocked, VCPU_BLOCKED);
-    if (event_upcall_due(vcpu)) {
+    if (event_upcall_due(vcpu) || (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked)) {
         atomic_fetch_and(&vcpu->blocked, ~VCPU_BLOCKED);
         return;
     }

@@ -12,7 +12,7 @@
 
 #define NUMBER 0x91
 
-extern char after_int[];
+extern char after_int[], after_int14[];
 
 __attribute__((noinline)) static void raise_here(void *unused)
 {
@@ -22,10 +22,12 @@ __attribute__((noinline)) static void raise_here(void *unused)
                      "after_int:");
 }
 
-static void raise_page_fault(void *unused)
+__attribute__((noinline)) static void raise_page_fault(void *unused)
 {
     (void)unused;
-    __asm__ volatile("int $14");
+    __asm__ volatile("int $14\n\t"
+                     ".globl after_int14\n"
+                     "after_int14:");
 }
 
 static void raise_last(void *unused)
@@ -110,6 +112,18 @@ static void check_levels(void)
     }
 }
 
+/* The CPU pushes an error code with a fault, not with INT of the same number. */
+static void check_frame_without_error_code(void)
+{
+    struct trap trap;
+
+    set_trap(VECTOR_PF, 4 | 3, trap_stub(NUMBER));
+    trap = try_call_trap(raise_page_fault, NULL);
+    expect_trap(&trap, NUMBER, ANY_ERROR);
+    expect_eq(trap.regs.rip, (uint64_t)after_int14, "the frame begins with rip");
+    set_trap(VECTOR_PF, 0, trap_stub(VECTOR_PF));
+}
+
 void test_main(void)
 {
     struct trap trap;
@@ -119,6 +133,7 @@ void test_main(void)
     expect_refused(&trap, NUMBER);
     if (trap.error == (NUMBER << 3 | 2)) {
         check_levels();
+        check_frame_without_error_code();
     } else {
         printf("this machine's INT error code is wrong: levels not checked\n");
     }

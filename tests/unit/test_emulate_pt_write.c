@@ -34,6 +34,7 @@
 static struct {
     bool is_table;
     unsigned int writes;
+    pte_t adds;            /* bits it stores beside what it was given */
     int error;             /* what pt_write_entry() answers ... */
     unsigned int error_at; /* ... at its n-th call; 0: always */
     unsigned int busy_for; /* so many calls find the entry changed first */
@@ -67,7 +68,7 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t frame, unsigned int index, pte_t old
     if (table[index] != old) {
         return -XEN_EAGAIN;
     }
-    table[index] = new_entry;
+    table[index] = new_entry | neighbour.adds;
     return 0;
 }
 
@@ -574,6 +575,13 @@ START_TEST(cmpxchg16b_changes_both_entries_or_none)
     ck_assert_uint_eq(neighbour.writes, 3);
     ck_assert_uint_eq(table[2], 0x22);
     ck_assert_uint_eq(table[3], 0x33);
+
+    start_pair(&regs);
+    neighbour.adds = PTE_USER;
+    neighbour.writes = 0;
+    ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0x1010));
+    ck_assert_uint_eq(table[2], 0x22 | PTE_USER);
+    neighbour.adds = 0;
 
     neighbour.error = -XEN_EAGAIN;
     neighbour.writes = 0;

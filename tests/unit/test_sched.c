@@ -831,6 +831,21 @@ static void no_instruction_loses_the_event(void (*call)(void))
     ck_assert_uint_gt(after, 20);
 }
 
+START_TEST(who_is_owed_an_nmi_does_not_block)
+{
+    start(1);
+    use(0);
+    vcpus[0]->pv.nmi_pending = true;
+    sched_block();
+    settle();
+    ck_assert(loaded(0));
+    vcpus[0]->pv.nmi_masked = true; /* it is in its handler: that one may block */
+    sched_block();
+    settle();
+    ck_assert(!loaded(0));
+}
+END_TEST
+
 START_TEST(an_event_at_any_instruction_of_block_is_seen)
 {
     no_instruction_loses_the_event(call_block);
@@ -1202,6 +1217,7 @@ static void add_one_cpu_tests(TCase *one)
     tcase_add_test(one, poll_refuses_bad_arguments_and_does_not_wait);
     tcase_add_test(one, poll_ends_with_its_timeout);
     tcase_add_test(one, the_timeout_of_an_earlier_poll_ends_no_later_wait);
+    tcase_add_test(one, who_is_owed_an_nmi_does_not_block);
     tcase_add_test(one, an_event_at_any_instruction_of_block_is_seen);
     tcase_add_test(one, an_event_at_any_instruction_of_poll_is_seen);
     tcase_add_test(one, shutdown_passes_the_reason_on);
