@@ -22,7 +22,7 @@
 #define LEAF_XSTATE       0x0000000du
 #define LEAF_EXTENDED     0x80000000u
 #define LEAF_EXTENDED_MAX 0x80000021u
-#define XSTATE_COMPONENTS 8u /* 2 to 7 have a sub-leaf of their own */
+#define XSTATE_AVX        2u /* its sub-leaf */
 
 #define LINEAR_ADDRESS_BITS     48u
 #define XSAVE_LEGACY_AND_HEADER 576u
@@ -31,11 +31,10 @@
 #define TSC_TOLD_RELIABLE 0x2u
 #define TSC_TOLD_RDTSCP   0x4u
 
-#define XCR0_X87    0x01u
-#define XCR0_SSE    0x02u
-#define XCR0_AVX    0x04u
-#define XCR0_AVX512 0xe0u
-#define XCR0_GUEST  (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define XCR0_X87   0x01u
+#define XCR0_SSE   0x02u
+#define XCR0_AVX   0x04u
+#define XCR0_GUEST (XCR0_X87 | XCR0_SSE | XCR0_AVX)
 
 /* Leaf 1. */
 #define L1C_XSAVE      BIT(26)
@@ -59,26 +58,17 @@
 
 /* Leaf 7. */
 #define L7B_FSGSBASE BIT(0)
-#define L7B_ALLOWED                                                                             \
-    (L7B_FSGSBASE | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(6) /* FDP_EXCPTN_ONLY */ |      \
-     BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(13) /* no FPU CS/DS */ | AVX512_7B |           \
-     BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | \
-     BIT(29) /* SHA */)
-#define AVX512_7B                                                                 \
-    (BIT(16) /* F */ | BIT(17) /* DQ */ | BIT(21) /* IFMA */ | BIT(26) /* PF */ | \
-     BIT(27) /* ER */ | BIT(28) /* CD */ | BIT(30) /* BW */ | BIT(31) /* VL */)
-#define AVX512_7C                                                                         \
-    (BIT(1) /* VBMI */ | BIT(6) /* VBMI2 */ | BIT(11) /* VNNI */ | BIT(12) /* BITALG */ | \
-     BIT(14) /* VPOPCNTDQ */)
-#define AVX512_7D (BIT(2) /* 4VNNIW */ | BIT(3) /* 4FMAPS */ | BIT(8) /* VP2INTERSECT */)
-#define L7C_ALLOWED                                                                 \
-    (AVX512_7C | BIT(8) /* GFNI */ | BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */ | \
-     BIT(25) /* CLDEMOTE */ | BIT(27) /* MOVDIRI */ | BIT(28) /* MOVDIR64B */)
-#define L7D_ALLOWED \
-    (AVX512_7D | BIT(4) /* FSRM */ | BIT(10) /* MD_CLEAR */ | BIT(14) /* SERIALIZE */)
-#define L71A_ALLOWED                                                                              \
-    (BIT(4) /* AVX_VNNI */ | BIT(5) /* AVX512_BF16 */ | BIT(10) /* FZRM */ | BIT(11) /* FSRS */ | \
-     BIT(12) /* FSRCS */)
+#define L7B_ALLOWED                                                                              \
+    (L7B_FSGSBASE | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(6) /* FDP_EXCPTN_ONLY */ |       \
+     BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(13) /* no FPU CS/DS */ | BIT(18) /* RDSEED */ | \
+     BIT(19) /* ADX */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
+#define L7C_ALLOWED                                                              \
+    (BIT(2) /* UMIP: on in any case */ | BIT(8) /* GFNI */ | BIT(9) /* VAES */ | \
+     BIT(10) /* VPCLMULQDQ */ | BIT(25) /* CLDEMOTE */ | BIT(27) /* MOVDIRI */ | \
+     BIT(28) /* MOVDIR64B */)
+#define L7D_ALLOWED (BIT(4) /* FSRM */ | BIT(10) /* MD_CLEAR */ | BIT(14) /* SERIALIZE */)
+#define L71A_ALLOWED \
+    (BIT(4) /* AVX_VNNI */ | BIT(10) /* FZRM */ | BIT(11) /* FSRS */ | BIT(12) /* FSRCS */)
 
 /* Leaf 0xd.  Of a component's ecx: at a multiple of 64 when compacted. */
 #define XSTATE_ALIGNED BIT(1)
@@ -126,8 +116,7 @@ static const struct leaf_rule rules[] = {
     { 0x7, 1, L71A_ALLOWED, 0, 0, 0 },
     { 0xd, 0, XCR0_GUEST, 0, 0, 0 },
     { 0xd, 1, LD1A_ALLOWED, 0, 0, 0 },
-    { 0xd, 2, ALL, ALL, XSTATE_ALIGNED, 0 }, { 0xd, 5, ALL, ALL, XSTATE_ALIGNED, 0 },
-    { 0xd, 6, ALL, ALL, XSTATE_ALIGNED, 0 }, { 0xd, 7, ALL, ALL, XSTATE_ALIGNED, 0 },
+    { 0xd, XSTATE_AVX, ALL, ALL, XSTATE_ALIGNED, 0 },
     { 0x80000000, NO_SUB, ALL, ALL, ALL, ALL },
     { 0x80000001, NO_SUB, ALL, ALL, E1C_ALLOWED, E1D_ALLOWED | E1D_COMMON },
     { 0x80000002, NO_SUB, ALL, ALL, ALL, ALL },
@@ -175,17 +164,11 @@ static void drop_dependent(struct cpu_policy *policy)
 {
     struct xen_cpuid_leaf *basic = known(policy, 1, 0), *seven = known(policy, 7, 0);
     struct xen_cpuid_leaf *state = known(policy, LEAF_XSTATE, 0);
+    struct xen_cpuid_leaf *avx = known(policy, LEAF_XSTATE, XSTATE_AVX);
 
     if ((basic->c & L1C_XSAVE) == 0) {
         state->a = 0;
         known(policy, LEAF_XSTATE, 1)->a = 0;
-    }
-    if ((state->a & XCR0_AVX) == 0 || (state->a & XCR0_AVX512) != XCR0_AVX512) {
-        state->a &= ~XCR0_AVX512;
-        seven->b &= ~AVX512_7B;
-        seven->c &= ~AVX512_7C;
-        seven->d &= ~AVX512_7D;
-        known(policy, 7, 1)->a &= ~BIT(5);
     }
     if ((state->a & XCR0_AVX) == 0) {
         basic->c &= ~L1C_NEEDS_AVX;
@@ -193,13 +176,7 @@ static void drop_dependent(struct cpu_policy *policy)
         seven->c &= ~(BIT(9) | BIT(10));
         known(policy, 7, 1)->a &= ~BIT(4);
         known(policy, 0x80000001, 0)->c &= ~(BIT(11) | BIT(16));
-    }
-    for (unsigned int i = 2; i < XSTATE_COMPONENTS; i++) {
-        if (find_rule(LEAF_XSTATE, i) != NULL && (state->a >> i & 1) == 0) {
-            struct xen_cpuid_leaf *component = known(policy, LEAF_XSTATE, i);
-
-            component->a = component->b = component->c = 0;
-        }
+        avx->a = avx->b = avx->c = 0;
     }
 }
 
@@ -350,24 +327,10 @@ int cpu_policy_merge(struct cpu_policy *policy, const struct xen_cpuid_leaf *lea
 /* Bytes of an XSAVE area with the components of `xcr0`. */
 static uint32_t xsave_size(const struct cpu_policy *policy, uint64_t xcr0, bool compacted)
 {
-    uint32_t size = XSAVE_LEGACY_AND_HEADER;
+    const struct xen_cpuid_leaf *avx = find(policy, LEAF_XSTATE, XSTATE_AVX);
 
-    for (unsigned int i = 2; i < XSTATE_COMPONENTS; i++) {
-        const struct xen_cpuid_leaf *component = find(policy, LEAF_XSTATE, i);
-
-        if (component == NULL || (xcr0 >> i & 1) == 0) {
-            continue;
-        }
-        if (!compacted) {
-            size = MAX(size, component->a + component->b);
-            continue;
-        }
-        if ((component->c & XSTATE_ALIGNED) != 0) {
-            size = ROUND_UP(size, 64u);
-        }
-        size += component->a;
-    }
-    return size;
+    return (xcr0 & XCR0_AVX) == 0 ? XSAVE_LEGACY_AND_HEADER
+                                  : avx->a + (compacted ? XSAVE_LEGACY_AND_HEADER : avx->b);
 }
 
 /* The hypervisor's own leaves. */
@@ -457,9 +420,7 @@ bool pv_xcr0_valid(const struct vcpu *vcpu, uint64_t xcr0)
     uint64_t allowed = find(vcpu->domain->cpu_policy, LEAF_XSTATE, 0)->a;
 
     return (xcr0 & ~allowed) == 0 && (xcr0 & XCR0_X87) != 0 &&
-           ((xcr0 & XCR0_AVX) == 0 || (xcr0 & XCR0_SSE) != 0) &&
-           ((xcr0 & XCR0_AVX512) == 0 ||
-            ((xcr0 & XCR0_AVX512) == XCR0_AVX512 && (xcr0 & XCR0_AVX) != 0));
+           ((xcr0 & XCR0_AVX) == 0 || (xcr0 & XCR0_SSE) != 0);
 }
 
 uint64_t pv_cr4_allowed(const struct vcpu *vcpu)
