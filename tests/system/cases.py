@@ -21,6 +21,8 @@ class Case:
     dom0_mem: str = "1024M"
     core: str = ""                  # more options of the core
     kernel: str = ""                # more options of dom0's kernel
+    module: str = "kernel"          # what the core is given as dom0's kernel: kernel, text, none
+    last: str = ""                  # after this on the console no more is expected: ending "until"
     typing: tuple = ()              # after this on the console (in turn), these keys
     expect: tuple = ()
     forbid: tuple = ()
@@ -53,6 +55,16 @@ KEYS = (("leaving the shell ends it", TO_CORE), ("input goes to the core", "h"),
         ("of domains, .* of the core", "t"), ("s since 1970", "d"), ("-- registers", "?"),
         ("no such key", TO_CORE), ("input goes to dom0", "echo typed $((6*7))\n"),
         ("typed 42", "poweroff\n"))
+
+def refused(name, *reasons, **more):
+    """The core says why it does not start, and ends the machine."""
+    return Case(name, task="shell", expect=reasons, ending="guest-reset", **more)
+
+
+def refused_early(name, cpu, reason):
+    """Before there is a core that could end the machine."""
+    return Case(name, task="shell", cpu=cpu, last=reason, ending="until")
+
 
 CASES = [
     Case("demo", QUICK, memory=3072, toolstack=True, task="demo+demo_guest+poweroff",
@@ -88,6 +100,18 @@ CASES = [
     Case("key-crash", task="shell", typing=(*KEYS[:2], ("t: clocks", "C")), ending="guest-reset",
          expect=(r"Paravane panic on CPU \d: asked for on the console", r"key_crash\+0x",
                  r"build-id [0-9a-f]{40}")),
+
+    # What cannot be.
+    refused("refuse-no-module", r"panic.*the boot loader passed no module", module="none"),
+    refused("refuse-no-elf", r"panic.*the first module is not an ELF file", module="text"),
+    refused("refuse-dom0-mem-large", r"panic.*dom0_mem=8192M is more than there is", core="dom0_mem=8G"),
+    refused("refuse-dom0-mem-small", r"panic.*dom0_mem: 8 MiB is too little", core="dom0_mem=8M"),
+    refused_early("refuse-no-long-mode", "max,-lm", r"this CPU has no 64-bit long mode"),
+    refused_early("refuse-no-nx", "max,-nx", r"this CPU has no NX"),
+    refused_early("refuse-no-apic", "max,-apic", r"this CPU has no local APIC"),
+    Case("crash-noreboot", task="crash", core="noreboot", kernel="panic=1", ending="until",
+         last=r"\(core\) halted",
+         allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
     # Firmware.
     Case("grub-bios", QUICK, firmware="bios", expect=facts(2), timeout=300),

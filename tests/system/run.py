@@ -121,7 +121,12 @@ def command_line(options, case, folder, peripherals):
     if case.systemd:
         initramfs = options.systemd
     images = Images(hypervisor, options.kernel, initramfs)
+    if case.module == "text":
+        images.kernel = folder / "text"
+        images.kernel.write_text("no kernel\n", encoding="ascii")
     boot = boot_arguments(folder, case.firmware, images, core.strip(), kernel.strip())
+    if case.module == "none":
+        boot = boot[:boot.index("-initrd")]
     cpu = options.cpu or usable(case.cpu, options.qemu_version)
     return [options.qemu, *accelerator(), "-machine", case.machine, "-cpu", cpu,
             "-smp", str(case.smp), "-m", str(case.memory), "-no-reboot", *boot, *peripherals.arguments]
@@ -162,6 +167,7 @@ class Typist:
 
     def __init__(self, case, machine):
         self.left = list(case.typing)
+        self.last = re.compile(case.last) if case.last else None
         self.machine = machine
         self.seen = 0
 
@@ -170,7 +176,7 @@ class Typist:
         if found:
             self.seen = found.end()
             self.machine.type(self.left.pop(0)[1])
-        return HOPELESS.search(text)
+        return HOPELESS.search(text) or (self.last and self.last.search(text))
 
 
 def run_case(options, case, echo=None):
