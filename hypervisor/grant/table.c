@@ -284,7 +284,4 @@ void grant_dump(const struct domain *domain)
             lines++;
         }
     }
-    if (lines == DUMP_LINES) {
-        log_info("  ... and perhaps more\n");
-    }
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Change one condition of the core at a time; see whether a test notices.
 
-    tests/mutation/mutate.py [--work DIR] [--count N] [--guests N] FILE...
+    tests/mutation/mutate.py [--work DIR] [--count N] [--sanitize] [--guests N] FILE[:LINE]...
 
 All changes of all FILEs (conditions.py) are compiled in at once, and a number picks
 one at run time.  First each test runs without a number and notes which changes would
@@ -240,8 +240,19 @@ def arguments():
                         help="test guests for a change, at most; 0: none (%(default)s)")
     parser.add_argument("--sanitize", action="store_true",
                         help="unit tests and corpus with ASan and UBSan: they see more, and take longer")
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("files", nargs="+", metavar="FILE[:LINE]", help="all of it, or only that line")
     return parser.parse_args()
+
+
+def chosen(args, changes):
+    """Those of the lines that were named, and no more than were asked for."""
+    lines = {name for name in args.files if ":" in name}
+    files = set(args.files) - lines
+    changes = [(number, what) for number, what in changes
+               if what.partition(":")[0] in files or what.partition(": ")[0] in lines]
+    if args.count and args.count < len(changes):
+        changes = sorted(random.Random(args.seed).sample(changes, args.count))
+    return changes
 
 
 def main():
@@ -253,10 +264,8 @@ def main():
                           text=True).stdout.split()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         work = args.work.resolve() if args.work else pathlib.Path(folder)
-        tree = Tree(work, args.files)
-        changes = tree.changes
-        if args.count:
-            changes = sorted(random.Random(args.seed).sample(changes, min(args.count, len(changes))))
+        tree = Tree(work, sorted({name.partition(":")[0] for name in args.files}))
+        changes = chosen(args, tree.changes)
         print(f"{len(changes)} changes of {len(tree.changes)}", flush=True)
         programs = tree.programs(libs)
         attack = programs.pop("fuzz_core")

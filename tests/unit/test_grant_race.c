@@ -331,6 +331,24 @@ START_TEST(two_users_are_two_users)
 }
 END_TEST
 
+static void entry_is_unlocked(void)
+{
+    grant_active_of(table, REF)->use = 0;
+}
+
+START_TEST(who_finds_an_entry_locked_waits)
+{
+    held = 0;
+    fresh_grant();
+    grant_active_of(table, REF)->use = GRANT_LOCKED;
+    waits = 0;
+    waiting = entry_is_unlocked;
+    ck_assert_int_eq(pin(GRANT_WRITE), 0);
+    ck_assert_uint_eq(waits, 1);
+    rig_unpin(REF, GRANT_WRITE);
+}
+END_TEST
+
 static unsigned int gap, second_pinned;
 
 static void second_pins_twice(void)
@@ -655,6 +673,7 @@ int main(void)
     tcase_add_test(tests, a_granter_that_is_always_faster_gets_an_error_soon);
     tcase_add_loop_test(tests, an_entry_that_permits_nothing_is_not_marked, 0, 2);
     tcase_add_loop_test(tests, two_users_are_two_users, 0, 4);
+    tcase_add_test(tests, who_finds_an_entry_locked_waits);
     tcase_add_loop_test(tests, three_uses_are_three_however_they_meet, 0, 2);
     tcase_add_test(tests, one_of_two_unmaps_a_mapping);
     tcase_add_test(tests, a_handle_has_one_owner);
