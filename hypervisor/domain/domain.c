@@ -373,8 +373,9 @@ static void never_returns machine_follows(uint32_t reason)
     machine_reboot();
 }
 
-/* Words on the guest's stack that may be return addresses: its kernel's own. */
-static void guest_back_trace(const struct cpu_regs *regs)
+/* The top of the guest's stack, return addresses among it: its symbols are known to the guest only.
+ */
+static void guest_stack(const struct cpu_regs *regs)
 {
     uint64_t words[96];
     size_t left = raw_copy_from_guest(words, guest_pointer(const void, regs->rsp), sizeof(words));
@@ -413,7 +414,7 @@ void domain_crash(struct domain *domain, const char *format, ...)
         log_error("dom0 crashed: %s\n", reason);
         if (current->domain == dom0) {
             registers_dump(&this_cpu()->regs);
-            guest_back_trace(&this_cpu()->regs);
+            guest_stack(&this_cpu()->regs);
         }
         machine_reboot();
     }

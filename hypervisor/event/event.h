@@ -26,8 +26,6 @@ void events_vcpu_destroy(struct vcpu *vcpu);
  */
 void events_vcpu_info_moved(struct vcpu *vcpu);
 
-/* EVTCHNOP_*; argument still in guest memory.  _compat takes a struct evtchn_op. */
-
 /* Raise VIRQ_* for one vCPU, or, for a global one, for whoever handles it (dom0 by default). */
 void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq);
 void event_send_global_virq(uint32_t virq);

@@ -31,8 +31,6 @@ int must_check grant_table_release_mappings(struct domain *domain);
  */
 void grant_table_destroy(struct domain *domain);
 
-/* GNTTABOP_*; argument still in guest memory. */
-
 /*
  * XENMEM_acquire_resource's and add_to_physmap's way to the frames: the n-th
  * shared or status frame, growing the table to it.  -XEN_EINVAL beyond the limit

@@ -58,8 +58,6 @@ unsigned int sched_pinned_cpu(const struct vcpu *vcpu);
 
 uint64_t sched_idle_ns(unsigned int cpu);
 
-/* sched_op: hypercalls/ calls it; argument still in guest memory. */
-
 /* For the debug key: run queues on the console. */
 void sched_dump(void);
 
