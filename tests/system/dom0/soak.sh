@@ -174,7 +174,7 @@ task_guest_soak()
     guest_memory=128 guest_xml cycle facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>"
     # As many at once as there will be: tables of the core grow and stay so.
     start_hammers 5
-    stop_hammers 200
+    stop_hammers 900
     remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
     cycles_under_load 20
     remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
@@ -182,7 +182,7 @@ task_guest_soak()
     start_hammers $duration
     start_pressure
     cycles_under_load "$(number cycles 2000)"
-    stop_hammers $((duration + 200))
+    stop_hammers $((duration + 900))
     stop_pressure
     same_account
     same_daemons

@@ -24,8 +24,9 @@
 #define WORDS      8192u /* of 8 bytes, at a time */
 #define BYTES      (WORDS * sizeof(uint64_t))
 #define BLOCKS     64u /* of the disk, as large */
-#define PATIENCE_S 120 /* a stall this long is a failure */
+#define PATIENCE_S 300 /* a stall this long is a failure */
 
+static int duration; /* of each connection, and of the disk */
 static time_t deadline;
 
 static time_t seconds(void)
@@ -34,6 +35,11 @@ static time_t seconds(void)
 
     CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
     return now.tv_sec;
+}
+
+static void begin(void)
+{
+    deadline = seconds() + duration;
 }
 
 static bool goes_on(void)
@@ -107,6 +113,7 @@ static void exchange(int fd, const char *what)
     uint64_t sent = 0, received = 0;
     bool sending = true, receiving = true;
 
+    begin();
     while (receiving) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
 
@@ -183,6 +190,7 @@ static void use_disk(const char *path)
     int fd = open(path, O_RDWR | O_DIRECT);
 
     CHECK(fd >= 0);
+    begin();
     for (uint64_t round = 1; goes_on(); round++) {
         unsigned int put = (unsigned int)(word(1, round) % BLOCKS);
         unsigned int take = (unsigned int)(word(2, round) % BLOCKS);
@@ -211,7 +219,7 @@ int main(int argc, char **argv)
     pid_t server;
 
     CHECK(argc > 3);
-    deadline = seconds() + atoi(argv[1]);
+    duration = atoi(argv[1]);
     listener = listen_to_all();
     server = fork();
     if (server == 0) {
