@@ -26,12 +26,11 @@
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
-#define SLICE_NS       UINT64_C(5000000)  /* how long one runs while others wait */
-#define AHEAD_NS       UINT64_C(1000000)  /* who is that much ahead gives way to a waking vCPU */
-#define LEAST_NS       UINT64_C(2000000)  /* but not before it has run for that long */
-#define SLEEP_BONUS_NS UINT64_C(3000000)  /* how far behind the others a sleeper may come back */
-#define BEHIND_NS      UINT64_C(10000000) /* a CPU that much behind another sends it who waits */
-#define FORGET_NS      UINT64_C(50000000) /* of what it is behind, more than that is not made good */
+#define SLICE_NS  UINT64_C(5000000)  /* how long one runs while others wait */
+#define AHEAD_NS  UINT64_C(1000000)  /* who is that much ahead gives way to a waking vCPU */
+#define LEAST_NS  UINT64_C(2000000)  /* but not before it has run for that long */
+#define BEHIND_NS UINT64_C(3000000)  /* how far behind one may come, from sleep or another CPU */
+#define FORGET_NS UINT64_C(20000000) /* CPUs further apart than that begin anew */
 
 struct run_queue {
     struct spinlock lock; /* all below */
@@ -221,14 +220,12 @@ static unsigned int choose_cpu(const struct vcpu *vcpu)
     return cpu != CPU_LIMIT ? cpu : last;
 }
 
-/* `bonus` is how far behind the others it may begin. */
-static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now, uint64_t bonus)
-    REQUIRES(queue->lock)
+static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now) REQUIRES(queue->lock)
 {
     uint64_t earliest;
 
     charge(queue, now); /* who runs alone has not been for long, and the least time is old */
-    earliest = queue->virtual_ns - bonus;
+    earliest = queue->virtual_ns - BEHIND_NS;
     if (before(vcpu->sched->virtual_ns, earliest)) {
         vcpu->sched->virtual_ns = earliest;
     }
@@ -240,10 +237,10 @@ static void enqueue(struct run_queue *queue, struct vcpu *vcpu, uint64_t now, ui
 }
 
 /* The same, and have the queue's CPU look if it should. */
-static void enqueue_and_look(struct run_queue *queue, struct vcpu *vcpu, uint64_t now,
-                             uint64_t bonus) REQUIRES(queue->lock)
+static void enqueue_and_look(struct run_queue *queue, struct vcpu *vcpu, uint64_t now)
+    REQUIRES(queue->lock)
 {
-    enqueue(queue, vcpu, now, bonus);
+    enqueue(queue, vcpu, now);
     if (queue->loaded->is_idle || !queue->slice_armed ||
         before(vcpu->sched->virtual_ns + AHEAD_NS, queue->loaded->sched->virtual_ns)) {
         softirq_raise_on(queue->cpu, SOFTIRQ_SCHEDULE);
@@ -296,7 +293,7 @@ void sched_wake(struct vcpu *vcpu) NO_LOCK_ANALYSIS
     } else if (vcpu_runnable(vcpu)) {
         bool busy = !queue->loaded->is_idle;
 
-        enqueue_and_look(queue, vcpu, now, SLEEP_BONUS_NS);
+        enqueue_and_look(queue, vcpu, now);
         if (busy && cpu_count > 1) {
             (void)rouse_idle_cpu(vcpu);
         }
@@ -488,7 +485,7 @@ static unsigned int send_away(struct vcpu *vcpu, uint64_t now) NO_LOCK_ANALYSIS
         queue = lock_queue_of(vcpu);
     }
     if (!vcpu->sched->queued && vcpu_runnable(vcpu)) {
-        enqueue(queue, vcpu, now, SLEEP_BONUS_NS);
+        enqueue(queue, vcpu, now);
     }
     cpu = queue->cpu;
     spin_unlock(&queue->lock);
@@ -561,7 +558,7 @@ static bool move_one(struct run_queue *from, struct run_queue *to) NO_LOCK_ANALY
             queue_remove(from, vcpu);
             vcpu->sched->virtual_ns += from->offset_ns - to->offset_ns;
             write_once(vcpu->cpu, to->cpu);
-            enqueue_and_look(to, vcpu, now, FORGET_NS);
+            enqueue_and_look(to, vcpu, now);
             break;
         }
     }

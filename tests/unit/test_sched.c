@@ -919,10 +919,11 @@ START_TEST(three_share_two_cpus_fairly)
 }
 END_TEST
 
+static const uint32_t weights[VCPUS] = { 1024, 256, 512, 256, 512, 256, 768, 256 };
+
 /* Eight domains of unlike weights, the heavy ones first, so that they begin side by side. */
-START_TEST(weights_hold_over_two_cpus)
+static uint32_t start_weighted(void)
 {
-    static const uint32_t weights[VCPUS] = { 1024, 256, 512, 256, 512, 256, 768, 256 };
     uint32_t sum = 0;
 
     for (unsigned int i = 0; i < VCPUS; i++) {
@@ -935,12 +936,37 @@ START_TEST(weights_hold_over_two_cpus)
         sum += weights[i];
     }
     settle();
+    return sum;
+}
+
+START_TEST(weights_hold_over_two_cpus)
+{
+    uint32_t sum = start_weighted();
+
     pass(SECOND_NS * 30);
     for (unsigned int i = 0; i < VCPUS; i++) {
         uint64_t share = SECOND_NS * 60 * weights[i] / sum;
 
         ck_assert_uint_ge(ran_ns[i], share / 100 * 96);
         ck_assert_uint_le(ran_ns[i], share / 100 * 104);
+    }
+}
+END_TEST
+
+/* Also where one runs that makes up for what it missed on another CPU. */
+START_TEST(a_woken_vcpu_does_not_wait_for_those_that_catch_up)
+{
+    (void)start_weighted();
+    for (unsigned int round = 0; round < 500; round++) {
+        pass(SECOND_NS / 100);
+        wake(1);
+        settle();
+        for (unsigned int step = 0; !loaded(1); step++) {
+            ck_assert_uint_le(step, 50); /* a slice */
+            pass(STEP_NS);
+        }
+        stop(1);
+        settle();
     }
 }
 END_TEST
@@ -1234,6 +1260,7 @@ static void add_smp_tests(TCase *two, TCase *four)
     tcase_set_timeout(two, 60);
     tcase_add_test(two, three_share_two_cpus_fairly);
     tcase_add_test(two, weights_hold_over_two_cpus);
+    tcase_add_test(two, a_woken_vcpu_does_not_wait_for_those_that_catch_up);
     tcase_add_test(two, no_event_is_lost_between_looking_and_blocking);
     tcase_add_checked_fixture(four, four_cpus, NULL);
     tcase_set_timeout(four, 60);
