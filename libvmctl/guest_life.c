@@ -437,10 +437,11 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     r = r < 0 ? r : guest_name_of(renaming.store, domid, &old_name, error);
     if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
-    } else if (r == 0 && strcmp(old_name, name) != 0) {
+    } else if (r == 0) {
         renaming.old_name = old_name;
         guest_uuid_format(info.handle, renaming.uuid);
-        r = rename_in_store(&renaming, error);
+        r = strcmp(old_name, name) != 0 ? rename_in_store(&renaming, error) : 0;
+        /* Even if it has the name already: an earlier try may not have come to this. */
         r = r < 0 ? r : rename_description(&renaming, error);
     }
     free(old_name);

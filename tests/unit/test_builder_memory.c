@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "libvmctl/making.h"
 #include "tests/fake/failing_malloc.h"
 #include "tests/unit/guest_world.h"
 #include "tests/unit/suite.h"
@@ -111,6 +112,52 @@ static int change(void *context)
     return r;
 }
 
+static int change_more(void *context)
+{
+    const struct vmctl_network network = { .bridge = "br0", .mac = "00:16:3e:00:00:09" };
+    struct vmctl *handle = context;
+    struct vmctl_error error = { .code = 0 };
+    uint32_t position = 0;
+    char *log = NULL;
+    size_t length;
+    int r = vmctl_rename(handle, 1, "www", &error);
+
+    r = r < 0 ? r : vmctl_rename(handle, 1, "web", &error);
+    r = r < 0 ? r : vmctl_set_memory(handle, 1, 10240, &error);
+    r = r < 0 ? r : vmctl_set_vcpus(handle, 1, 1, &error);
+    r = r < 0 ? r : vmctl_log(handle, &position, &log, &length, &error);
+    free(log);
+    r = r < 0 ? r : vmctl_attach_network(handle, 1, &network, &error);
+    if (r == 0) {
+        r = vmctl_detach_network(handle, 1, network.mac, &error);
+        if (r == -ENOMEM && vmctl_detach_network(handle, 1, network.mac, NULL) < 0) {
+            r = -EFAULT;
+        }
+    }
+    return r;
+}
+
+/* A maker that was killed, found and seen to. */
+static int recover(void *context)
+{
+    static const uint8_t uuid[16] = { 7 };
+    struct vmctl *handle = context;
+    struct vmctl_error error = { .code = 0 };
+    uint8_t(*uuids)[16] = NULL;
+    struct making making;
+    size_t count = 0;
+    int r = making_begin(&making, handle, uuid, false, &error);
+
+    if (r < 0) {
+        return r;
+    }
+    making_end(&making, false);
+    r = making_abandoned(&uuids, &count, &error);
+    free(uuids);
+    r = r < 0 ? r : making_recover(handle, uuid, &error);
+    return r;
+}
+
 START_TEST(a_guest_is_looked_at_and_changed_at_each_failing_allocation)
 {
     struct vmctl *handle = NULL;
@@ -124,6 +171,11 @@ START_TEST(a_guest_is_looked_at_and_changed_at_each_failing_allocation)
     ck_assert_uint_gt(survive(look, handle), 3);
     ck_assert_uint_gt(survive(change, handle), 5);
     ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vbd/1/51728/params"));
+    ck_assert_uint_gt(survive(change_more, handle), 10);
+    ck_assert_ptr_null(fake_store_get("/local/domain/0/backend/vif/1/1/mac"));
+    ck_assert_ptr_nonnull(fake_store_get("/paravane/name/web"));
+    ck_assert_ptr_null(fake_store_get("/paravane/name/www"));
+    ck_assert_uint_gt(survive(recover, handle), 1);
     vmctl_close(handle);
     guest_config_free(config);
     world_end();
