@@ -9,6 +9,7 @@
 
 #include "libvmctl/kernel_cache.h"
 #include "libvmctl/sha256.h"
+#include "tests/fake/failing_malloc.h"
 #include "tests/unit/kernel_maker.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -114,6 +115,36 @@ static unsigned int count_entries(const char *prefix, char *name)
     (void)closedir(list);
     return count;
 }
+
+/* The kernel, with a cache that has never been there. */
+static int unpack_afresh(void *context)
+{
+    unsigned int *tries = context;
+    bool unpacked = false;
+    int fd = -1;
+    int r;
+
+    (void)snprintf(cache_path, sizeof(cache_path), "%s/cache-%u", directory, ++*tries);
+    r = kernel_cache_open(&cache, kernel_path, &fd, &unpacked, &error);
+    if (r == 0) {
+        (void)close(fd);
+    }
+    /* Without memory the cache is not made smaller, and the kernel can be had all the same. */
+    return r == 0 && allocation_failed() ? -ENOMEM : r;
+}
+
+START_TEST(each_allocation_may_fail)
+{
+    unsigned int tries = 0;
+    int first = dup(0);
+
+    write_bzimage(kernel_path, 1);
+    (void)close(first);
+    ck_assert_uint_ge(survive_failing_allocations(unpack_afresh, &tries), 2);
+    ck_assert_int_eq(dup(0), first); /* no descriptor was left open */
+    (void)close(first);
+}
+END_TEST
 
 START_TEST(sha256_is_as_in_the_standard)
 {
@@ -281,6 +312,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, sha256_is_as_in_the_standard);
+    tcase_add_test(tcase, each_allocation_may_fail);
     tcase_add_test(tcase, an_elf_kernel_is_used_as_it_is);
     tcase_add_test(tcase, a_kernel_is_unpacked_once);
     tcase_add_test(tcase, the_second_time_the_file_is_not_read);
