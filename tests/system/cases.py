@@ -23,7 +23,7 @@ class Case:
     kernel: str = ""                # more options of dom0's kernel
     module: str = "kernel"          # what the core is given as dom0's kernel: kernel, text, none
     last: str = ""                  # after this on the console no more is expected: ending "until"
-    typing: tuple = ()              # after this on the console (in turn), these keys
+    typing: tuple = ()              # after this on the console (in turn), these keys; or of QEMU
     expect: tuple = ()
     forbid: tuple = ()
     allow: tuple = ()               # of FORBIDDEN, what this case is about
@@ -97,6 +97,11 @@ CASES = [
     Case("keys-polled", task="shell", typing=KEYS, core="console=com1,115200,poll",
          expect=(r"the serial port is polled",)),
     Case("key-reboot", task="shell", typing=(*KEYS[:2], ("t: clocks", "R")), ending="guest-reset"),
+    Case("nmi-machine-check", task="shell", ending="guest-reset",
+         typing=(("leaving the shell ends it", "monitor: nmi"),
+                 ("NMI without a known reason",
+                  "monitor: mce 0 9 0xbd00000000000134 0x4 0x1234 0x0")),
+         expect=(r"CPU 0: machine check", r"panic on CPU 0: exception 18", r"build-id [0-9a-f]{40}")),
     Case("key-crash", task="shell", typing=(*KEYS[:2], ("t: clocks", "C")), ending="guest-reset",
          expect=(r"Paravane panic on CPU \d: asked for on the console", r"key_crash\+0x",
                  r"build-id [0-9a-f]{40}")),

@@ -136,6 +136,11 @@ class Machine:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def command(self, line):
+        """Of QEMU's monitor."""
+        self.monitor.sendall(json.dumps({"execute": "human-monitor-command", "arguments": {
+            "command-line": line}}).encode() + b"\n")
+
     def _events(self, pending):
         try:
             data = self.monitor.recv(65536)

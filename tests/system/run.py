@@ -162,6 +162,9 @@ def ask_core(machine, echo):
     machine.ending = "timeout"
 
 
+MONITOR = "monitor: "
+
+
 class Typist:
     """Types what the case says as soon as what it waits for is on the console."""
 
@@ -175,7 +178,11 @@ class Typist:
         found = self.left and re.compile(self.left[0][0]).search(text, self.seen)
         if found:
             self.seen = found.end()
-            self.machine.type(self.left.pop(0)[1])
+            text = self.left.pop(0)[1]
+            if text.startswith(MONITOR):
+                self.machine.command(text.removeprefix(MONITOR))
+            else:
+                self.machine.type(text)
         return HOPELESS.search(text) or (self.last and self.last.search(text))
 
 
