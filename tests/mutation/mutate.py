@@ -127,15 +127,15 @@ class Program:
         noted = work / "noted"
         noted.write_bytes(bytes(limit))
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        if not self.passes({"MUTANT_NOTED": str(noted)}, 60, 600):
+        if not self.passes(command, {"MUTANT_NOTED": str(noted)}, 60, 600):
             sys.exit(f"{name} fails without any change")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.seconds = time.monotonic() - started
         self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         self.noted = noted.read_bytes()
 
-    def passes(self, environment, cpu, seconds):
-        test = subprocess.Popen(["prlimit", f"--cpu={cpu}", *self.command], stdin=subprocess.DEVNULL,
+    def passes(self, command, environment, cpu, seconds):
+        test = subprocess.Popen(["prlimit", f"--cpu={cpu}", *command], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env=os.environ | environment, start_new_session=True)
         try:
@@ -153,8 +153,10 @@ class Program:
     def can_tell(self, number):
         return self.noted[number] != 0
 
-    def notices(self, number):
-        return not self.passes({"MUTANT": str(number)}, 2 + int(2 * self.cpu), 5 + SLOWER * self.seconds)
+    def notices(self, number, command=None, times=1):
+        """Perhaps with another command, so many times as long."""
+        return not self.passes(command or self.command, {"MUTANT": str(number)},
+                               2 + int(2 * times * self.cpu), 5 + SLOWER * times * self.seconds)
 
 
 class Corpus:
@@ -170,7 +172,9 @@ class Corpus:
         return any(each.can_tell(number) for each in self.inputs)
 
     def notices(self, number):
-        return any(each.can_tell(number) and each.notices(number) for each in self.inputs)
+        able = [each for each in self.inputs if each.can_tell(number)]
+        together = [able[0].command[0], *(each.command[1] for each in able)]
+        return able[0].notices(number, together, len(able))
 
 
 class Guest:
