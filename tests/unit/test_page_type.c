@@ -902,6 +902,18 @@ START_TEST(a_table_is_finished_or_used)
 }
 END_TEST
 
+static void first_puts(void)
+{
+    first_result = page_type_put_preemptible(page);
+}
+
+START_TEST(a_table_is_let_go_by_one_and_used_by_the_other)
+{
+    explore(page_use_make(PAGE_L2, PAGE_IN_USE, ENTRIES, 1), first_puts, second_gets,
+            whole_or_not_at_all);
+}
+END_TEST
+
 static void first_writes(void)
 {
     first_result = page_writable_get(page);
@@ -1071,6 +1083,7 @@ int main(void)
     tcase_set_timeout(several, 60);
     tcase_add_test(several, of_two_that_finish_a_table_one_does);
     tcase_add_test(several, a_table_is_finished_or_used);
+    tcase_add_test(several, a_table_is_let_go_by_one_and_used_by_the_other);
     tcase_add_test(several, a_frame_written_before_is_had_by_all_writers_or_as_a_table);
     tcase_add_test(several, on_several_cpus_a_frame_is_one_thing_at_a_time);
     return suite_run(suite);
