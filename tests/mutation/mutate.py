@@ -31,7 +31,7 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LISTS = ("tests/unit/sources.am", "tests/attack/sources.am", "tests/fuzz/sources.am")
 CORPUS = "tests/fuzz/corpus/core"
 MARK = b"mutant here\0"
-SLOWER = 10  # how many times its usual time a test may take
+SLOWER = 10  # how many times its usual time a test may take, beside thrice its CPU time
 
 
 def variables():
@@ -156,7 +156,7 @@ class Program:
     def notices(self, number, command=None, times=1):
         """Perhaps with another command, so many times as long."""
         return not self.passes(command or self.command, {"MUTANT": str(number)},
-                               2 + int(2 * times * self.cpu), 5 + SLOWER * times * self.seconds)
+                               5 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
 
 
 class Corpus:
@@ -261,7 +261,7 @@ def chosen(args, changes):
 
 def main():
     args = arguments()
-    os.environ.setdefault("CK_TIMEOUT_MULTIPLIER", "5")
+    os.environ.setdefault("CK_TIMEOUT_MULTIPLIER", "20")
     os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # looking for them takes longer than the tests
     CC.extend(SANITIZE if args.sanitize else [])
     libs = subprocess.run(["pkg-config", "--libs", "check"], check=True, stdout=subprocess.PIPE,
