@@ -679,9 +679,20 @@ static bool writes_pages(const struct cpu_regs *regs)
  */
 static bool reads_once(const struct cpu_regs *regs)
 {
-    return regs->rax != __HYPERVISOR_multicall &&
-           (regs->rax != __HYPERVISOR_memory_op || regs->rdi % 64 != XENMEM_exchange) &&
-           regs->rax != __HYPERVISOR_mmuext_op;
+    uint32_t command = 0;
+
+    switch (regs->rax) {
+    case __HYPERVISOR_multicall:
+    case __HYPERVISOR_mmuext_op:
+        return false;
+    case __HYPERVISOR_memory_op:
+        return regs->rdi % 64 != XENMEM_exchange;
+    case __HYPERVISOR_domctl:
+        (void)guest_read(regs->rdi, &command, sizeof(command));
+        return command != XEN_DOMCTL_setvcpuaffinity && command != XEN_DOMCTL_set_cpu_policy;
+    default:
+        return true;
+    }
 }
 
 /* One entry: what is asked before and after.  `hostile`: how what it reads is written over. */
