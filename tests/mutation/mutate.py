@@ -57,7 +57,7 @@ class Tree:
 
     def __init__(self, work, files):
         self.work, self.top = work, work / "tree"
-        ignored = shutil.ignore_patterns(".git", "build*", "autom4te.cache", "__pycache__")
+        ignored = shutil.ignore_patterns(".git", "build", "autom4te.cache", "__pycache__")
         shutil.copytree(ROOT, self.top, ignore=ignored, dirs_exist_ok=True)
         self.changes, number = [], 0
         for file in files:
