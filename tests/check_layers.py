@@ -5,10 +5,9 @@
 A folder may always include itself, hypervisor/lib and guest-pv-headers where
 its row says so.  The core may include only headers a freestanding compiler has.
 """
-import os
-import pathlib
 import re
-import sys
+
+from checks import main
 
 ABI = "guest-pv-headers"
 
@@ -102,13 +101,5 @@ def offences(root):
         yield f"{name}: has the right to include {folder} but does not"
 
 
-def main():
-    root = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
-    found = list(offences(root))
-    for line in found:
-        print(line)
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(offences)

@@ -5,19 +5,12 @@
 In a comment of tests/models/*.pml, `hypervisor/FILE: name(), name()` names them;
 a name() before any file is an error, for nobody could look it up.
 """
-import os
-import pathlib
 import re
-import sys
+
+from checks import defines, main
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 TOKEN = re.compile(r"(hypervisor/[\w/]+\.[chS]):|\b(\w+)\(\)")
-
-
-def defines(text, name):
-    """A definition: the name at the outer level of C, a macro, or a label."""
-    return re.search(rf"^(?!\s|/|\*)[^\n;=]*\b{name}\(|^#define {name}\(|^{name}:", text,
-                     re.MULTILINE) is not None
 
 
 def offences(root):
@@ -41,13 +34,5 @@ def offences(root):
         yield "no function named in any model: nothing was checked"
 
 
-def main():
-    root = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
-    found = list(offences(root))
-    for line in found:
-        print(line)
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(offences)

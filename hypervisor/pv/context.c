@@ -19,7 +19,7 @@
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/tlb.h"
 
-/* load_xs() is false, and the selector null, if the guest's tables have no such segment. */
+/* The function made is false, and the selector null, if the guest's tables have no such segment. */
 #define DEFINE_LOAD_SELECTOR(name)                           \
     static inline bool load_##name(uint16_t selector)        \
     {                                                        \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io/ring.h at work: a frontend and a backend in one process, over one page.
+ * guest-pv-headers/io/ring.h at work: a frontend and a backend in one process, over one page.
  * These macros are statements, so compare.py cannot compare them.
  */
 #include <stdint.h>

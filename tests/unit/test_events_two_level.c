@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hypervisor/event/two_level.c, and what follows when a vCPU has something to
+ * hypervisor/event/event.c with the 2-level scheme, and what follows when a vCPU has something to
  * look at: upcall flag, wake-up, kick, poll.
  */
 #include "tests/unit/events_world.h"
