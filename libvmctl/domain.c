@@ -58,7 +58,7 @@ static int simple(struct privcmd *privcmd, struct xen_domctl *request, const cha
     return r < 0 ? call_failed(error, r, doing) : 0;
 }
 
-int domain_set_max_memory(struct privcmd *privcmd, uint32_t domid, uint64_t kib,
+static int set_max_memory(struct privcmd *privcmd, uint32_t domid, uint64_t kib,
                           struct vmctl_error *error)
 {
     struct xen_domctl request = {
@@ -102,7 +102,7 @@ int domain_create(struct privcmd *privcmd, const struct domain_limits *limits, u
     *domid = request.domain;
     r = set_vcpus(privcmd, *domid, limits->vcpus, error);
     if (r == 0) {
-        r = domain_set_max_memory(privcmd, *domid, limits->memory_kib, error);
+        r = set_max_memory(privcmd, *domid, limits->memory_kib, error);
     }
     if (r < 0) {
         (void)domain_destroy(privcmd, *domid, NULL);

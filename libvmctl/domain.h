@@ -39,8 +39,6 @@ int domain_set_affinity(struct privcmd *privcmd, uint32_t domid, uint32_t vcpu,
                         const uint64_t *bits, size_t words, struct vmctl_error *error);
 int domain_set_weight(struct privcmd *privcmd, uint32_t domid, uint32_t weight,
                       struct vmctl_error *error);
-int domain_set_max_memory(struct privcmd *privcmd, uint32_t domid, uint64_t kib,
-                          struct vmctl_error *error);
 int domain_set_time_offset(struct privcmd *privcmd, uint32_t domid, int64_t seconds,
                            struct vmctl_error *error);
 /* RDTSC is the CPU's own, never emulated. */

@@ -8,14 +8,10 @@
 
 /*
  * Remove what dom0 has of a domain: its nodes, its description.  `name` as
- * guest_name_of() found it, `uuid` as for guest_store_remove().
+ * it is in our index, or NULL, `uuid` as for guest_store_remove().
  */
 int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
                  struct vmctl_error *error);
-
-/* The name under which the domain is in our index, for free(3); NULL if it is in none. */
-int guest_name_of(struct store_client *store, uint32_t domid, char **name,
-                  struct vmctl_error *error);
 
 /* "web (3) 512 MiB, db (4) 256 MiB": who has the machine's memory, the largest first. */
 void guest_name_memory_holders(struct vmctl *handle, char *text, size_t size);

@@ -35,8 +35,9 @@ static int is_indexed(struct store_client *store, uint32_t domid, const char *na
     return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
-int guest_name_of(struct store_client *store, uint32_t domid, char **name,
-                  struct vmctl_error *error)
+/* The name under which the domain is in our index, for free(3); NULL if it is in none. */
+static int name_of(struct store_client *store, uint32_t domid, char **name,
+                   struct vmctl_error *error)
 {
     char path[64];
     bool indexed = false;
@@ -182,7 +183,7 @@ static int destroy(struct vmctl *handle, struct store_client *store, uint32_t do
     const uint8_t *uuid = info->handle;
     uint8_t own[16];
     char *name = NULL;
-    int r = guest_name_of(store, domid, &name, error);
+    int r = name_of(store, domid, &name, error);
 
     if (r < 0) {
         return r;
@@ -211,7 +212,7 @@ static int clean_up(struct vmctl *handle, struct store_client *store, uint32_t d
 {
     struct xen_domctl_getdomaininfo info = { .domain = (domid_t)domid };
     char *name = NULL;
-    int r = domid < DOMID_FIRST_RESERVED ? guest_name_of(store, domid, &name, error) : 0;
+    int r = domid < DOMID_FIRST_RESERVED ? name_of(store, domid, &name, error) : 0;
 
     if (r == 0 && name == NULL) {
         return no_such_domain(domid, error);
@@ -434,7 +435,7 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
         return error->code;
     }
     r = state_file_lock(domid, &lock, error);
-    r = r < 0 ? r : guest_name_of(renaming.store, domid, &old_name, error);
+    r = r < 0 ? r : name_of(renaming.store, domid, &old_name, error);
     if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
     } else if (r == 0) {

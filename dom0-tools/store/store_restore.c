@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dom0-tools/store/store_change.h"
 #include "dom0-tools/store/store_record.h"
 
 /* So that nothing is taken for older than it is. */

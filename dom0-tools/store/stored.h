@@ -35,7 +35,6 @@ struct store_connection {
     struct bytes in; /* socket: received; ring: the beginning of a request */
     struct store_watch *watches;
     struct store_transaction *transactions;
-    uint32_t transaction_count;
     uint32_t last_transaction;
     /* Of a socket. */
     int fd;

@@ -67,8 +67,6 @@ int64_t wires_now(void); /* ms */
 
 /* wires_sockets.c */
 void sockets_accept(struct wires *wires);
-/* Whether the listener's clients are of interest. */
-void sockets_listen(struct wires *wires, bool interested);
 void sockets_event(struct wires *wires, struct store_connection *connection, uint32_t events);
 /* Send what can be sent; a failed connection is freed. */
 void sockets_send(struct wires *wires, struct store_connection *connection);

@@ -12,7 +12,8 @@
 /* A client that has this much unread is not listened to until it has read. */
 #define UNREAD_MAX 262144U
 
-void sockets_listen(struct wires *wires, bool interested)
+/* Whether the listener's clients are of interest. */
+static void sockets_listen(struct wires *wires, bool interested)
 {
     struct epoll_event event = { .events = interested ? (uint32_t)EPOLLIN : 0U,
                                  .data.ptr = &wires->listener };

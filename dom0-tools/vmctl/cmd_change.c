@@ -4,7 +4,6 @@
 #include "dom0-tools/vmctl/program.h"
 
 #include "libvmctl/config_values.h"
-#include "libvmctl/error.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,8 @@
 /* Guests in words: see states.h. */
 #include "dom0-tools/vmctl/states.h"
 
-const char *state_name(enum vmctl_guest_state state)
+/* For programs: what it is, in one word that stays. */
+static const char *state_name(enum vmctl_guest_state state)
 {
     switch (state) {
     case VMCTL_RUNNING:
@@ -21,7 +22,8 @@ const char *state_name(enum vmctl_guest_state state)
     return "unknown";
 }
 
-const char *ending_name(enum vmctl_shutdown_reason reason)
+/* NULL: it has not ended. */
+static const char *ending_name(enum vmctl_shutdown_reason reason)
 {
     switch (reason) {
     case VMCTL_SHUTDOWN_NONE:

@@ -5,10 +5,6 @@
 
 #include "dom0-tools/vmctl/output.h"
 
-/* For programs: what it is, in one word that stays. */
-const char *state_name(enum vmctl_guest_state state);
-const char *ending_name(enum vmctl_shutdown_reason reason); /* NULL: it has not ended */
-
 /* For people: what it is and, if it has ended, why. */
 const char *state_words(const struct vmctl_guest *guest);
 enum colour state_colour(const struct vmctl_guest *guest);

@@ -12,7 +12,6 @@
 
 #include "hypervisor/drivers/serial.h"
 #include "hypervisor/lib/printf.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/irq.h"
 #include "hypervisor/x86/percpu.h"

@@ -12,7 +12,6 @@
 #include "hypervisor/pv/emulate.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/selectors.h"
-#include "hypervisor/x86/tlb.h"
 
 #define HAS_ERROR_CODE                                                               \
     ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) | \

@@ -10,7 +10,6 @@
 #include "hypervisor/time/vcpu_time.h"
 
 #include "hypervisor/event/event.h"
-#include "hypervisor/lib/string.h"
 #include "hypervisor/mm/guest_access.h"
 #include "hypervisor/mm/heap.h"
 #include "hypervisor/time/clock.h"

@@ -10,7 +10,6 @@
 
 #include "hypervisor/drivers/pci.h"
 #include "hypervisor/event/event.h"
-#include "hypervisor/grant/grant.h"
 #include "hypervisor/lib/log.h"
 #include "hypervisor/lib/panic.h"
 #include "hypervisor/mm/guest_access.h"
@@ -21,7 +20,6 @@
 #include "hypervisor/time/clock.h"
 #include "hypervisor/time/timer.h"
 #include "hypervisor/time/vcpu_time.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 #include "hypervisor/x86/tlb.h"

@@ -4,7 +4,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "hypervisor/mm/page_type.h"
 #include "hypervisor/x86/pte.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"

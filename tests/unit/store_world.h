@@ -124,8 +124,5 @@ static inline const char *world_ask(struct world *world, struct store_connection
 /* For literals with zero bytes in them; the one C adds is the last. */
 #define ASK(world, connection, type, transaction, text) \
     world_ask((world), (connection), (type), (transaction), (text), sizeof(text))
-/* The same without the last: for values. */
-#define ASK_VALUE(world, connection, type, transaction, text) \
-    world_ask((world), (connection), (type), (transaction), (text), sizeof(text) - 1)
 
 #endif

@@ -7,7 +7,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "dom0-tools/store/ring.h"
 #include "dom0-tools/store/wires.h"
 #include "libvmctl/evtchn.h"
 #include "libvmctl/gntdev.h"

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "hypervisor/time/clock.h"
 #include "hypervisor/time/timer.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
