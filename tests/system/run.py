@@ -115,7 +115,8 @@ def command_line(options, case, folder, peripherals):
         # Emulated AVX may leave the trap out by which Xen notices that a guest uses the FPU.
         core = f"com1=115200,8n1 spec-ctrl=eager-fpu {core} dom0_mem={case.dom0_mem},max:{case.dom0_mem}"
     kernel = f"console=hvc0 panic=-1 paravane.task={case.task} " \
-             f"paravane.disks={len(peripherals.disks)} {case.kernel} " + \
+             f"paravane.disks={len(peripherals.disks)} " \
+             f"paravane.patience={max(1, round(options.patience))} {case.kernel} " + \
              " ".join(f"paravane.{setting}" for setting in options.set)
     initramfs = options.toolstack if case.toolstack else options.initramfs
     if case.systemd:

@@ -30,7 +30,7 @@ seconds()
     cut -d . -f 1 /proc/uptime
 }
 
-# within SECONDS COMMAND...: until the command succeeds.  Where $patience is set all takes longer.
+# within SECONDS COMMAND...: until the command succeeds.  $patience is a factor for slow machines.
 within()
 {
     limit=$(($(seconds) + $1 * ${patience:-1}))
@@ -634,10 +634,10 @@ task_guest_on_peer()
     start_daemons
     vmctl info | grep -q '^hypervisor  *Xen' || fail "this is not Debian's Xen: $(vmctl info | head -n 3)"
     on_peer=1
-    patience=5 # Debian's Xen in an emulator: a guest's boot takes several times as long
+    patience=$((${patience:-1} * 5)) # a guest boots much slower on Debian's Xen in an emulator
     task_guest_life
+    patience=$((patience / 5))
     on_peer=
-    patience=
 }
 
 # --- to be looked at --------------------------------------------------------------
