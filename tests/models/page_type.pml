@@ -272,7 +272,7 @@ inline finish(frame, cursor)
     fi
 }
 
-/* hypervisor/pv/page_tables.c: hold_l1(), finish_target(); result in `got` */
+/* hypervisor/pv/page_tables.c: hold_l1(), hypervisor/mm/page_type.c: page_type_finish(); result in `got` */
 inline hold(to)
 {
     if
