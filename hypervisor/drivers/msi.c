@@ -88,7 +88,8 @@ void msi_find_table(struct msi_request *request)
     base = base != 0 ? base : request->bar;
     request->table = base == 0 ? 0 : base + (table & ~MSIX_BAR);
     request->table_size =
-        ((pci_read(function, capability + CONTROL, 2) & MSIX_LAST_ENTRY) + 1) * ENTRY_SIZE;
+        ((pci_read(function, capability + CONTROL, 2) & MSIX_LAST_ENTRY) + UINT64_C(1)) *
+        ENTRY_SIZE;
 }
 
 static int attach_msix(struct message *message, const struct msi_request *request)
