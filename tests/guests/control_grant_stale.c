@@ -30,19 +30,6 @@ static volatile struct talk {
 
 static uint64_t *pages[ROUNDS + 1];
 
-static volatile struct grant_entry_v1 *open_table(void)
-{
-    volatile struct grant_entry_v1 *table = spare_va();
-    xen_pfn_t frame;
-    struct gnttab_setup_table request = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = &frame };
-
-    if (hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &request, 1) != 0 ||
-        request.status != 0 || update_va(table, pte(frame, PTE_READ_WRITE), UVMF_INVLPG) != 0) {
-        test_abort("no grant table");
-    }
-    return table;
-}
-
 /* Two pages for one of twice the size, the other of the two being nobody's. */
 static long fail_to_exchange(unsigned long frame)
 {
@@ -69,7 +56,7 @@ static void wait_turn(void)
 
 static void as_second(void)
 {
-    volatile struct grant_entry_v1 *table = open_table();
+    volatile struct grant_entry_v1 *table = grant_table_map();
     unsigned long frames[ROUNDS + 1];
     long failed;
 

@@ -151,21 +151,12 @@ static void check_batch(void)
 
 void test_main(void)
 {
-    unsigned long frame;
-    struct gnttab_setup_table setup = {
-        .dom = DOMID_SELF,
-        .nr_frames = 1,
-        .frame_list = (void *)&frame,
-    };
-
-    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1), 0, "setup");
-    table = spare_va();
+    table = grant_table_map();
     from = page_alloc();
     to = page_alloc();
     for (unsigned int i = 0; i < PAGE_SIZE; i++) {
         from[i] = (uint8_t)(i * 7 + i / 256);
     }
-    expect_eq(update_va(table, pte(frame, PTE_READ_WRITE), UVMF_INVLPG), 0, "map the table");
     table[READ_ONLY].domid = 0;
     table[READ_ONLY].frame = (uint32_t)va_mfn(from);
     table[READ_ONLY].flags = GTF_permit_access | GTF_readonly;

@@ -146,18 +146,9 @@ static void check_device_map(void)
 
 void test_main(void)
 {
-    unsigned long frame;
-    struct gnttab_setup_table setup = {
-        .dom = DOMID_SELF,
-        .nr_frames = 1,
-        .frame_list = (void *)&frame,
-    };
-
-    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1), 0, "setup");
-    table = spare_va();
+    table = grant_table_map();
     page = page_alloc();
     window = spare_va();
-    expect_eq(update_va(table, pte(frame, PTE_READ_WRITE), UVMF_INVLPG), 0, "map the table");
     expect_eq(update_va(window, 0, UVMF_INVLPG), 0, "an empty window");
     check_writable();
     check_by_entry();

@@ -54,12 +54,6 @@ static void walk_machine(unsigned int entries)
 void test_main(void)
 {
     struct xen_memory_map request = { .nr_entries = ARRAY_SIZE(map), .buffer = map };
-    unsigned long grant_frame = 0;
-    struct gnttab_setup_table setup = {
-        .dom = DOMID_SELF,
-        .nr_frames = 1,
-        .frame_list = (void *)&grant_frame,
-    };
     static const unsigned long nowhere[] = { 0x100000000UL >> 1, 0xfffffffffUL, 0xffffffffffUL,
                                              0x3ffffffffUL };
 
@@ -73,8 +67,7 @@ void test_main(void)
     }
     /* Shared with us by the hypervisor: shared_info and the grant table. */
     ours[start_info->shared_info >> PAGE_SHIFT] = 1;
-    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1), 0, "setup");
-    ours[grant_frame] = 1;
+    ours[grant_table_frame()] = 1;
     expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_machine_memory_map, &request), 0,
               "machine_memory_map");
     walk_machine(request.nr_entries);

@@ -54,15 +54,9 @@ static void check_descriptor_table(void)
 
 static void check_hypervisor_pages(void)
 {
-    unsigned long grant_frame = 0;
-    struct gnttab_setup_table setup = {
-        .dom = DOMID_SELF,
-        .nr_frames = 1,
-        .frame_list = (void *)&grant_frame,
-    };
+    unsigned long grant_frame = grant_table_frame();
     uint64_t *l2 = table_alloc();
 
-    expect_eq(hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1), 0, "setup");
     expect(mmuext_mfn(MMUEXT_PIN_L1_TABLE, grant_frame) < 0, "the grant table as L1");
     expect(mmuext_mfn(MMUEXT_PIN_L4_TABLE, start_info->shared_info >> PAGE_SHIFT) < 0,
            "shared_info as L4");

@@ -264,6 +264,10 @@ unsigned long spare_pfn(void);
 /* A page of address space with an L1 entry that can be filled with anything. */
 void *spare_va(void);
 
+/* The first frame of our grant table; and that, mapped. */
+unsigned long grant_table_frame(void);
+void *grant_table_map(void);
+
 long update_va(const volatile void *va, uint64_t entry, unsigned long flags);
 void make_read_only(void *page);
 void make_writable(void *page);

@@ -91,6 +91,32 @@ void *spare_va(void)
     return spare[spare_used++];
 }
 
+unsigned long grant_table_frame(void)
+{
+    unsigned long frame = 0;
+    struct gnttab_setup_table setup = {
+        .dom = DOMID_SELF,
+        .nr_frames = 1,
+        .frame_list = (void *)&frame,
+    };
+
+    if (hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &setup, 1) != 0 ||
+        setup.status != GNTST_okay) {
+        test_abort("no grant table");
+    }
+    return frame;
+}
+
+void *grant_table_map(void)
+{
+    void *place = spare_va();
+
+    if (update_va(place, pte(grant_table_frame(), PTE_READ_WRITE), UVMF_INVLPG) != 0) {
+        test_abort("cannot map the grant table");
+    }
+    return place;
+}
+
 long update_va(const volatile void *va, uint64_t entry, unsigned long flags)
 {
     return hypercall3(__HYPERVISOR_update_va_mapping, va, entry, flags);
