@@ -127,6 +127,17 @@ START_TEST(guests_that_are_there_get_their_consoles)
 }
 END_TEST
 
+START_TEST(no_node_is_made_for_a_guest_whose_nodes_are_gone)
+{
+    create(3, "web");
+    fake_store_drop(node(3, "name"));
+    start_daemon();
+    turn(100);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+    ck_assert_ptr_null(fake_store_get(node(3, "console/tty")));
+}
+END_TEST
+
 START_TEST(a_new_guest_is_found_whenever_its_nodes_come)
 {
     start_daemon();
@@ -248,7 +259,7 @@ START_TEST(the_tenth_guest_costs_what_the_first_did)
         create_ours(i, "some");
         turn(400);
         ck_assert_ptr_nonnull(consoles_find(&consoles, i));
-        ck_assert_uint_le(fake_store_requests() - before, 3);
+        ck_assert_uint_le(fake_store_requests() - before, 6);
         ck_assert(!discovery.sweep.armed);
     }
     for (uint32_t i = 11; i <= 14; i++) {
@@ -256,7 +267,7 @@ START_TEST(the_tenth_guest_costs_what_the_first_did)
         create(i, "other");
         turn(400);
         ck_assert_ptr_nonnull(consoles_find(&consoles, i));
-        ck_assert_uint_le(fake_store_requests() - before, 4);
+        ck_assert_uint_le(fake_store_requests() - before, 7);
         ck_assert(!discovery.sweep.armed);
     }
 }
@@ -410,6 +421,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter, leave);
     tcase_add_test(tcase, guests_that_are_there_get_their_consoles);
+    tcase_add_test(tcase, no_node_is_made_for_a_guest_whose_nodes_are_gone);
     tcase_add_test(tcase, a_new_guest_is_found_whenever_its_nodes_come);
     tcase_add_test(tcase, a_page_that_is_not_granted_is_mapped_by_its_frame);
     tcase_add_test(tcase, one_of_ours_is_let_go_when_it_is_taken_off_the_list);
