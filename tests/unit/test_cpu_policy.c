@@ -154,7 +154,7 @@ START_TEST(the_answers_are_those_of_debians_xen)
     EXPECT(0x1, 0, 0x00060fb1, 0x00020800, 0xfed83203, 0x1fc9c3f5);
     EXPECT(0x5, 0, 0, 0, 0, 0);
     EXPECT(0x6, 0, 0x00000004, 0, 0, 0);
-    EXPECT(0x7, 0, 0x00000000, 0x01880329, 0x00000200, 0x00000000);
+    EXPECT(0x7, 0, 0x00000000, 0x01880329, 0x00000204, 0x00000000); /* but for UMIP */
     EXPECT(0xb, 0, 0, 0, 0, 0);
     EXPECT(0xb, 1, 0, 0, 0, 0);
     EXPECT(0xd, 0, 0x00000007, 0x00000340, 0x00000340, 0x00000000);
