@@ -87,6 +87,22 @@ static bool is_ours(struct devices *devices, uint32_t transaction, const struct 
     return r != -ENOENT;
 }
 
+/* The folder of its domain's devices, if this was the last: nobody else has it in mind. */
+static void remove_empty_folder(struct devices *devices, uint32_t transaction,
+                                const struct node *node)
+{
+    char folder[NODE_SIZE];
+    char **names = NULL;
+    size_t count = 0;
+
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(node->path, '/') - node->path),
+                   node->path);
+    if (store_list(devices->store, transaction, folder, &names, &count, NULL) == 0 && count == 0) {
+        (void)store_remove(devices->store, transaction, folder, NULL);
+    }
+    free(names);
+}
+
 /* A node that is there again by then is another device's. */
 static void remove_ghost(struct devices *devices, const struct node *node)
 {
@@ -100,6 +116,7 @@ static void remove_ghost(struct devices *devices, const struct node *node)
         return;
     }
     (void)store_remove(devices->store, transaction, node->path, NULL);
+    remove_empty_folder(devices, transaction, node);
     (void)store_transaction_end(devices->store, transaction, true, NULL);
 }
 

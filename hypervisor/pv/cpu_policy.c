@@ -62,10 +62,9 @@
     (L7B_FSGSBASE | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(6) /* FDP_EXCPTN_ONLY */ |       \
      BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(13) /* no FPU CS/DS */ | BIT(18) /* RDSEED */ | \
      BIT(19) /* ADX */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
-#define L7C_ALLOWED                                                              \
-    (BIT(2) /* UMIP: on in any case */ | BIT(8) /* GFNI */ | BIT(9) /* VAES */ | \
-     BIT(10) /* VPCLMULQDQ */ | BIT(25) /* CLDEMOTE */ | BIT(27) /* MOVDIRI */ | \
-     BIT(28) /* MOVDIR64B */)
+#define L7C_ALLOWED                                                                              \
+    (BIT(8) /* GFNI */ | BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */ | BIT(25) /* CLDEMOTE */ | \
+     BIT(27) /* MOVDIRI */ | BIT(28) /* MOVDIR64B */)
 #define L7D_ALLOWED (BIT(4) /* FSRM */ | BIT(10) /* MD_CLEAR */ | BIT(14) /* SERIALIZE */)
 #define L71A_ALLOWED \
     (BIT(4) /* AVX_VNNI */ | BIT(10) /* FZRM */ | BIT(11) /* FSRS */ | BIT(12) /* FSRCS */)

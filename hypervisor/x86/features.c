@@ -52,7 +52,6 @@ void features_detect(void)
         f->fsgsbase = bit(leaf.ebx, 0);
         f->smep = bit(leaf.ebx, 7);
         f->smap = bit(leaf.ebx, 20);
-        f->umip = bit(leaf.ecx, 2);
     }
 
     highest = cpuid(0x80000000, 0).eax;
@@ -71,7 +70,6 @@ void features_enable(void)
     cr4 |= f->fsgsbase ? CR4_FSGSBASE : 0;
     cr4 |= f->smep ? CR4_SMEP : 0;
     cr4 |= f->smap ? CR4_SMAP : 0;
-    cr4 |= f->umip ? CR4_UMIP : 0;
     cr4 |= f->xsave ? CR4_OSXSAVE : 0;
     write_cr4(cr4);
     if (f->xsave) {

@@ -7,7 +7,7 @@
 #include "hypervisor/lib/types.h"
 
 struct cpu_features {
-    bool xsave, fsgsbase, smep, smap, umip;
+    bool xsave, fsgsbase, smep, smap;
     bool large_1g, rdtscp, x2apic;
     bool intel, amd;
     unsigned int physical_bits;

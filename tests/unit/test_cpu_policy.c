@@ -154,7 +154,7 @@ START_TEST(the_answers_are_those_of_debians_xen)
     EXPECT(0x1, 0, 0x00060fb1, 0x00020800, 0xfed83203, 0x1fc9c3f5);
     EXPECT(0x5, 0, 0, 0, 0, 0);
     EXPECT(0x6, 0, 0x00000004, 0, 0, 0);
-    EXPECT(0x7, 0, 0x00000000, 0x01880329, 0x00000204, 0x00000000); /* but for UMIP */
+    EXPECT(0x7, 0, 0x00000000, 0x01880329, 0x00000200, 0x00000000);
     EXPECT(0xb, 0, 0, 0, 0, 0);
     EXPECT(0xb, 1, 0, 0, 0, 0);
     EXPECT(0xd, 0, 0x00000007, 0x00000340, 0x00000340, 0x00000000);
@@ -188,7 +188,7 @@ START_TEST(no_other_bit_of_any_leaf_is_shown)
     ck_assert_uint_eq(pv_cpuid(vcpu, 6, 0).eax, 4);
     ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).eax, 1);
     ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).ebx, 0x218c2369);
-    ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).ecx, 0x1a000704);
+    ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).ecx, 0x1a000700);
     ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).edx, 0x00004410);
     ck_assert_uint_eq(pv_cpuid(vcpu, 7, 1).eax, 0x00001c10);
     ck_assert_uint_eq(pv_cpuid(vcpu, 0xd, 0).eax, 7);
