@@ -12,11 +12,12 @@
 
 #include "guest-pv-headers/io/xenbus.h"
 
-#define SET_UP_TIMEOUT 20000 /* ms */
-#define CREDIT_PERIOD  50    /* ms in which a limited device gets its next bytes, at least */
-#define CREDIT_LONGEST 3600000
-#define WATCH_TOKEN    "set-up"
-#define ASK_TRIES      100
+#define SET_UP_TIMEOUT  20000 /* ms */
+#define CREDIT_PERIOD   50    /* ms in which a limited device gets its next bytes, at least */
+#define CREDIT_LONGEST  3600000
+#define WATCH_TOKEN     "set-up"
+#define ASK_TRIES       100
+#define CONNECT_LOOK_MS 20
 
 static const char *class_name(enum device_class class)
 {
@@ -355,6 +356,20 @@ int device_ask_to_close(struct store_client *store, const struct device *device,
         r = ask_once(store, backend, error);
     }
     return r;
+}
+
+void device_let_connect(struct store_client *store, const struct device *device, int milliseconds)
+{
+    int64_t until = now_ms() + milliseconds;
+    char backend[DEVICE_PATH_SIZE];
+    long state;
+
+    device_backend_path(device, backend);
+    while (now_ms() < until &&
+           read_state(store, STORE_NO_TRANSACTION, backend, &state, NULL) == 0 &&
+           (state == XenbusStateInitWait || state == XenbusStateInitialised)) {
+        (void)poll(NULL, 0, CONNECT_LOOK_MS);
+    }
 }
 
 /* If it was about to connect when it was asked to close, it has written over that: once more. */

@@ -51,6 +51,12 @@ void device_remove(struct node_list *list, const struct device *device);
 int device_wait_set_up(struct store_client *store, const struct device *devices, size_t count,
                        struct vmctl_error *error);
 
+/*
+ * Wait, at most `milliseconds`, for two halves that are about to connect.  Linux's blkfront stops
+ * its kernel (a BUG) if the back end's state goes from closing to connected.
+ */
+void device_let_connect(struct store_client *store, const struct device *device, int milliseconds);
+
 /* Ask the guest to let go of a device that has not closed. */
 int device_ask_to_close(struct store_client *store, const struct device *device,
                         struct vmctl_error *error);

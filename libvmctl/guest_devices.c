@@ -16,7 +16,8 @@
 #include "libvmctl/guest.h"
 #include "libvmctl/state_file.h"
 
-#define DETACH_TIMEOUT 10000 /* ms for the guest to let a device go */
+#define CONNECT_TIMEOUT 3000  /* ms that a guest has to connect before it is asked to let go */
+#define DETACH_TIMEOUT  10000 /* ms for the guest to let a device go */
 
 struct change {
     struct vmctl *handle;
@@ -213,9 +214,10 @@ int vmctl_attach_network(struct vmctl *handle, uint32_t domid, const struct vmct
 static int detach(struct change *change, const struct device *device)
 {
     struct node_list list = NODE_LIST_EMPTY;
-    int r = device_ask_to_close(change->store, device, change->error);
-    int took;
+    int r, took;
 
+    device_let_connect(change->store, device, CONNECT_TIMEOUT);
+    r = device_ask_to_close(change->store, device, change->error);
     handle_progress(change->handle, "waiting for the guest to let go", -1);
     took = r < 0 ? r : device_wait_closed(change->store, device, DETACH_TIMEOUT, change->error);
     if (took < 0) {
