@@ -159,5 +159,5 @@ CASES = [
          expect=(r"^GUEST: going down",)),
     guests("shares", "shares", ("soak",)),
     guests("soak-cycles", "soak", ("soak",), timeout=5400),
-    guests("guests-on-xen", "on_peer", timeout=600, peer=True),
+    guests("guests-on-xen", "on_peer", ("peer",), timeout=600, peer=True),
 ]
