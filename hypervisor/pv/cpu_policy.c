@@ -22,7 +22,7 @@
 #define LEAF_XSTATE       0x0000000du
 #define LEAF_EXTENDED     0x80000000u
 #define LEAF_EXTENDED_MAX 0x80000021u
-#define XSTATE_AVX        2u /* its sub-leaf */
+#define SUBLEAF_AVX       2u /* its sub-leaf */
 
 #define LINEAR_ADDRESS_BITS     48u
 #define XSAVE_LEGACY_AND_HEADER 576u
@@ -115,7 +115,7 @@ static const struct leaf_rule rules[] = {
     { 0x7, 1, L71A_ALLOWED, 0, 0, 0 },
     { 0xd, 0, XCR0_GUEST, 0, 0, 0 },
     { 0xd, 1, LD1A_ALLOWED, 0, 0, 0 },
-    { 0xd, XSTATE_AVX, ALL, ALL, XSTATE_ALIGNED, 0 },
+    { 0xd, SUBLEAF_AVX, ALL, ALL, XSTATE_ALIGNED, 0 },
     { 0x80000000, NO_SUB, ALL, ALL, ALL, ALL },
     { 0x80000001, NO_SUB, ALL, ALL, E1C_ALLOWED, E1D_ALLOWED | E1D_COMMON },
     { 0x80000002, NO_SUB, ALL, ALL, ALL, ALL },
@@ -163,7 +163,7 @@ static void drop_dependent(struct cpu_policy *policy)
 {
     struct xen_cpuid_leaf *basic = known(policy, 1, 0), *seven = known(policy, 7, 0);
     struct xen_cpuid_leaf *state = known(policy, LEAF_XSTATE, 0);
-    struct xen_cpuid_leaf *avx = known(policy, LEAF_XSTATE, XSTATE_AVX);
+    struct xen_cpuid_leaf *avx = known(policy, LEAF_XSTATE, SUBLEAF_AVX);
 
     if ((basic->c & L1C_XSAVE) == 0) {
         state->a = 0;
@@ -326,7 +326,7 @@ int cpu_policy_merge(struct cpu_policy *policy, const struct xen_cpuid_leaf *lea
 /* Bytes of an XSAVE area with the components of `xcr0`. */
 static uint32_t xsave_size(const struct cpu_policy *policy, uint64_t xcr0, bool compacted)
 {
-    const struct xen_cpuid_leaf *avx = find(policy, LEAF_XSTATE, XSTATE_AVX);
+    const struct xen_cpuid_leaf *avx = find(policy, LEAF_XSTATE, SUBLEAF_AVX);
 
     return (xcr0 & XCR0_AVX) == 0 ? XSAVE_LEGACY_AND_HEADER
                                   : avx->a + (compacted ? XSAVE_LEGACY_AND_HEADER : avx->b);
