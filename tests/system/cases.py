@@ -23,6 +23,7 @@ class Case:
     kernel: str = ""                # more options of dom0's kernel
     module: str = "kernel"          # what the core is given as dom0's kernel: kernel, text, none
     last: str = ""                  # after this on the console no more is expected: ending "until"
+    fault: tuple = ()               # a function of the core, and the code it is made to begin with
     typing: tuple = ()              # after this on the console (in turn), these keys; or of QEMU
     expect: tuple = ()
     forbid: tuple = ()
@@ -35,6 +36,11 @@ class Case:
 QUICK = ("quick", "full")
 FACTS = (r"DOM0: hypervisor type xen", r"hypervisor version/major 4", r"version/minor 17",
          r"xen-3.0-x86_64")
+
+
+# With its registers and the top of its stack.
+DOM0_CRASHED = (r"\(core\) dom0 crashed: its kernel says so", r"\(core\)   rip e033:ffffffff8",
+                r"\(core\)   guest stack:\n\(core\)     [0-9a-f]{16} ")
 
 
 def facts(cpus):
@@ -66,6 +72,24 @@ def refused_early(name, cpu, reason):
     return Case(name, task="shell", cpu=cpu, last=reason, ending="until")
 
 
+def core_fault(name, vector, where, code, said, *callers, **more):
+    """The core itself is wrong: it says so, with all CPUs' registers, and ends the machine."""
+    return Case(f"core-{name}", task="shell", fault=(where, code),
+                expect=(rf"Paravane panic on CPU \d: exception {vector}, {said}",
+                        rf"  rip e008:ffff8180[0-9a-f]{{8}} {where}\+0x",
+                        *(rf"^\(core\)     {caller}\+0x" for caller in callers),
+                        r"^\(core\) build-id [0-9a-f]{40}\n"
+                        r"\(core\) CPU \d, domain \d+ vCPU \d+:\n\(core\)   rip "),
+                **{"ending": "guest-reset", **more})
+
+
+# Code with which a function of the core cannot begin well.
+UD2 = "0f0b"
+LOAD_NOT_CANONICAL = "48b8000000000000de80" "488b00"    # movabs $..., %rax; mov (%rax), %rax
+STORE_UNMAPPED = "48b80000addef087ffff" "488900"        # movabs $..., %rax; mov %rax, (%rax)
+PUSH_NOWHERE = "48bc0000addef087ffff" "50"              # movabs $..., %rsp; push %rax
+
+
 CASES = [
     Case("demo", QUICK, memory=3072, toolstack=True, task="demo+demo_guest+poweroff",
          expect=(r"Linux .* x86_64", r"control_d", r"GUEST: ready")),
@@ -87,7 +111,9 @@ CASES = [
     Case("old-cpu", smp=2, cpu="qemu64", expect=facts(2)),
 
     # Options of the core.
-    Case("maxcpus", smp=4, core="maxcpus=2", expect=facts(2)),
+    Case("maxcpus", smp=4, core="maxcpus=2 help bogus=1 loglvl=loud",
+         expect=facts(2) + (r"option bogus=1: unknown .*; ignored", r"option loglvl=loud: must be .*; ignored",
+                            r"option dom0_max_vcpus=N: vCPUs of the control domain")),
     Case("nosmp", smp=4, core="nosmp", expect=facts(1)),
     Case("dom0-max-vcpus", smp=4, core="dom0_max_vcpus=3", expect=facts(3)),
 
@@ -96,7 +122,8 @@ CASES = [
          expect=(r"CPU [01], domain \d+ vCPU \d+", r"  rip ", r"C: crash the machine")),
     Case("keys-polled", task="shell", typing=KEYS, core="console=com1,115200,poll",
          expect=(r"the serial port is polled",)),
-    Case("key-reboot", task="shell", typing=(*KEYS[:2], ("t: clocks", "R")), ending="guest-reset"),
+    Case("key-reboot", task="shell", ending="guest-reset", expect=(r"\(core\) Rebooting\.",),
+         typing=(("CPUs running", TO_CORE), KEYS[1], ("t: clocks", "R"))),
     Case("nmi-machine-check", task="shell", ending="guest-reset",
          typing=(("leaving the shell ends it", "monitor: nmi"),
                  ("NMI without a known reason",
@@ -105,6 +132,15 @@ CASES = [
     Case("key-crash", task="shell", typing=(*KEYS[:2], ("t: clocks", "C")), ending="guest-reset",
          expect=(r"Paravane panic on CPU \d: asked for on the console", r"key_crash\+0x",
                  r"build-id [0-9a-f]{40}")),
+
+    # Faults of the core: while it starts, CPU 1 idle; when a running dom0 calls.
+    core_fault("ud", 6, "dom0_build", UD2, "error code 0,", "boot_on_own_stack", "run_on_stack"),
+    core_fault("double-fault", 8, "dom0_build", PUSH_NOWHERE, "error code 0,", core="noreboot",
+               ending="until", last=r"\(core\) halted"),
+    core_fault("gp", 13, "hypercall_physdev_op", LOAD_NOT_CANONICAL, "error code 0,",
+               "hypercall_entry", "entry_syscall"),
+    core_fault("page-fault", 14, "hypercall_physdev_op", STORE_UNMAPPED,
+               "error code 2, cr2 ffff87f0dead0000", "hypercall_entry", "entry_syscall"),
 
     # What cannot be.
     refused("refuse-no-module", r"panic.*the boot loader passed no module", module="none"),
@@ -115,7 +151,7 @@ CASES = [
     refused_early("refuse-no-nx", "max,-nx", r"this CPU has no NX"),
     refused_early("refuse-no-apic", "max,-apic", r"this CPU has no local APIC"),
     Case("crash-noreboot", task="crash", core="noreboot", kernel="panic=1", ending="until",
-         last=r"\(core\) halted",
+         last=r"\(core\) halted", expect=DOM0_CRASHED,
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
     # Firmware.
@@ -145,7 +181,7 @@ CASES = [
     Case("hotplug", smp=4, task="hotplug+poweroff", timeout=300),
     Case("reboot", QUICK, task="reboot", ending="guest-reset"),
     Case("crash", QUICK, task="crash", ending="guest-reset", kernel="panic=1",
-         expect=(r"sysrq triggered crash",),
+         expect=(r"sysrq triggered crash", *DOM0_CRASHED),
          allow=(r"Oops", r"Call Trace", r"Kernel panic", r"\bBUG\b")),
 
     # Guests, made by vmctl in dom0.  Tasks share a boot: that is most of the time.

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+from debugger import Debugger, symbol
+
 
 def qemu_version(qemu):
     """The first number of it."""
@@ -92,6 +94,7 @@ class Machine:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="paravane."))
         self.process = None
         self.monitor = None
+        self.debugger = None
         self.arguments = arguments
         self.ending = None      # why QEMU stopped, in its own words, or "timeout"
         self.text = ""
@@ -105,30 +108,44 @@ class Machine:
             self.process.wait()
         if self.monitor is not None:
             self.monitor.close()
+        if self.debugger is not None:
+            self.debugger.connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self):
-        address = str(self.folder / "qmp")
+    def _connect(self, name):
+        """To a socket on which QEMU listens, or soon will."""
+        deadline = time.monotonic() + 20
+        connection = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                connection.connect(str(self.folder / name))
+                return connection
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    connection.close()
+                    self.text = (self.process.stdout.read() or b"").decode("latin-1")
+                    raise RuntimeError(f"QEMU did not start: {self.text.strip()}") from None
+                time.sleep(0.02)
+
+    def start(self, core=None, fault=None):
+        """`fault`: a function of the core, and the code that stands there instead."""
+        arguments = ["-nodefaults", "-display", "none", "-serial", "stdio", "-S",
+                     "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
+        if fault:
+            arguments += ["-gdb", f"unix:{self.folder}/gdb,server=on,wait=off"]
         self.process = subprocess.Popen(
-            self.arguments + ["-nodefaults", "-display", "none", "-serial", "stdio",
-                              "-qmp", f"unix:{address},server=on,wait=off", "-S"],
+            self.arguments + arguments,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
         os.set_blocking(self.process.stdout.fileno(), False)
-        deadline = time.monotonic() + 20
-        self.monitor = socket.socket(socket.AF_UNIX)
-        while True:
-            try:
-                self.monitor.connect(address)
-                break
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.text = self.process.stdout.read().decode("latin-1")
-                    raise RuntimeError(f"QEMU did not start: {self.text.strip()}") from None
-                time.sleep(0.02)
+        self.monitor = self._connect("qmp")
         # The machine waits (-S) until we can hear how it ends.
         try:
-            self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n{"execute": "cont"}\n')
+            self.monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
+            if fault:
+                self.debugger = Debugger(self._connect("gdb"), symbol(core, fault[0]), fault[1])
+            else:
+                self.monitor.sendall(b'{"execute": "cont"}\n')
         except OSError:
             pass                # QEMU went; its last words are in the console's text
 
@@ -159,6 +176,8 @@ class Machine:
         """Collect the console until QEMU ends, `until(text)` holds, or time is up."""
         deadline = time.monotonic() + timeout
         sources = {self.process.stdout, self.monitor}
+        if self.debugger is not None:
+            sources.add(self.debugger.connection)
         pending = b""
         while sources:
             left = deadline - time.monotonic()
@@ -170,6 +189,11 @@ class Machine:
                     pending = self._events(pending)
                     if pending is None:
                         sources.discard(source)
+                    continue
+                if source is not self.process.stdout:
+                    self.debugger.stopped()
+                    self.debugger = None
+                    sources.discard(source)
                     continue
                 data = source.read()
                 if not data:

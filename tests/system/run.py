@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cases import CASES  # noqa: E402
+from debugger import build_id  # noqa: E402
 from machine import Machine, accelerator, boot_arguments, qemu_version, usable  # noqa: E402
 
 DISK_SIZE = 4 << 20
@@ -133,7 +134,7 @@ def command_line(options, case, folder, peripherals):
             "-smp", str(case.smp), "-m", str(case.memory), "-no-reboot", *boot, *peripherals.arguments]
 
 
-def judge(case, machine, peripherals):
+def judge(case, machine, core, peripherals):
     text = machine.text
     if machine.ending != case.ending:
         yield f"the machine ended by {machine.ending}, not {case.ending}"
@@ -151,6 +152,9 @@ def judge(case, machine, peripherals):
         found = re.search(f"^.*{forbidden}.*$", text, re.MULTILINE)
         if found:
             yield f"on the console: {found[0].strip()[:120]}"
+    for shown in re.findall(r"build-id (\w*)", text):
+        if shown != build_id(core):
+            yield f"the console names build-id {shown}, the image is {build_id(core)}"
     if "disks" in case.task or "net" in case.task:
         yield from peripherals.problems(text)
 
@@ -198,12 +202,12 @@ def run_case(options, case, echo=None):
                 raise RuntimeError(f"{options.systemd} is missing; `make dom0-systemd` makes it")
             peripherals = Peripherals(case, machine.folder)
             machine.arguments = command_line(options, case, machine.folder, peripherals)
-            machine.start()
+            machine.start(options.hv, case.fault)
             typist = Typist(case, machine)
             machine.run(case.timeout * options.patience, typist.look, echo)
             if machine.ending == "timeout":
                 ask_core(machine, echo)
-            verdict.problems = list(judge(case, machine, peripherals))
+            verdict.problems = list(judge(case, machine, options.hv, peripherals))
             verdict.problems += [f"never on the console: {wanted}" for wanted, _ in typist.left]
         except (RuntimeError, OSError) as error:
             verdict.problems = [str(error)]
