@@ -42,19 +42,14 @@ static void patch_smap(void)
     }
 }
 
-static void complain(const char *option, const char *reason)
-{
-    log_warning("option %s: %s; ignored\n", option, reason);
-}
-
 /* The console first, so that the complaints about the rest can be seen. */
 static void read_options(void)
 {
-    options_parse(boot_info.command_line, NULL);
+    options_parse(boot_info.command_line, false);
     console_setup(&options.console);
     console_set_level(options.log_level);
     log_info("Paravane %s\n", PACKAGE_VERSION);
-    options_parse(boot_info.command_line, complain);
+    options_parse(boot_info.command_line, true);
     machine_noreboot = options.noreboot;
 }
 

@@ -90,7 +90,7 @@ static const char *read_flag(const char *value, void *to)
     return NULL;
 }
 
-/* The help texts are the manual's: tests/make_options_doc.py makes docs/user/options.md of them. */
+/* Also what the option help shows, and, by tests/make_options_doc.py, docs/user/options.md. */
 static const struct option {
     const char *name, *argument, *help;
     option_reader *read;
@@ -111,6 +111,7 @@ static const struct option {
     { "nosmp", "", "The same as maxcpus=1.", read_flag, &options.nosmp },
     { "noreboot", "", "Halt where the machine would reboot: panic, crash or reboot of dom0.",
       read_flag, &options.noreboot },
+    { "help", "", "Show these options on the console, and start.", read_flag, &options.help },
 };
 
 static const char *apply(char *word)
@@ -127,10 +128,10 @@ static const char *apply(char *word)
             return table[i].read(value == NULL ? "" : value + 1, table[i].to);
         }
     }
-    return "unknown option";
+    return "unknown (help shows all)";
 }
 
-void options_parse(const char *text, void (*complain)(const char *option, const char *reason))
+void options_parse(const char *text, bool show)
 {
     char word[128];
 
@@ -144,13 +145,17 @@ void options_parse(const char *text, void (*complain)(const char *option, const 
         strlcpy(word, text, MIN(length + 1, sizeof(word)));
         if (length > 0) {
             reason = length >= sizeof(word) ? "too long" : apply(word);
-            if (reason != NULL && complain != NULL) {
-                complain(word, reason);
+            if (reason != NULL && show) {
+                log_warning("option %s: %s; ignored\n", word, reason);
             }
         }
         text += length;
         while (*text == ' ') {
             text++;
         }
+    }
+    for (unsigned int i = 0; show && options.help && i < ARRAY_SIZE(table); i++) {
+        log_error("option %s%s%s: %s\n", table[i].name, table[i].argument[0] == '\0' ? "" : "=",
+                  table[i].argument, table[i].help);
     }
 }

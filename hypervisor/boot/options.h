@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core's command line.  The table in options.c makes the parser and
- * docs/user/options.md.
+ * The core's command line.  The table in options.c makes the parser, the
+ * help and docs/user/options.md.
  */
 #pragma once
 
@@ -15,13 +15,13 @@ struct options {
     uint64_t dom0_mem;       /* bytes; 0: all but a reserve */
     uint32_t dom0_max_vcpus; /* 0: one for each CPU */
     uint32_t maxcpus;
-    bool nosmp, noreboot;
+    bool nosmp, noreboot, help;
 };
 
 extern struct options options;
 
 /*
- * Read `text` into `options`.  An unknown or malformed option is passed to
- * `complain`, if there is one, with a reason, and otherwise ignored.
+ * Read `text` into `options`.  An unknown or malformed option is ignored, and with
+ * `show` named on the console with a reason; help is given then, too.
  */
-void options_parse(const char *text, void (*complain)(const char *option, const char *reason));
+void options_parse(const char *text, bool show);

@@ -4,6 +4,7 @@
  * that what is refused changes nothing.
  */
 #include <check.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +15,29 @@
 
 static struct options defaults;
 static unsigned int complaints;
-static char last_option[160], last_reason[160];
+static char last_option[160], last_reason[160], help[2048];
 
-static void complain(const char *option, const char *reason)
+/* "option WORD: REASON; ignored" of complaints; the lines of help one after the other. */
+void log_print(enum log_level level, const char *format, ...)
 {
-    complaints++;
-    ck_assert_uint_lt(strlen(option), sizeof(last_option));
-    strcpy(last_option, option);
-    ck_assert_uint_lt(strlen(reason), sizeof(last_reason));
-    strcpy(last_reason, reason);
+    char line[320];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    ck_assert_int_eq(strncmp(line, "option ", 7), 0);
+    if (level == LOG_WARNING) {
+        char *reason = strstr(line, ": "), *end = strstr(line, "; ignored\n");
+
+        complaints++;
+        ck_assert(reason != NULL && end != NULL && reason < end);
+        snprintf(last_option, sizeof(last_option), "%.*s", (int)(reason - line - 7), line + 7);
+        snprintf(last_reason, sizeof(last_reason), "%.*s", (int)(end - reason - 2), reason + 2);
+    } else {
+        ck_assert_uint_lt(strlen(help) + strlen(line), sizeof(help));
+        strcat(help, line);
+    }
 }
 
 static void setup(void)
@@ -39,7 +54,8 @@ static void parse(const char *text)
     options = defaults;
     complaints = 0;
     last_option[0] = '\0';
-    options_parse(copy, complain);
+    help[0] = '\0';
+    options_parse(copy, true);
     free(copy);
 }
 
@@ -255,6 +271,39 @@ START_TEST(a_word_of_any_length_is_taken_or_complained_about)
 }
 END_TEST
 
+START_TEST(help_shows_each_option_the_parser_knows)
+{
+    unsigned int count = 0;
+
+    parse_good("maxcpus=2");
+    ck_assert_str_eq(help, "");
+    parse_good("help maxcpus=2");
+    ck_assert_uint_eq(options.maxcpus, 2);
+    for (char *line = strtok(strdup(help), "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char name[32], text[160];
+
+        ck_assert_msg(sscanf(line, "option %31[a-z0-9_]%*[^:]: %159[^\n]", name, text) == 2 ||
+                          sscanf(line, "option %31[a-z0-9_]: %159[^\n]", name, text) == 2,
+                      "%s", line);
+        parse(name);
+        ck_assert_msg(complaints == 0 || strcmp(last_reason, "needs a value") == 0, "%s", name);
+        count++;
+    }
+    ck_assert_uint_eq(count, 8);
+}
+END_TEST
+
+START_TEST(what_is_parsed_without_show_says_nothing)
+{
+    complaints = 0;
+    help[0] = '\0';
+    options_parse("bogus help maxcpus=3", false);
+    ck_assert_uint_eq(complaints, 0);
+    ck_assert_str_eq(help, "");
+    ck_assert_uint_eq(options.maxcpus, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("options");
@@ -270,5 +319,7 @@ int main(void)
     tcase_add_test(tcase, what_is_malformed_is_complained_about_and_changes_nothing);
     tcase_add_test(tcase, options_stand_apart_by_any_number_of_spaces);
     tcase_add_test(tcase, a_word_of_any_length_is_taken_or_complained_about);
+    tcase_add_test(tcase, help_shows_each_option_the_parser_knows);
+    tcase_add_test(tcase, what_is_parsed_without_show_says_nothing);
     return suite_run(suite);
 }
