@@ -159,13 +159,11 @@ static void map_ram(const struct piece *ram, unsigned int count)
 
     for (unsigned int i = 0; i < count; i++) {
         uint64_t start = ram[i].start, end = ram[i].end;
+        uint64_t from = MIN(MAX(core, start), end), to = MIN(MAX(core_constant_end, start), end);
 
-        if (core >= start && core < end) {
-            map_or_die(DIRECT_MAP + start, start, core, CORE_RW | PTE_LARGE);
-            map_or_die(DIRECT_MAP + core, core, core_constant_end, CORE_RO);
-            start = core_constant_end;
-        }
-        map_or_die(DIRECT_MAP + start, start, end, CORE_RW | PTE_LARGE);
+        map_or_die(DIRECT_MAP + start, start, from, CORE_RW | PTE_LARGE);
+        map_or_die(DIRECT_MAP + from, from, to, CORE_RO);
+        map_or_die(DIRECT_MAP + to, to, end, CORE_RW | PTE_LARGE);
     }
 }
 
@@ -228,7 +226,7 @@ static void fill_heap(void)
         uint64_t start = MAX(pieces[i].start, LOW_MEMORY);
 
         /* The first megabyte stays with the firmware, but for the trampoline's page. */
-        if (pieces[i].start < LOW_MEMORY && pieces[i].end > PAGE_SIZE * 2) {
+        if (pieces[i].start < LOW_MEMORY && pieces[i].end > MAX(pieces[i].start, PAGE_SIZE)) {
             smp_trampoline_frame = (MIN(pieces[i].end, LOW_MEMORY) >> PAGE_SHIFT) - 1;
         }
         if (start < pieces[i].end) {
