@@ -167,11 +167,6 @@ static void map_ram(const struct piece *ram, unsigned int count)
     }
 }
 
-static uint64_t highest_ram(void)
-{
-    return pieces[piece_count - 1].end;
-}
-
 /* A table over all frames at `address`; large pages, zeroed or filled with ones. */
 static uint64_t make_table(uint64_t address, uint64_t size, int fill)
 {
@@ -246,7 +241,7 @@ void memory_setup(void)
     find_ram();
     memcpy(ram, pieces, sizeof(ram));
     ram_count = piece_count;
-    frame_limit = highest_ram() >> PAGE_SHIFT;
+    frame_limit = pieces[piece_count - 1].end >> PAGE_SHIFT;
 
     piece_reserve((uint64_t)_start_of_core - CORE_IMAGE, (uint64_t)_end_of_core - CORE_IMAGE);
     for (unsigned int i = 0; i < boot_info.module_count; i++) {

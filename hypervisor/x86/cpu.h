@@ -40,6 +40,7 @@
 
 #define MSR_APIC_BASE      0x0000001b
 #define MSR_SYSENTER_CS    0x00000174
+#define MSR_PAT            0x00000277
 #define MSR_X2APIC         0x00000800
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081

@@ -4,6 +4,7 @@
  */
 #include "hypervisor/x86/features.h"
 
+#include "guest-pv-headers/arch-x86.h"
 #include "hypervisor/lib/string.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/extable.h"
@@ -75,6 +76,7 @@ void features_enable(void)
     if (f->xsave) {
         __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)f->xcr0), "d"(0));
     }
+    write_msr(MSR_PAT, XEN_MSR_PAT); /* what guests make their entries for */
     write_cr0(CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 }
 

@@ -72,22 +72,31 @@ def refused_early(name, cpu, reason):
     return Case(name, task="shell", cpu=cpu, last=reason, ending="until")
 
 
-def core_fault(name, vector, where, code, said, *callers, **more):
+def traced(*callers):
+    """Of the core's back-trace."""
+    return tuple(rf"^\(core\)     {caller}\+0x" for caller in callers)
+
+
+def core_fault(name, vector, where, code, said, expect, **more):
     """The core itself is wrong: it says so, with all CPUs' registers, and ends the machine."""
     return Case(f"core-{name}", task="shell", fault=(where, code),
                 expect=(rf"Paravane panic on CPU \d: exception {vector}, {said}",
                         rf"  rip e008:ffff8180[0-9a-f]{{8}} {where}\+0x",
-                        *(rf"^\(core\)     {caller}\+0x" for caller in callers),
                         r"^\(core\) build-id [0-9a-f]{40}\n"
-                        r"\(core\) CPU \d, domain \d+ vCPU \d+:\n\(core\)   rip "),
+                        r"\(core\) CPU \d, domain \d+ vCPU \d+:\n\(core\)   rip ", *expect),
                 **{"ending": "guest-reset", **more})
 
 
 # Code with which a function of the core cannot begin well.
+READ_STATE = "b977020000" "0f32" "0f20e3" "0f20c6"      # PAT to %edx:%eax, CR4 to %rbx, CR0 to %rsi
 UD2 = "0f0b"
 LOAD_NOT_CANONICAL = "48b8000000000000de80" "488b00"    # movabs $..., %rax; mov (%rax), %rax
 STORE_UNMAPPED = "48b80000addef087ffff" "488900"        # movabs $..., %rax; mov %rax, (%rax)
 PUSH_NOWHERE = "48bc0000addef087ffff" "50"              # movabs $..., %rsp; push %rax
+
+# What READ_STATE finds: the ABI's PAT; SMEP, SMAP (not with QEMU 7.2), XSAVE, FSGSBASE; write protection.
+STATE = (r"  rax 0000000000070406 rbx 0000000000[13]50[6e]e8 rcx .* rdx 0000000000000501$",
+         r"  rsi 0000000080050033 ")
 
 
 CASES = [
@@ -133,14 +142,15 @@ CASES = [
          expect=(r"Paravane panic on CPU \d: asked for on the console", r"key_crash\+0x",
                  r"build-id [0-9a-f]{40}")),
 
-    # Faults of the core: while it starts, CPU 1 idle; when a running dom0 calls.
-    core_fault("ud", 6, "dom0_build", UD2, "error code 0,", "boot_on_own_stack", "run_on_stack"),
-    core_fault("double-fault", 8, "dom0_build", PUSH_NOWHERE, "error code 0,", core="noreboot",
-               ending="until", last=r"\(core\) halted"),
+    # Faults of the core: on CPU 1, idle for the first time; on CPU 0, the other idle; when a running dom0 calls.
+    core_fault("ud", 6, "schedule", READ_STATE + UD2, "error code 0,",
+               traced("softirq_run", "idle") + STATE),
+    core_fault("double-fault", 8, "dom0_build", READ_STATE + PUSH_NOWHERE, "error code 0,", STATE,
+               core="noreboot", ending="until", last=r"\(core\) halted"),
     core_fault("gp", 13, "hypercall_physdev_op", LOAD_NOT_CANONICAL, "error code 0,",
-               "hypercall_entry", "entry_syscall"),
+               traced("hypercall_entry", "entry_syscall")),
     core_fault("page-fault", 14, "hypercall_physdev_op", STORE_UNMAPPED,
-               "error code 2, cr2 ffff87f0dead0000", "hypercall_entry", "entry_syscall"),
+               "error code 2, cr2 ffff87f0dead0000", traced("hypercall_entry", "entry_syscall")),
 
     # What cannot be.
     refused("refuse-no-module", r"panic.*the boot loader passed no module", module="none"),
