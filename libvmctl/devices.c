@@ -16,7 +16,6 @@
 #define CREDIT_PERIOD   50    /* ms in which a limited device gets its next bytes, at least */
 #define CREDIT_LONGEST  3600000
 #define WATCH_TOKEN     "set-up"
-#define ASK_TRIES       100
 #define CONNECT_LOOK_MS 20
 
 static const char *class_name(enum device_class class)
@@ -323,39 +322,30 @@ static int read_state(struct store_client *store, uint32_t transaction, const ch
     return r == -ENOENT ? 0 : r;
 }
 
-static int ask_once(struct store_client *store, const char *backend, struct vmctl_error *error)
+/* Not what has closed meanwhile: its driver may be gone, and nobody would answer. */
+static int ask(struct store_client *store, uint32_t transaction, void *context,
+               struct vmctl_error *error)
 {
+    const char *backend = context;
     struct node_list list = NODE_LIST_EMPTY;
-    uint32_t transaction;
     long state = XenbusStateClosed;
-    int r = store_transaction_start(store, &transaction, error);
-    int ended;
+    int r = read_state(store, transaction, backend, &state, error);
 
-    if (r < 0) {
+    if (r < 0 || state == XenbusStateClosed) {
         return r;
     }
-    r = read_state(store, transaction, backend, &state, error);
-    if (r == 0 && state != XenbusStateClosed) {
-        node_list_write(&list, backend, "online", "0");
-        node_list_write(&list, backend, "state", "%d", XenbusStateClosing);
-        r = node_list_send(&list, store, transaction, error);
-    }
-    ended = store_transaction_end(store, transaction, r == 0, r == 0 ? error : NULL);
-    return r < 0 ? r : ended;
+    node_list_write(&list, backend, "online", "0");
+    node_list_write(&list, backend, "state", "%d", XenbusStateClosing);
+    return node_list_send(&list, store, transaction, error);
 }
 
-/* Not what has closed meanwhile: its driver may be gone, and nobody would answer. */
 int device_ask_to_close(struct store_client *store, const struct device *device,
                         struct vmctl_error *error)
 {
     char backend[DEVICE_PATH_SIZE];
-    int r = -EAGAIN;
 
     device_backend_path(device, backend);
-    for (int i = 0; i < ASK_TRIES && r == -EAGAIN; i++) {
-        r = ask_once(store, backend, error);
-    }
-    return r;
+    return store_transaction_run(store, ask, backend, error);
 }
 
 void device_let_connect(struct store_client *store, const struct device *device, int milliseconds)

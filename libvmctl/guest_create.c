@@ -90,7 +90,7 @@ static bool alive(void *context, uint32_t domid, const uint8_t uuid[16])
 
 static int claim(struct creation *creation)
 {
-    const struct guest_claim claim = {
+    struct guest_claim claim = {
         .name = creation->config->name,
         .uuid = creation->config->uuid,
         .domid = creation->domid,

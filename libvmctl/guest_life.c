@@ -14,9 +14,8 @@
 #include "libvmctl/guest_store.h"
 #include "libvmctl/state_file.h"
 
-#define POLL_MS      20   /* how often an ending is looked for */
-#define LET_GO_MS    5000 /* for back ends to unmap what they have of a dead guest */
-#define RENAME_TRIES 64
+#define POLL_MS   20   /* how often an ending is looked for */
+#define LET_GO_MS 5000 /* for back ends to unmap what they have of a dead guest */
 
 /* Does the index say that the name is this domain's? */
 static int is_indexed(struct store_client *store, uint32_t domid, const char *name, bool *indexed,
@@ -341,22 +340,22 @@ int vmctl_unpause(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
 
 struct renaming {
     struct vmctl *handle;
-    struct store_client *store;
     uint32_t domid;
     const char *old_name;
     const char *name;
     char uuid[VMCTL_UUID_SIZE];
 };
 
-static int rename_nodes(const struct renaming *renaming, uint32_t transaction,
+static int rename_nodes(struct store_client *store, uint32_t transaction, void *context,
                         struct vmctl_error *error)
 {
+    const struct renaming *renaming = context;
     struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
     uint64_t holder = 0;
 
     guest_store_name_path(renaming->name, path);
-    if (guest_store_read_number(renaming->store, transaction, path, &holder, NULL) == 0 &&
+    if (guest_store_read_number(store, transaction, path, &holder, NULL) == 0 &&
         holder != renaming->domid && holder <= UINT16_MAX &&
         !gone(renaming->handle, (uint32_t)holder)) {
         vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", renaming->name);
@@ -372,28 +371,7 @@ static int rename_nodes(const struct renaming *renaming, uint32_t transaction,
     node_list_write(&list, path, "name", "%s", renaming->name);
     (void)snprintf(path, sizeof(path), "/paravane/guest/%u", renaming->domid);
     node_list_write(&list, path, "name", "%s", renaming->name);
-    return node_list_send(&list, renaming->store, transaction, error);
-}
-
-static int rename_in_store(const struct renaming *renaming, struct vmctl_error *error)
-{
-    int r = -EAGAIN;
-
-    for (int i = 0; i < RENAME_TRIES && r == -EAGAIN; i++) {
-        uint32_t transaction = STORE_NO_TRANSACTION;
-
-        r = store_transaction_start(renaming->store, &transaction, error);
-        if (r < 0) {
-            return r;
-        }
-        r = rename_nodes(renaming, transaction, error);
-        if (r < 0) {
-            (void)store_transaction_end(renaming->store, transaction, false, NULL);
-        } else {
-            r = store_transaction_end(renaming->store, transaction, true, error);
-        }
-    }
-    return r;
+    return node_list_send(&list, store, transaction, error);
 }
 
 /* The description follows, so that a restart has the new name. */
@@ -422,6 +400,7 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
 {
     struct renaming renaming = { .handle = handle, .domid = domid, .name = name };
     struct xen_domctl_getdomaininfo info;
+    struct store_client *store;
     char *old_name = NULL;
     int lock = -1;
     int r = guest_name_check(name, error);
@@ -430,18 +409,20 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     if (r < 0) {
         return r;
     }
-    renaming.store = handle_store(handle, error);
-    if (renaming.store == NULL) {
+    store = handle_store(handle, error);
+    if (store == NULL) {
         return error->code;
     }
     r = state_file_lock(domid, &lock, error);
-    r = r < 0 ? r : name_of(renaming.store, domid, &old_name, error);
+    r = r < 0 ? r : name_of(store, domid, &old_name, error);
     if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
     } else if (r == 0) {
         renaming.old_name = old_name;
         guest_uuid_format(info.handle, renaming.uuid);
-        r = strcmp(old_name, name) != 0 ? rename_in_store(&renaming, error) : 0;
+        r = strcmp(old_name, name) != 0
+                ? store_transaction_run(store, rename_nodes, &renaming, error)
+                : 0;
         /* Even if it has the name already: an earlier try may not have come to this. */
         r = r < 0 ? r : rename_description(&renaming, error);
     }

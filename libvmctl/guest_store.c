@@ -9,7 +9,6 @@
 #include <time.h>
 
 #define CONSOLE_LIMIT 1048576 /* bytes that a console daemon buffers */
-#define CLAIM_TRIES   64      /* of a transaction that others upset */
 
 void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE])
 {
@@ -80,9 +79,10 @@ static int taken(const struct guest_claim *claim, bool by_name, int holder,
     return -EEXIST;
 }
 
-static int claim_once(struct store_client *store, uint32_t transaction,
-                      const struct guest_claim *claim, struct vmctl_error *error)
+static int claim_both(struct store_client *store, uint32_t transaction, void *context,
+                      struct vmctl_error *error)
 {
+    const struct guest_claim *claim = context;
     struct node_list list = NODE_LIST_EMPTY;
     char name[GUEST_PATH_SIZE];
     char uuid[GUEST_PATH_SIZE];
@@ -114,26 +114,10 @@ static int claim_once(struct store_client *store, uint32_t transaction,
     return node_list_send(&list, store, transaction, error);
 }
 
-int guest_store_claim(struct store_client *store, const struct guest_claim *claim,
+int guest_store_claim(struct store_client *store, struct guest_claim *claim,
                       struct vmctl_error *error)
 {
-    int r = -EAGAIN;
-
-    for (int i = 0; i < CLAIM_TRIES && r == -EAGAIN; i++) {
-        uint32_t transaction = STORE_NO_TRANSACTION;
-
-        r = store_transaction_start(store, &transaction, error);
-        if (r < 0) {
-            return r;
-        }
-        r = claim_once(store, transaction, claim, error);
-        if (r < 0) {
-            (void)store_transaction_end(store, transaction, false, NULL);
-        } else {
-            r = store_transaction_end(store, transaction, true, error);
-        }
-    }
-    return r;
+    return store_transaction_run(store, claim_both, claim, error);
 }
 
 /* Directories that the guest may write in. */

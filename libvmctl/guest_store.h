@@ -25,7 +25,7 @@ struct guest_claim {
     void *context;
 };
 
-int guest_store_claim(struct store_client *store, const struct guest_claim *claim,
+int guest_store_claim(struct store_client *store, struct guest_claim *claim,
                       struct vmctl_error *error);
 
 /* What a guest finds in its home, which its claim has made, but the devices. */

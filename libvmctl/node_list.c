@@ -10,7 +10,6 @@
 
 #define BLOCK_SIZE 4096u
 #define FIRST_ROOM 64u
-#define MOST_TRIES 64 /* of a transaction that others upset */
 
 /* Strings never move, so blocks are chained, not grown. */
 struct node_block {
@@ -179,39 +178,35 @@ int node_list_send(struct node_list *list, struct store_client *store, uint32_t 
     return r;
 }
 
-/* `proof`, if there, says that it has been done already. */
-static int send_in_transaction(const struct node_list *list, struct store_client *store,
-                               const char *proof, struct vmctl_error *error)
-{
-    uint32_t transaction = STORE_NO_TRANSACTION;
-    char *text = NULL;
-    int r = store_transaction_start(store, &transaction, error);
+struct commit {
+    const struct node_list *list;
+    const char *proof; /* if there, says that it has been done already */
+    bool again;
+};
 
-    if (r < 0) {
-        return r;
-    }
-    if (proof != NULL && store_read(store, transaction, proof, &text, NULL, NULL) == 0) {
+static int commit(struct store_client *store, uint32_t transaction, void *context,
+                  struct vmctl_error *error)
+{
+    struct commit *commit = context;
+    const struct node_list *list = commit->list;
+    char *text = NULL;
+
+    if (commit->again && commit->proof != NULL &&
+        store_read(store, transaction, commit->proof, &text, NULL, NULL) == 0) {
         free(text);
-        (void)store_transaction_end(store, transaction, false, NULL);
         return 0;
     }
-    r = store_write_many(store, transaction, list->changes, list->count, NULL, error);
-    if (r < 0) {
-        (void)store_transaction_end(store, transaction, false, NULL);
-        return r;
-    }
-    return store_transaction_end(store, transaction, true, error);
+    commit->again = true;
+    return store_write_many(store, transaction, list->changes, list->count, NULL, error);
 }
 
 int node_list_commit(struct node_list *list, struct store_client *store, const char *proof,
                      struct vmctl_error *error)
 {
-    int r =
-        list->failed ? vmctl_fail(error, -ENOMEM, "no memory for changes to the store") : -EAGAIN;
+    struct commit context = { .list = list, .proof = proof };
+    int r = list->failed ? vmctl_fail(error, -ENOMEM, "no memory for changes to the store")
+                         : store_transaction_run(store, commit, &context, error);
 
-    for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
-        r = send_in_transaction(list, store, i == 0 ? NULL : proof, error);
-    }
     node_list_free(list);
     return r;
 }

@@ -95,6 +95,15 @@ int store_transaction_start(struct store_client *client, uint32_t *transaction,
 int store_transaction_end(struct store_client *client, uint32_t transaction, bool commit,
                           struct vmctl_error *error);
 
+/*
+ * Do `step` in a transaction, and again as long as others upset it.  What fails
+ * in it has changed nothing; a step that returns -EAGAIN is done again too.
+ */
+typedef int store_step(struct store_client *client, uint32_t transaction, void *context,
+                       struct vmctl_error *error);
+int store_transaction_run(struct store_client *client, store_step *step, void *context,
+                          struct vmctl_error *error);
+
 int store_watch(struct store_client *client, const char *path, const char *token,
                 struct vmctl_error *error);
 int store_unwatch(struct store_client *client, const char *path, const char *token,

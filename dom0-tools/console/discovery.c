@@ -19,7 +19,6 @@
 #define LOOK_AT_ONCE  16u  /* consoles opened before the others are served */
 #define ANNOUNCE_MS   200  /* in which vmctl says who it is that was introduced */
 #define SWEEP_MS      100  /* after something ended: others may be about to */
-#define MOST_TRIES    20   /* of a transaction that others came before */
 #define CHECK_MS      2000 /* after a domain was announced that is not in the list */
 #define RETRY_MS      250
 #define STORE_WAIT_MS 200
@@ -242,42 +241,29 @@ static bool read_number(struct discovery *discovery, uint32_t domid, const char 
 }
 
 /* Written only where the guest's other nodes are still there: what is made after its end stays. */
-static int write_tty(struct discovery *discovery, const struct guest *guest,
+static int write_tty(struct store_client *store, uint32_t transaction, void *context,
                      struct vmctl_error *error)
 {
+    const struct guest *guest = context;
     char path[PATH_SIZE], name_path[PATH_SIZE];
     char *name = NULL;
-    uint32_t transaction;
-    int r = store_transaction_start(discovery->store, &transaction, error);
+    int r = 0;
 
-    if (r < 0) {
-        return r;
-    }
     node_path(path, guest->domid, "console/tty");
     node_path(name_path, guest->domid, "name");
-    if (store_read(discovery->store, transaction, name_path, &name, NULL, NULL) == 0) {
-        r = store_write_text(discovery->store, transaction, path, guest->pty.name, error);
+    if (store_read(store, transaction, name_path, &name, NULL, NULL) == 0) {
+        r = store_write_text(store, transaction, path, guest->pty.name, error);
     }
     free(name);
-    if (r < 0) {
-        (void)store_transaction_end(discovery->store, transaction, false, NULL);
-        return r;
-    }
-    return store_transaction_end(discovery->store, transaction, true, error);
+    return r;
 }
 
-static void announce(struct discovery *discovery, const struct guest *guest)
+static void announce(struct discovery *discovery, struct guest *guest)
 {
     struct vmctl_error error;
-    int r = -EAGAIN;
 
-    if (guest->pty.viewer.source.fd < 0) {
-        return;
-    }
-    for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
-        r = write_tty(discovery, guest, &error);
-    }
-    if (r != 0) {
+    if (guest->pty.viewer.source.fd >= 0 &&
+        store_transaction_run(discovery->store, write_tty, guest, &error) < 0) {
         report("domain %" PRIu32 ": %s", guest->domid, error.message);
     }
 }

@@ -16,7 +16,6 @@
 #include "libvmctl/state_file.h"
 
 #define MOST_NAMES 100 /* web-1 to web-99 */
-#define MOST_TRIES 64  /* of a transaction that others upset */
 
 /* Memory that somebody holds on to does not keep a guest from being gone. */
 static int destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
@@ -192,9 +191,11 @@ static void remove_index(struct store_client *store, uint32_t transaction, uint3
     }
 }
 
-static void gather(struct store_client *store, uint32_t transaction, uint32_t domid,
-                   struct node_list *list)
+static int remove_nodes(struct store_client *store, uint32_t transaction, void *context,
+                        struct vmctl_error *error)
 {
+    const uint32_t domid = *(const uint32_t *)context;
+    struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
     char *text = NULL;
 
@@ -202,7 +203,7 @@ static void gather(struct store_client *store, uint32_t transaction, uint32_t do
     if (store_read(store, transaction, path, &text, NULL, NULL) == 0 &&
         guest_name_check(text, NULL) == 0) {
         guest_store_name_path(text, path);
-        remove_index(store, transaction, domid, path, list);
+        remove_index(store, transaction, domid, path, &list);
     }
     free(text);
     text = NULL;
@@ -210,37 +211,23 @@ static void gather(struct store_client *store, uint32_t transaction, uint32_t do
     if (store_read(store, transaction, path, &text, NULL, NULL) == 0 && strlen(text) == 40 &&
         strncmp(text, "/vm/", 4) == 0) {
         (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", text + 4);
-        remove_index(store, transaction, domid, path, list);
-        if (list->count > 0) {
-            node_list_remove(list, "%s", text);
+        remove_index(store, transaction, domid, path, &list);
+        if (list.count > 0) {
+            node_list_remove(&list, "%s", text);
         }
     }
     free(text);
-    guest_store_remove_home(list, domid);
-    node_list_remove(list, "/paravane/guest/%u", domid);
+    guest_store_remove_home(&list, domid);
+    node_list_remove(&list, "/paravane/guest/%u", domid);
+    return node_list_send(&list, store, transaction, error);
 }
 
-static int reap(struct vmctl *handle, const struct job *job, struct vmctl_error *error)
+static int reap(struct vmctl *handle, struct job *job, struct vmctl_error *error)
 {
     struct store_client *store = handle_store(handle, error);
-    int r = store == NULL ? error->code : -EAGAIN;
+    int r = store == NULL ? error->code
+                          : store_transaction_run(store, remove_nodes, &job->domid, error);
 
-    for (int i = 0; i < MOST_TRIES && r == -EAGAIN; i++) {
-        struct node_list list = NODE_LIST_EMPTY;
-        uint32_t transaction;
-
-        r = store_transaction_start(store, &transaction, error);
-        if (r < 0) {
-            return r;
-        }
-        gather(store, transaction, job->domid, &list);
-        r = node_list_send(&list, store, transaction, error);
-        if (r < 0) {
-            (void)store_transaction_end(store, transaction, false, NULL);
-        } else {
-            r = store_transaction_end(store, transaction, true, error);
-        }
-    }
     if (r == 0) {
         state_file_remove(job->domid);
     }

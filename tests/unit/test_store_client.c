@@ -299,6 +299,64 @@ START_TEST(transactions)
 }
 END_TEST
 
+struct upsetter {
+    struct store_client *other;
+    unsigned int upsets; /* to come */
+    unsigned int tries;
+    int result;
+};
+
+static int count_up(struct store_client *store, uint32_t transaction, void *context,
+                    struct vmctl_error *words)
+{
+    struct upsetter *upsetter = context;
+    char *text = NULL;
+    char value[12];
+    int r = store_read(store, transaction, "/count", &text, NULL, words);
+
+    upsetter->tries++;
+    (void)snprintf(value, sizeof(value), "%d", text == NULL ? 0 : atoi(text) + 1);
+    free(text);
+    r = r < 0 ? r : store_write_text(store, transaction, "/count", value, words);
+    if (r == 0 && upsetter->upsets > 0) {
+        upsetter->upsets--;
+        r = store_write_text(upsetter->other, 0, "/count", "10", words);
+    }
+    if (r == 0 && upsetter->result < 0) {
+        r = vmctl_fail(words, upsetter->result, "enough");
+    }
+    return r;
+}
+
+START_TEST(a_transaction_is_run_until_it_holds)
+{
+    struct upsetter upsetter = { .upsets = 2 };
+
+    ck_assert_int_eq(store_open(socket_path, &upsetter.other, &error), 0);
+    write_text(0, "/count", "1");
+    ck_assert_int_eq(store_transaction_run(client, count_up, &upsetter, &error), 0);
+    ck_assert_uint_eq(upsetter.tries, 3);
+    expect("/count", "11");
+    upsetter = (struct upsetter){ .other = upsetter.other, .result = -EPERM };
+    ck_assert_int_eq(store_transaction_run(client, count_up, &upsetter, &error), -EPERM);
+    ck_assert_str_eq(error.message, "enough");
+    ck_assert_uint_eq(upsetter.tries, 1);
+    expect("/count", "11");
+    upsetter = (struct upsetter){ .other = upsetter.other, .upsets = UINT32_MAX };
+    ck_assert_int_eq(store_transaction_run(client, count_up, &upsetter, &error), -EAGAIN);
+    ck_assert_uint_gt(upsetter.tries, 50);
+    expect("/count", "10");
+    upsetter.upsets = 0; /* and none of them is open still */
+    ck_assert_int_eq(store_transaction_run(client, count_up, &upsetter, &error), 0);
+    expect("/count", "11");
+    kill_server();
+    store_set_patience(client, 50);
+    ck_assert_int_eq(store_transaction_run(client, count_up, &upsetter, &error), -ENOTCONN);
+    start_server();
+    store_close(upsetter.other);
+}
+END_TEST
+
 START_TEST(watches)
 {
     const char *path;
@@ -542,6 +600,7 @@ int main(void)
     tcase_add_test(all, permissions);
     tcase_add_test(all, many_changes_at_once);
     tcase_add_test(all, transactions);
+    tcase_add_test(all, a_transaction_is_run_until_it_holds);
     tcase_add_test(all, watches);
     tcase_add_test(all, a_store_that_is_killed_comes_back);
     tcase_add_test(all, a_store_that_stays_away_is_an_error);
