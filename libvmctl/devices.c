@@ -12,11 +12,10 @@
 
 #include "guest-pv-headers/io/xenbus.h"
 
-#define SET_UP_TIMEOUT  20000 /* ms */
-#define CREDIT_PERIOD   50    /* ms in which a limited device gets its next bytes, at least */
-#define CREDIT_LONGEST  3600000
-#define WATCH_TOKEN     "set-up"
-#define CONNECT_LOOK_MS 20
+#define SET_UP_TIMEOUT 20000 /* ms */
+#define CREDIT_PERIOD  50    /* ms in which a limited device gets its next bytes, at least */
+#define CREDIT_LONGEST 3600000
+#define WATCH_TOKEN    "set-up"
 
 static const char *class_name(enum device_class class)
 {
@@ -348,18 +347,26 @@ int device_ask_to_close(struct store_client *store, const struct device *device,
     return store_transaction_run(store, ask, backend, error);
 }
 
-void device_let_connect(struct store_client *store, const struct device *device, int milliseconds)
+static bool is_about_to_connect(struct store_client *store, const char *backend)
 {
-    int64_t until = now_ms() + milliseconds;
-    char backend[DEVICE_PATH_SIZE];
     long state;
 
+    return read_state(store, STORE_NO_TRANSACTION, backend, &state, NULL) == 0 &&
+           (state == XenbusStateInitWait || state == XenbusStateInitialised);
+}
+
+void device_let_connect(struct store_client *store, const struct device *device, int milliseconds)
+{
+    int64_t deadline = now_ms() + milliseconds;
+    char backend[DEVICE_PATH_SIZE];
+
     device_backend_path(device, backend);
-    while (now_ms() < until &&
-           read_state(store, STORE_NO_TRANSACTION, backend, &state, NULL) == 0 &&
-           (state == XenbusStateInitWait || state == XenbusStateInitialised)) {
-        (void)poll(NULL, 0, CONNECT_LOOK_MS);
+    if (store_watch(store, backend, WATCH_TOKEN, NULL) < 0) {
+        return;
     }
+    while (is_about_to_connect(store, backend) && wait_event(store, deadline, NULL) == 0) {
+    }
+    (void)store_unwatch(store, backend, WATCH_TOKEN, NULL);
 }
 
 /* If it was about to connect when it was asked to close, it has written over that: once more. */

@@ -51,6 +51,7 @@ static enum { LATE_NO, LATE_NEXT, LATE_NOW } late;
 static char late_path[PATH];
 static bool was_late; /* when the transaction began */
 static bool (*is_dead)(void);
+static void (*idle)(void);
 static bool away;
 static unsigned int introduced;
 static unsigned int leaks;
@@ -176,6 +177,7 @@ void fake_store_reset(void)
     refusal = NULL;
     late = LATE_NO;
     is_dead = NULL;
+    idle = NULL;
     away = false;
     introduced = 0;
     leaks = 0;
@@ -248,6 +250,11 @@ void fake_store_away(bool is)
 void fake_store_upset(unsigned int transactions)
 {
     upset = transactions;
+}
+
+void fake_store_when_idle(void (*happens)(void))
+{
+    idle = happens;
 }
 
 void fake_store_drop_before_write(const char *path)
@@ -610,6 +617,12 @@ int store_next_event(struct store_client *client, const char **path, const char 
         }
     }
     first_event = last_event = 0;
+    if (idle != NULL) {
+        void (*happens)(void) = idle;
+
+        idle = NULL;
+        happens();
+    }
     return 0;
 }
 

@@ -34,6 +34,8 @@ void fake_store_ask_death(bool (*asked)(void));
 void fake_store_away(bool is);
 /* So many transactions end with -EAGAIN first. */
 void fake_store_upset(unsigned int transactions);
+/* Asked once, when a client has heard of everything and would wait: what happens meanwhile. */
+void fake_store_when_idle(void (*happens)(void));
 /* Somebody removes this just before the next write. */
 void fake_store_drop_before_write(const char *path);
 /* What devd says of the next devices; NULL: that all is well. */

@@ -3,8 +3,10 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "libvmctl/devices.h"
+#include "libvmctl/handle.h"
 #include "tests/unit/guest_world.h"
 #include "tests/unit/suite.h"
 
@@ -333,6 +335,35 @@ START_TEST(a_card_that_connects_while_it_is_detached_is_let_go)
 }
 END_TEST
 
+static const char card_state[] = "/local/domain/0/backend/vif/1/0/state";
+
+static void card_connects(void)
+{
+    fake_store_set(card_state, "4");
+}
+
+START_TEST(halves_about_to_connect_are_waited_for)
+{
+    const struct device card = { .class = DEVICE_VIF, .domid = 1 };
+    time_t began = time(NULL);
+    size_t before;
+
+    fake_store_set(card_state, "2");
+    before = fake_store_requests();
+    device_let_connect(handle->store, &card, 100);
+    ck_assert_uint_eq(fake_store_requests() - before, 3); /* the watch; two looks, for it fires */
+    fake_store_when_idle(card_connects);
+    device_let_connect(handle->store, &card, 60000);
+    ck_assert(time(NULL) - began < 30);
+    before = fake_store_requests();
+    device_let_connect(handle->store, &card, 60000);
+    ck_assert_uint_eq(fake_store_requests() - before, 2);
+    fake_store_drop("/local/domain/0/backend/vif");
+    device_let_connect(handle->store, &card, 60000);
+    ck_assert(time(NULL) - began < 30);
+}
+END_TEST
+
 /* As a vmctl that was killed leaves them: described, but not in the store. */
 START_TEST(what_was_cut_short_can_be_detached)
 {
@@ -491,6 +522,7 @@ int main(void)
     tcase_add_test(tcase, a_new_card_does_not_take_the_number_of_a_dying_one);
     tcase_add_test(tcase, a_network_card_comes_and_goes);
     tcase_add_test(tcase, a_card_that_connects_while_it_is_detached_is_let_go);
+    tcase_add_test(tcase, halves_about_to_connect_are_waited_for);
     tcase_add_test(tcase, what_was_cut_short_can_be_detached);
     tcase_add_test(tcase, a_device_that_is_there_is_described);
     tcase_add_test(tcase, a_burst_is_what_one_period_allows);
