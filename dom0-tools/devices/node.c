@@ -75,76 +75,76 @@ struct store_change write_of(char path[PATH_SIZE], const struct node *node, cons
     };
 }
 
-static bool is_ours(struct devices *devices, uint32_t transaction, const struct node *node)
+static bool is_ours(struct store_client *store, uint32_t transaction, const char *node)
 {
     char path[PATH_SIZE];
     char *text = NULL;
     int r;
 
-    (void)snprintf(path, sizeof(path), "%s/paravane", node->path);
-    r = store_read(devices->store, transaction, path, &text, NULL, NULL);
+    (void)snprintf(path, sizeof(path), "%s/paravane", node);
+    r = store_read(store, transaction, path, &text, NULL, NULL);
     free(text);
     return r != -ENOENT;
 }
 
-/* The folder of its domain's devices, if this was the last: nobody else has it in mind. */
-static void remove_empty_folder(struct devices *devices, uint32_t transaction,
-                                const struct node *node)
-{
-    char folder[NODE_SIZE];
-    char **names = NULL;
-    size_t count = 0;
-
-    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(node->path, '/') - node->path),
-                   node->path);
-    if (store_list(devices->store, transaction, folder, &names, &count, NULL) == 0 && count == 0) {
-        (void)store_remove(devices->store, transaction, folder, NULL);
-    }
-    free(names);
-}
-
 /* A node that is there again by then is another device's. */
-static void remove_ghost(struct devices *devices, const struct node *node)
+static int remove_ghost(struct store_client *store, uint32_t transaction, void *context,
+                        struct vmctl_error *error)
 {
-    uint32_t transaction;
+    const char *path = context;
 
-    if (store_transaction_start(devices->store, &transaction, NULL) < 0) {
-        return;
-    }
-    if (is_ours(devices, transaction, node)) {
-        (void)store_transaction_end(devices->store, transaction, false, NULL);
-        return;
-    }
-    (void)store_remove(devices->store, transaction, node->path, NULL);
-    remove_empty_folder(devices, transaction, node);
-    (void)store_transaction_end(devices->store, transaction, true, NULL);
+    return is_ours(store, transaction, path) ? 0 : store_remove(store, transaction, path, error);
 }
 
 /*
  * To write makes what is not there, so a device removed just now would be there
  * again with our answer alone.  Looking after it costs less than a transaction.
  */
-int node_write(struct devices *devices, const struct node *node, const struct store_change *changes,
-               size_t count, struct vmctl_error *error)
+int node_write(struct devices *devices, const struct device_key *key,
+               const struct store_change *changes, size_t count, struct vmctl_error *error)
 {
-    int r = store_write_many(devices->store, STORE_NO_TRANSACTION, changes, count, NULL, error);
+    struct store_client *store = devices->store;
+    char path[NODE_SIZE];
+    int r = store_write_many(store, STORE_NO_TRANSACTION, changes, count, NULL, error);
 
-    if (r == 0 && !is_ours(devices, STORE_NO_TRANSACTION, node)) {
-        remove_ghost(devices, node);
+    node_path(key, path);
+    if (r == 0 && !is_ours(store, STORE_NO_TRANSACTION, path)) {
+        (void)store_transaction_run(store, remove_ghost, path, NULL);
+        sweep_domain(devices, key->class, key->domid);
     }
     return r;
 }
 
-static bool has_home(struct devices *devices, uint32_t transaction, uint32_t domid)
+static bool has_home(struct store_client *store, uint32_t transaction, uint32_t domid)
 {
     char path[NODE_SIZE];
     char *text = NULL;
     int r;
 
     (void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
-    r = store_read(devices->store, transaction, path, &text, NULL, NULL);
+    r = store_read(store, transaction, path, &text, NULL, NULL);
     free(text);
     return r != -ENOENT;
+}
+
+static int sweep(struct store_client *store, uint32_t transaction, void *context,
+                 struct vmctl_error *error)
+{
+    static const char *const roots[] = { BACKENDS, ERRORS };
+    const struct device_key *key = context;
+    int r = 0;
+
+    if (has_home(store, transaction, key->domid)) {
+        return 0;
+    }
+    for (size_t i = 0; r == 0 && i < sizeof(roots) / sizeof(roots[0]); i++) {
+        char path[NODE_SIZE];
+
+        (void)snprintf(path, sizeof(path), "%s/%s/%u", roots[i], device_class_name(key->class),
+                       key->domid);
+        r = store_remove(store, transaction, path, error);
+    }
+    return r;
 }
 
 /*
@@ -153,24 +153,11 @@ static bool has_home(struct devices *devices, uint32_t transaction, uint32_t dom
  */
 void sweep_domain(struct devices *devices, enum device_class class, uint32_t domid)
 {
-    static const char *const roots[] = { BACKENDS, ERRORS };
-    uint32_t transaction;
+    struct device_key key = { .class = class, .domid = domid };
 
-    if (has_home(devices, STORE_NO_TRANSACTION, domid) ||
-        store_transaction_start(devices->store, &transaction, NULL) < 0) {
-        return;
+    if (!has_home(devices->store, STORE_NO_TRANSACTION, domid)) {
+        (void)store_transaction_run(devices->store, sweep, &key, NULL);
     }
-    if (has_home(devices, transaction, domid)) {
-        (void)store_transaction_end(devices->store, transaction, false, NULL);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-        char path[NODE_SIZE];
-
-        (void)snprintf(path, sizeof(path), "%s/%s/%u", roots[i], device_class_name(class), domid);
-        (void)store_remove(devices->store, transaction, path, NULL);
-    }
-    (void)store_transaction_end(devices->store, transaction, true, NULL);
 }
 
 /* Some words come from outside; none is to play with the terminal that shows them. */
@@ -262,7 +249,7 @@ void answer_failed(struct devices *devices, struct device *device, const struct 
     count++;
     changes[count] = write_of(paths[count], node, "hotplug-status", "error");
     count++;
-    r = node_write(devices, node, changes, count, NULL);
+    r = node_write(devices, &device->key, changes, count, NULL);
     if (r < 0) {
         say(devices, "guest %u: cannot say so in the store: %s", device->key.domid, strerror(-r));
     }

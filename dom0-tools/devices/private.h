@@ -49,9 +49,9 @@ int read_leaf(struct devices *devices, const struct node *node, const char *leaf
 struct store_change write_of(char path[PATH_SIZE], const struct node *node, const char *leaf,
                              const char *text);
 
-/* Write into the node, which may have been removed meanwhile: then nothing is left of it. */
-int node_write(struct devices *devices, const struct node *node, const struct store_change *changes,
-               size_t count, struct vmctl_error *error);
+/* Write into a node, which may have been removed meanwhile: then nothing is left of it. */
+int node_write(struct devices *devices, const struct device_key *key,
+               const struct store_change *changes, size_t count, struct vmctl_error *error);
 
 /*
  * Remove what there is of a domain that has no home in the store, which whoever

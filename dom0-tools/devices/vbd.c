@@ -173,7 +173,7 @@ static int answer_disk(struct devices *devices, const struct device *device,
     }
     changes[0] = write_of(paths[0], node, "physical-device", number);
     changes[1] = write_of(paths[1], node, "hotplug-status", "connected");
-    return node_write(devices, node, changes, 2, error);
+    return node_write(devices, &device->key, changes, 2, error);
 }
 
 int set_up_disk(struct devices *devices, struct device *device, const struct node *node,

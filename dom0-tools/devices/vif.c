@@ -49,7 +49,7 @@ static int finish_nic(struct devices *devices, struct device *device, const stru
 
     stop_waiting(devices, device, DEVICE_CONNECTED);
     change = write_of(path, node, "hotplug-status", "connected");
-    r = device->answered ? 0 : node_write(devices, node, &change, 1, error);
+    r = device->answered ? 0 : node_write(devices, &device->key, &change, 1, error);
     if (r == 0) {
         say(devices, "guest %u: network card %u is on bridge %s", device->key.domid,
             device->key.handle, device->texts.bridge);

@@ -452,6 +452,9 @@ START_TEST(a_device_removed_while_it_is_set_up_leaves_nothing)
     ck_assert_ptr_null(fake_store_get(BACKEND "/vbd/5/51712"));
     add_disk("vbd/6/51712", "a.img", "w");
     expect_status("vbd/6/51712", "connected");
+    fake_store_drop_before_write("/local/domain"); /* its guest is gone, too */
+    add_nic("vif/5/0", "nowhere");
+    ck_assert_ptr_null(fake_store_get(BACKEND "/vif/5"));
 }
 END_TEST
 
