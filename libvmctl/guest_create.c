@@ -271,6 +271,7 @@ static int announce(struct creation *creation)
 /* Everything between a domain that exists and one that runs. */
 static int furnish(struct creation *creation, unsigned int flags)
 {
+    struct vmctl *handle = creation->handle;
     int r = claim(creation);
 
     r = r < 0 ? r : schedule(creation);
@@ -280,8 +281,11 @@ static int furnish(struct creation *creation, unsigned int flags)
     r = r < 0 ? r : add_nodes(creation);
     r = r < 0 ? r : wait_for_devices(creation);
     r = r < 0 ? r : announce(creation);
+    if (r == 0 && handle->ready != NULL) {
+        r = handle->ready(handle->ready_context, creation->domid, creation->error);
+    }
     if (r == 0 && (flags & VMCTL_CREATE_PAUSED) == 0) {
-        r = domain_unpause(&creation->handle->privcmd, creation->domid, creation->error);
+        r = domain_unpause(&handle->privcmd, creation->domid, creation->error);
     }
     return r;
 }

@@ -42,6 +42,12 @@ void vmctl_set_progress(struct vmctl *handle, vmctl_progress_fn *function, void 
     handle->progress_context = context;
 }
 
+void vmctl_set_ready(struct vmctl *handle, vmctl_ready_fn *function, void *context)
+{
+    handle->ready = function;
+    handle->ready_context = context;
+}
+
 const char *vmctl_version(void)
 {
     return PACKAGE_VERSION;

@@ -12,6 +12,8 @@ struct vmctl {
     bool store_missed;          /* it was waited for in vain */
     vmctl_progress_fn *progress;
     void *progress_context;
+    vmctl_ready_fn *ready;
+    void *ready_context;
 };
 
 /*

@@ -143,6 +143,13 @@ enum vmctl_create_flags {
 };
 
 /*
+ * Called by vmctl_create() when the guest is whole but has not run; what fails
+ * here fails the creation.
+ */
+typedef int vmctl_ready_fn(void *context, uint32_t domid, struct vmctl_error *error);
+void vmctl_set_ready(struct vmctl *handle, vmctl_ready_fn *function, void *context);
+
+/*
  * Make a guest and start it, as a whole: on failure nothing of it is left and
  * `error` says why.
  */

@@ -92,44 +92,39 @@ static int load(struct program *program, const char *path, struct guest_config *
     return r;
 }
 
+/* The viewer is there before the guest says anything, or there is no guest. */
+static int open_viewer(void *context, uint32_t domid, struct vmctl_error *error)
+{
+    progress_clear();
+    return console_open(context, domid, error);
+}
+
 static int create(struct program *program, const struct guest_config *config, uint32_t *domid,
-                  struct vmctl_error *error)
+                  struct console *viewer, struct vmctl_error *error)
 {
     int r = program_open(program, error);
 
+    if (r == 0 && console) {
+        vmctl_set_ready(program->handle, open_viewer, viewer);
+    }
     if (r == 0) {
-        r = vmctl_create(program->handle, config, paused || console ? VMCTL_CREATE_PAUSED : 0,
-                         domid, error);
+        r = vmctl_create(program->handle, config, paused ? VMCTL_CREATE_PAUSED : 0, domid, error);
     }
     progress_clear();
     return r;
 }
 
-/* The viewer is there before the guest says anything, or there is no guest. */
-static int create_with_console(struct program *program, const char *name, uint32_t domid,
-                               struct vmctl_error *error)
+static int view(const char *name, uint32_t domid, struct console *viewer, struct vmctl_error *error)
 {
-    struct console viewer;
-    int r = console_open(&viewer, domid, error);
-
-    if (r == 0 && !paused) {
-        r = vmctl_unpause(program->handle, domid, error);
-        if (r < 0) {
-            console_detach(&viewer);
-        }
-    }
-    if (r < 0) {
-        (void)vmctl_destroy(program->handle, domid, NULL);
-        return r;
-    }
     (void)printf("%s is domain %u; control-] leaves the console\n", name, domid);
     (void)fflush(stdout);
-    return console_view(&viewer, error);
+    return console_view(viewer, error);
 }
 
 static int run_create(struct program *program, char **operands, size_t count,
                       struct vmctl_error *error)
 {
+    struct console viewer = CONSOLE_DETACHED;
     struct guest_config *config = NULL;
     uint32_t domid = 0;
     int r;
@@ -143,7 +138,7 @@ static int run_create(struct program *program, char **operands, size_t count,
     }
     r = load(program, path_of(operands[0]), &config, error);
     if (r == 0) {
-        r = create(program, config, &domid, error);
+        r = create(program, config, &domid, &viewer, error);
     }
     if (program->json) {
         json_text(&program->out, "name", r == 0 ? config->name : NULL);
@@ -157,7 +152,7 @@ static int run_create(struct program *program, char **operands, size_t count,
             error->message[0] = '\0';
         }
     } else if (r == 0 && console) {
-        r = create_with_console(program, config->name, domid, error);
+        r = view(config->name, domid, &viewer, error);
     } else if (r == 0) {
         (void)printf("%s is domain %u%s\n", config->name, domid, paused ? ", paused" : "");
     }

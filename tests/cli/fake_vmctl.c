@@ -22,6 +22,8 @@
 struct vmctl {
     vmctl_progress_fn *progress;
     void *context;
+    vmctl_ready_fn *ready;
+    void *ready_context;
     unsigned int looks;
 };
 
@@ -83,6 +85,12 @@ void vmctl_set_progress(struct vmctl *handle, vmctl_progress_fn *function, void 
 {
     handle->progress = function;
     handle->context = context;
+}
+
+void vmctl_set_ready(struct vmctl *handle, vmctl_ready_fn *function, void *context)
+{
+    handle->ready = function;
+    handle->ready_context = context;
 }
 
 int vmctl_find(struct vmctl *handle, const char *who, uint32_t *domid, struct vmctl_error *error)
@@ -177,6 +185,14 @@ int vmctl_create(struct vmctl *handle, const struct guest_config *config, unsign
         handle->progress(handle->context, "unpacking the kernel", 40);
     }
     called("create %s %u", config->name, flags);
+    if (handle->ready != NULL) {
+        int r = handle->ready(handle->ready_context, 7, error);
+
+        if (r < 0) {
+            return r;
+        }
+        called("whole");
+    }
     *domid = 7;
     return result("vmctl_create", error);
 }

@@ -580,6 +580,52 @@ START_TEST(killed_at_any_moment_a_guest_is_whole_or_gone)
 }
 END_TEST
 
+static int ready_result;
+
+/* The guest is whole and has not run; `context`: its maker is killed now. */
+static int is_ready(void *context, uint32_t domid, struct vmctl_error *error)
+{
+    ck_assert_uint_eq(domid, 1);
+    ck_assert_int_eq(fake_xen_domain(1)->pauses, 1);
+    ck_assert_ptr_nonnull(fake_store_get("/paravane/guest/1"));
+    if (context != NULL) {
+        fake_xen_kill(1);
+    }
+    return ready_result < 0 ? vmctl_fail(error, ready_result, "nobody looks") : 0;
+}
+
+START_TEST(a_guest_that_is_ready_is_shown_first)
+{
+    struct vmctl_error error = { .code = 0 };
+
+    vmctl_set_ready(handle, is_ready, NULL);
+    ready_result = -EPERM;
+    ck_assert_int_eq(try_create("web", world_devices, &error), -EPERM);
+    ck_assert_str_eq(error.message, "create guest web: nobody looks");
+    ck_assert_uint_eq(fake_xen_domains(), 0);
+    ck_assert_uint_eq(fake_store_count(), 0);
+    ready_result = 0;
+    ck_assert_int_eq(try_create("web", world_devices, &error), 0);
+    ck_assert(is_whole(1));
+}
+END_TEST
+
+START_TEST(killed_while_it_is_shown_a_guest_runs)
+{
+    struct vmctl_error error = { .code = 0 };
+
+    ready_result = 0;
+    fake_store_ask_death(fake_xen_step);
+    vmctl_set_ready(handle, is_ready, handle);
+    ck_assert_int_lt(try_create("web", world_devices, &error), 0);
+    fake_xen_kill(0);
+    vmctl_close(handle);
+    ck_assert_int_eq(vmctl_open(&handle, &error), 0);
+    ck_assert_uint_eq(recover(), 1);
+    ck_assert(is_whole(1));
+}
+END_TEST
+
 START_TEST(a_guest_that_is_being_made_is_not_made_twice)
 {
     const uint8_t uuid[16] = { 1, 2, 3 };
@@ -702,6 +748,8 @@ int main(void)
     tcase_add_test(failures, whatever_the_hypervisor_refuses_nothing_is_left);
     tcase_add_test(failures, whatever_the_store_refuses_nothing_is_left);
     tcase_add_test(failures, killed_at_any_moment_a_guest_is_whole_or_gone);
+    tcase_add_test(failures, a_guest_that_is_ready_is_shown_first);
+    tcase_add_test(failures, killed_while_it_is_shown_a_guest_runs);
     tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
     tcase_add_test(failures, the_end_of_a_maker_is_heard_of);
     tcase_add_test(failures, the_domain_of_a_killed_maker_is_told_from_a_guest_by_its_home);
