@@ -2,7 +2,7 @@
 /*
  * An LDT: set, used, faulted in, replaced, taken away; and the ones that are refused.
  *
- * A hypervisor may map a guest's LDT pages only when the CPU first needs them: the fault happens in
+ * The hypervisor maps a guest's LDT pages only when the CPU first needs them: the fault happens in
  * its own area on behalf of a selector the guest loaded.
  * Attack: an LDT page with a TSS descriptor; an LDT that is writable; one that lies in the
  * hypervisor. Source: public MMUEXT_SET_LDT; CPU manuals; watched on Debian's Xen.

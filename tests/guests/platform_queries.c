@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * platform_op: interface version, questions about CPUs, firmware and the hypervisor's functions,
- * the wall clock, ways to sleep that there are not.
+ * platform_op: interface version, questions about CPUs and firmware, the wall clock.
  *
  * Source: public platform.h; abi-use section 3; errors watched on Debian's Xen.
  */
@@ -88,56 +87,6 @@ static void check_firmware(void)
     expect(platform(&op) < 0, "no such type");
 }
 
-/* All of them, in order; and no way to have a name written where the guest may not write. */
-static void check_symbols(void)
-{
-    struct xen_platform_op op = { .cmd = XENPF_get_symbol };
-    uint64_t last = 0;
-    uint32_t count = 0;
-    char name[128];
-
-    for (;;) {
-        op.u.symdata.name = name;
-        op.u.symdata.namelen = sizeof(name);
-        op.u.symdata.symnum = count;
-        memset(name, 0, sizeof(name));
-        if (!expect_eq(platform(&op), 0, "a symbol") || op.u.symdata.symnum == count) {
-            break;
-        }
-        if (op.u.symdata.symnum != count + 1 || op.u.symdata.address < last || name[0] == '\0') {
-            expect(false, "the next one has a name and is not before the last");
-            break;
-        }
-        last = op.u.symdata.address;
-        count++;
-    }
-    expect(count > 300, "there are hundreds");
-    expect(last >= HYPERVISOR_VIRT_START && last < HYPERVISOR_VIRT_END,
-           "they are the hypervisor's");
-    op.u.symdata.symnum = 0xffffffff;
-    expect(platform(&op) < 0 || op.u.symdata.symnum == 0xffffffff, "none beyond the last");
-    op.u.symdata.symnum = 0;
-    op.u.symdata.namelen = sizeof(name);
-    op.u.symdata.name = BAD_HYPERVISOR;
-    expect_eq(platform(&op), -XEN_EFAULT, "a name in the hypervisor");
-}
-
-/* Each is refused before anything of the machine is touched. */
-static void check_sleep(void)
-{
-    static const uint32_t states[] = { 0, 6, 0xffffffff };
-    struct xen_platform_op op;
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
-        op = (struct xen_platform_op){ .cmd = XENPF_enter_acpi_sleep };
-        op.u.enter_acpi_sleep.sleep_state = states[i];
-        expect_eq(platform(&op), -XEN_EINVAL, "no such state");
-    }
-    op.u.enter_acpi_sleep.sleep_state = 5;
-    op.u.enter_acpi_sleep.flags = 0x80;
-    expect_eq(platform(&op), -XEN_EINVAL, "no such flag");
-}
-
 void test_main(void)
 {
     struct xen_platform_op op = { .cmd = XENPF_get_cpuinfo };
@@ -151,6 +100,4 @@ void test_main(void)
     check_cpus();
     check_time();
     check_firmware();
-    check_symbols();
-    check_sleep();
 }

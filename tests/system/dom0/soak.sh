@@ -3,7 +3,9 @@
 # paravane.cycles=, .minutes= (of hammering), .limit= (minutes for the cycles) and .window= (seconds of CPU time
 # compared) say how long; see docs/soak.md.
 
-HAMMERS="1 2 3 4"
+FOUR="1 2 3 4"
+HAMMER_SHARES=64  # dom0 and the cycles have 256, the default, and come first
+GRANTS_SHARES=16  # they never rest
 SPINNERS=16
 SHARE_TOLERANCE=4 # per cent
 LEAK_KIB=128      # what a daemon may grow by
@@ -53,27 +55,54 @@ same_daemons()
 
 # --- load -------------------------------------------------------------------------
 
+bridge="<interface type='bridge'><source bridge='br0'/></interface>"
+
+# disk_of NAME MIB: a file as large, and the disk made of it.
+disk_of()
+{
+    dd if=/dev/zero of="/tmp/$1.img" bs=1M count="$2" 2>/dev/null
+    echo "<disk type='file'><source file='/tmp/$1.img'/><target dev='xvda'/></disk>"
+}
+
+give_shares()
+{
+    sed -i "s,</vcpu>,</vcpu><cputune><shares>$2</shares></cputune>," "/tmp/$1.xml"
+}
+
+# tiny_guest NAME PROGRAM SHARES: one of ours, which takes all the CPU time it gets.
+tiny_guest()
+{
+    guest_memory=16 guest_xml "$1" none
+    sed -i "/initrd/d; s,/guest/vmlinuz,/guest/$2," "/tmp/$1.xml"
+    give_shares "$1" "$3"
+}
+
+# start NAME: with a console log of its own.
+start()
+{
+    rm -f "/var/log/paravane/console/$1.log"
+    create "/tmp/$1.xml"
+}
+
 # Four guests, each connected to all others and busy on a disk.
 start_hammers()
 {
-    for own in $HAMMERS; do
+    for own in $FOUR; do
         peers=
-        for other in $HAMMERS; do
+        for other in $FOUR; do
             [ "$other" = "$own" ] || peers=$peers,10.9.0.1$other
         done
-        dd if=/dev/zero of="/tmp/hammer$own.img" bs=1M count=8 2>/dev/null
         guest_arguments="paravane.address=10.9.0.1$own paravane.peer=10.9.0.1 paravane.peers=${peers#,} paravane.seconds=$1" \
-            guest_xml "hammer$own" fronts+net+hammer \
-            "<disk type='file'><source file='/tmp/hammer$own.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
+            guest_xml "hammer$own" fronts+net+hammer "$(disk_of "hammer$own" 8)$bridge"
         sed -i 's,/guest/initramfs,/guest/soak,' "/tmp/hammer$own.xml"
-        rm -f "/var/log/paravane/console/hammer$own.log"
-        create "/tmp/hammer$own.xml"
+        give_shares "hammer$own" $HAMMER_SHARES
+        start "hammer$own"
     done
 }
 
 hammers_done()
 {
-    for own in $HAMMERS; do
+    for own in $FOUR; do
         [ "$(console_of "hammer$own" | grep -c 'hammer: .* MiB')" = 7 ] || return 1
     done
 }
@@ -82,13 +111,59 @@ hammers_done()
 stop_hammers()
 {
     within "$1" hammers_done || fail "the hammers are not done: $(tail -n 3 /var/log/paravane/console/hammer*.log)"
-    for own in $HAMMERS; do
+    for own in $FOUR; do
         console_says "hammer$own" 'not so' && fail "hammer$own: $(console_of "hammer$own" | grep 'not so')"
         console_says "hammer$own" 'GUEST: hammer ok' || fail "hammer$own has failed"
         console_of "hammer$own" | awk -v name="hammer$own" '/hammer: / { sum[/disk/ ? "disk" : "net"] += $(NF - 1) }
             END { print "DOM0: " name ": " sum["disk"] " MiB on disk, " sum["net"] " MiB received" }'
         vmctl shutdown --wait "hammer$own" || fail "vmctl shutdown hammer$own"
     done
+}
+
+# Four more that grant pages to each other (tests/system/guest/grants.c); they have to know their numbers.
+start_grants()
+{
+    create --paused /tmp/first.xml
+    base=$(vmctl info --json first | sed -n 's/.*"domid": *\([0-9]*\).*/\1/p')
+    vmctl destroy first || fail "vmctl destroy first"
+    for own in $FOUR; do
+        guest_arguments="paravane.base=$((base + 1))" tiny_guest "grants$own" grants $GRANTS_SHARES
+        start "grants$own"
+    done
+}
+
+stop_grants()
+{
+    for own in $FOUR; do
+        console_says "grants$own" 'not so' && fail "grants$own: $(console_of "grants$own" | grep 'not so' | head -n 3)"
+        console_says "grants$own" 'GRANTS: rounds [1-9]' || fail "grants$own has not met the others"
+        say "grants$own: $(console_of "grants$own" | tail -n 1 | tr -d '\r')"
+    done
+    # Each while the others use its pages.
+    for own in $FOUR; do
+        vmctl destroy "grants$own" || fail "vmctl destroy grants$own"
+    done
+}
+
+# Two guests that are busy, but not hard: disk, network, a line on the console, again.
+start_pair()
+{
+    for own in 1 2; do
+        guest_arguments="paravane.address=10.9.0.2$own paravane.peer=10.9.0.2$((3 - own))" \
+            guest_xml "pair$own" fronts+net+work "$(disk_of "pair$own" 1)$bridge"
+        give_shares "pair$own" $HAMMER_SHARES
+        start "pair$own"
+    done
+}
+
+stop_pair()
+{
+    for own in 1 2; do
+        console_says "pair$own" FAILED && fail "pair$own: $(console_of "pair$own" | grep FAILED | head -n 3)"
+        within 120 console_says "pair$own" 'GUEST: round [1-9]' || fail "pair$own: $(console_of "pair$own" | tail -n 3)"
+        say "pair$own: $(console_of "pair$own" | grep 'GUEST: round' | tail -n 1 | tr -d '\r')"
+    done
+    vmctl destroy pair1 pair2 || fail "vmctl destroy pair1 pair2"
 }
 
 # Nearly all of dom0's memory is taken, some of that given to the hypervisor, and all comes back; again and again.
@@ -103,7 +178,7 @@ press_memory()
         sleep 2
         rm /run/hog/hog
         echo "$all" >$balloon
-        sleep 2
+        sleep 5
         echo "$spare" >>/run/pressed
     done
 }
@@ -134,11 +209,14 @@ dom0_is_whole()
 
 # --- cycles -----------------------------------------------------------------------
 
-# The small ones run for a moment every other time; one in twenty is Debian's kernel with a disk.
+# The small ones run for a moment every other time; one in twenty is Debian's kernel with a disk, one in twenty that
+# with a card too, which is destroyed at some moment of its first two seconds.
 one_cycle()
 {
+    pause=0
     case $(($1 % 20)) in
     0) create_and_destroy cycle --paused ;;
+    10) pause=$(($1 % 200 * 10000)) create_and_destroy card ;;
     *[02468]) create_and_destroy small --paused ;;
     *) create_and_destroy small ;;
     esac >/tmp/said 2>&1 || fail "round $1: $(cat /tmp/said)"
@@ -148,49 +226,64 @@ create_and_destroy()
 {
     name=$1
     shift
-    vmctl create "$@" "/tmp/$name.xml" && vmctl destroy "$name"
+    vmctl create "$@" "/tmp/$name.xml" && usleep $pause && vmctl destroy "$name"
 }
 
-cycles_under_load()
+# cycles COUNT SECONDS: until there have been so many, or the time is over.
+cycles()
 {
     began=$(seconds)
-    for round in $(seq "$1"); do
-        one_cycle "$round"
-        [ $task_failed = 0 ] && [ $(($(seconds) - began)) -lt $(($(number limit 300) * 60)) ] || break
-        [ $((round % 50)) != 0 ] || say "$round cycles after $(($(seconds) - began)) s"
+    while [ $cycled -lt "$1" ] && [ $(($(seconds) - began)) -lt "$2" ] && [ $task_failed = 0 ]; do
+        cycled=$((cycled + 1))
+        one_cycle $cycled
+        [ $((cycled % 100)) != 0 ] || say "$cycled cycles after $(($(seconds) - began)) s; KiB of daemons: $(daemons memory | paste -s)"
     done
-    say "$round cycles of $1 in $(($(seconds) - began)) s"
+    say "$cycled cycles of $1, the last of them $(($(seconds) - began)) s after it began"
 }
 
-# small_guest NAME [SHARES]: one that takes all the CPU time it gets.
-small_guest()
+# Nobody holds a page of another domain; a handle that is not given back keeps its granter, dead, in the list.
+no_grants_left()
 {
-    guest_memory=16 guest_xml "$1" none
-    sed -i '/initrd/d; s,/guest/vmlinuz,/guest/spin,' "/tmp/$1.xml"
-    [ -z "${2:-}" ] || sed -i "s,</vcpu>,</vcpu><cputune><shares>$2</shares></cputune>," "/tmp/$1.xml"
+    grant_tables >/tmp/grants
+    grep -q 'd0 grants: ' /tmp/grants && ! grep -q 'd[1-9][0-9]* grants: \|users' /tmp/grants
 }
 
 task_guest_soak()
 {
     duration=$(($(number minutes 10) * 60))
+    wanted=$(number cycles 2000)
+    cycled=0
     start_daemons
     start_bridge
-    small_guest small
-    guest_memory=128 guest_xml cycle facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>"
-    # As many at once as there will be: tables of the core grow and stay so.
+    tiny_guest small spin 256
+    guest_memory=128 guest_xml cycle facts "$(disk_of cycle 1)"
+    guest_memory=128 guest_xml card fronts "$(disk_of card 1)$bridge"
+    # What dom0 and its daemons make once and keep, they have then.
+    remember_account "$bridge"
+    start_grants
     start_hammers 5
+    cycles 20 600
     stop_hammers 900
-    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
-    cycles_under_load 20
-    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
+    stop_grants
+    cycled=0
+    remember_account "$bridge"
     remember_daemons
-    start_hammers $duration
+
     start_pressure
-    cycles_under_load "$(number cycles 2000)"
-    stop_hammers $((duration + 900))
+    start_grants
+    start_hammers $duration
+    cycles "$wanted" $duration
+    stop_hammers 900
+    stop_grants
+    start_pair
+    cycles "$wanted" $(($(number limit 60) * 60))
+    stop_pair
     stop_pressure
+
+    [ $cycled -ge "$wanted" ] || fail "only $cycled cycles of $wanted"
     same_account
     same_daemons
+    within 20 no_grants_left || fail "grants in use: $(cat /tmp/grants)"
 }
 
 # --- shares -----------------------------------------------------------------------
@@ -213,7 +306,7 @@ task_guest_shares()
         1) weight=512 ;;
         *) weight=256 ;;
         esac
-        small_guest "spin$spinner" $weight
+        tiny_guest "spin$spinner" spin $weight
         echo "spin$spinner $weight" >>/tmp/weights
         vmctl create "/tmp/spin$spinner.xml" >/tmp/said 2>&1 || fail "spin$spinner: $(cat /tmp/said)"
     done

@@ -9,18 +9,14 @@
  *
  * A while later both rings are noise, for ever.
  */
-#include "guest-pv-headers/io/console.h"
 #include "guest-pv-headers/io/xs_wire.h"
-#include "tests/guests/lib/guest.h"
+#include "tests/system/guest/say.h"
 
 #define NODES  2000
 #define ROUNDS 3000
 #define CALM   (30000 * MILLISECOND) /* to read the console in before noise pushes it out */
 
-#define OUT_SIZE ((unsigned int)sizeof(console->out))
-
 static volatile struct xenstore_domain_interface *store;
-static volatile struct xencons_interface *console;
 static char payload[XENSTORE_PAYLOAD_MAX];
 
 static unsigned int noise(void)
@@ -35,38 +31,6 @@ static void tell_store(void)
 {
     barrier();
     (void)port_send(start_info->store_evtchn);
-}
-
-static void tell_console(void)
-{
-    barrier();
-    (void)port_send(start_info->console.domU.evtchn);
-}
-
-static void say(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (!wait_for(console->out_prod - console->out_cons < OUT_SIZE, 10000)) {
-            return;
-        }
-        console->out[MASK_XENCONS_IDX(console->out_prod, console->out)] = *text;
-        barrier();
-        console->out_prod++;
-    }
-    tell_console();
-}
-
-static void say_number(unsigned int number)
-{
-    char text[12];
-    char *at = text + sizeof(text) - 1;
-
-    *at = '\0';
-    do {
-        *--at = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    say(at);
 }
 
 /* --- requests as they should be ------------------------------------------------------ */
@@ -263,7 +227,7 @@ void test_main(void)
     uint64_t calm;
 
     store = mfn_to_va(start_info->store_mfn);
-    console = mfn_to_va(start_info->console.domU.mfn);
+    console_open();
     attack_paths();
     attack_quota();
     for (unsigned int i = 0; i < ROUNDS; i++) {
