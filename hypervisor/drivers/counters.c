@@ -11,12 +11,12 @@
 #include "hypervisor/x86/paging.h"
 
 #define HPET_CAPABILITIES 0x000
+#define HPET_PERIOD       0x004 /* of a tick, in fs */
 #define HPET_CONFIG       0x010
 #define HPET_COUNTER      0x0f0
 #define HPET_TIMER(n)     (0x100 + 0x20 * (n))
 #define HPET_SIZE         0x400
 
-#define CAPABILITY_64BIT (UINT64_C(1) << 13)
 #define CONFIG_ENABLE    UINT64_C(0x1)
 #define CONFIG_LEGACY    UINT64_C(0x2)
 #define TIMER_LEVEL      UINT64_C(0x2)
@@ -39,48 +39,30 @@ static uint32_t hpet_read32(uint32_t offset)
     return *(volatile uint32_t *)(volatile void *)(registers + offset);
 }
 
-/* In halves: not every HPET takes 64 bits in one piece. */
-static uint64_t hpet_read64(uint32_t offset)
-{
-    uint32_t high, low, again;
-
-    do {
-        high = hpet_read32(offset + 4);
-        low = hpet_read32(offset);
-        again = hpet_read32(offset + 4);
-    } while (high != again);
-    return (uint64_t)high << 32 | low;
-}
-
 static void hpet_write32(uint32_t offset, uint64_t value)
 {
     *(volatile uint32_t *)(volatile void *)(registers + offset) = (uint32_t)value;
 }
 
-static uint64_t hpet_narrow(void)
+/* Its lower half, which is all that some have: to read both takes three reads of a device. */
+static uint64_t hpet_read(void)
 {
     return hpet_read32(HPET_COUNTER);
-}
-
-static uint64_t hpet_wide(void)
-{
-    return hpet_read64(HPET_COUNTER);
 }
 
 /* Comparators are switched off, so that none the firmware left armed can interrupt. */
 bool hpet_counter(struct counter *counter)
 {
-    uint64_t capabilities, period;
-    bool wide;
+    uint32_t capabilities, period;
 
     registers = acpi.hpet == 0 ? NULL : map_device(maddr(acpi.hpet), HPET_SIZE);
     if (registers == NULL) {
         return false;
     }
-    capabilities = hpet_read64(HPET_CAPABILITIES);
-    period = capabilities >> 32;
+    capabilities = hpet_read32(HPET_CAPABILITIES);
+    period = hpet_read32(HPET_PERIOD);
     if (period == 0 || period > PERIOD_MAX) {
-        log_warning("hpet: a period of %lu fs makes no sense, not used\n", period);
+        log_warning("hpet: a period of %u fs makes no sense, not used\n", period);
         return false;
     }
     for (uint32_t i = 0; i <= ((capabilities >> 8) & 0x1f); i++) {
@@ -88,9 +70,7 @@ bool hpet_counter(struct counter *counter)
                      hpet_read32(HPET_TIMER(i)) & ~(TIMER_LEVEL | TIMER_ENABLE | TIMER_FSB_ENABLE));
     }
     hpet_write32(HPET_CONFIG, (hpet_read32(HPET_CONFIG) & ~CONFIG_LEGACY) | CONFIG_ENABLE);
-    wide = (capabilities & CAPABILITY_64BIT) != 0;
-    *counter = (struct counter){ wide ? hpet_wide : hpet_narrow, FEMTOSECONDS / period,
-                                 wide ? UINT64_MAX : UINT32_MAX };
+    *counter = (struct counter){ hpet_read, FEMTOSECONDS / period, UINT32_MAX };
     return true;
 }
 

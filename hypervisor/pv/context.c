@@ -212,7 +212,7 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
     pv->kernel_l4 = kernel;
     pv->kernel_cr3 = maddr_of_mfn(kernel).byte;
     pv->user_l4 = user;
-    pv->user_cr3 = maddr_of_mfn(user).byte;
+    pv->user_cr3 = maddr_of_mfn(user).byte | CR3_USER;
     pv->kernel_mode = true;
     error = -XEN_EINVAL;
     if (segments_set_gdt(vcpu, context->gdt_frames, context->gdt_ents) != 0) {
@@ -317,7 +317,7 @@ void pv_vcpu_get_context(const struct vcpu *vcpu, struct vcpu_guest_context *con
     context->kernel_ss = pv->kernel_ss;
     context->kernel_sp = pv->kernel_sp;
     context->ctrlreg[0] = CR0_PG | CR0_PE | CR0_WP | CR0_NE | CR0_ET | CR0_MP | pv->cr0_ts;
-    context->ctrlreg[1] = pv->user_cr3;
+    context->ctrlreg[1] = maddr_of_mfn(pv->user_l4).byte;
     context->ctrlreg[3] = pv->kernel_cr3;
     context->ctrlreg[4] = pv_cr4_read(vcpu);
     memcpy(context->debugreg, pv->debug, sizeof(pv->debug));

@@ -46,7 +46,8 @@ static const uint8_t one_byte[256] = {
 };
 
 static const uint8_t two_byte[256] = {
-    [0x01] = K_M, /* xsetbv, rdtscp, invlpg, smsw, lmsw */
+    [0x00] = K_M, /* sldt, str */
+    [0x01] = K_M, /* sgdt, sidt, smsw, xsetbv, rdtscp, invlpg */
     [0x06] = KNOWN, /* clts */
     [0x09] = KNOWN, /* wbinvd */
     [0x20] = K_M | REGS, [0x21] = K_M | REGS, /* mov from crN, drN */

@@ -13,6 +13,7 @@
 #include "hypervisor/pv/emulate.h"
 #include "hypervisor/pv/io.h"
 #include "hypervisor/pv/mmu.h"
+#include "hypervisor/pv/segments.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/x86/features.h"
@@ -204,6 +205,37 @@ static enum outcome emulate_group7(struct vcpu *vcpu, struct cpu_regs *regs,
     return REFUSED;
 }
 
+/* sldt, str, sgdt, sidt, smsw: the opcode's last bit before ModRM's middle field. */
+#define SYSTEM_STORES 0x1303u
+
+/*
+ * What UMIP keeps from ring 3, and kernels and programs ask for all the same.  There is no table,
+ * so that nobody learns where the core has its own.
+ */
+static enum outcome emulate_store_system(const struct vcpu *vcpu, struct cpu_regs *regs,
+                                         const struct instruction *insn)
+{
+    unsigned int which = (insn->opcode & 1u) << 3 | (insn->modrm >> 3 & 7u);
+    bool table = which == 8 || which == 9; /* sgdt, sidt */
+    uint64_t value[2] = { which == 12 ? CR0_GUEST | vcpu->pv.cr0_ts : 0 };
+    size_t size = !table ? 2 : pv_code_is_64bit(regs) ? 10 : 6, left;
+
+    if ((SYSTEM_STORES >> which & 1) == 0 || (table && !insn->memory) ||
+        (insn->prefixes & (PREFIX_FS | PREFIX_GS)) != 0) {
+        return REFUSED;
+    }
+    if (!insn->memory) {
+        register_write(regs, insn->rm, insn->size, true, value[0]);
+        return EMULATED;
+    }
+    left = raw_copy_to_guest(guest_pointer(uint8_t, insn->address), value, size);
+    if (left != 0) {
+        pv_inject_page_fault(regs, insn->address + size - left, PF_USER | PF_WRITE);
+        return PENDING;
+    }
+    return EMULATED;
+}
+
 /* All but ports; the caller knows that the guest's kernel asks. */
 static enum outcome emulate_system(struct vcpu *vcpu, struct cpu_regs *regs,
                                    const struct instruction *insn)
@@ -337,6 +369,13 @@ static enum outcome emulate(struct vcpu *vcpu, struct cpu_regs *regs,
     }
     if ((opcode & ~3u) == 0x6c) {
         return emulate_string(vcpu, regs, insn);
+    }
+    if (opcode <= 0x0f01 && opcode >= 0x0f00) {
+        enum outcome stored = emulate_store_system(vcpu, regs, insn);
+
+        if (stored != REFUSED) {
+            return stored;
+        }
     }
     if (opcode == 0x0fa2) { /* traps if the CPU is told to let it */
         return emulate_cpuid(vcpu, regs);

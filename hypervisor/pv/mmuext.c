@@ -104,6 +104,7 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
             return error;
         }
     }
+    tlb_forget_other_mode();
     if (frame.number != 0) {
         /* User programs have no use for the table; one address space for both keeps it. */
         pt_show_m2p(frame, mfn_equal(frame, vcpu->pv.kernel_l4) &&
@@ -114,7 +115,7 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
     }
     pt_forget_walk(vcpu);
     vcpu->pv.user_l4 = frame;
-    vcpu->pv.user_cr3 = maddr_of_mfn(frame).byte;
+    vcpu->pv.user_cr3 = maddr_of_mfn(frame).byte | CR3_USER;
     if (old.number != 0) {
         pt_table_put(vcpu, page_of(old));
     }

@@ -12,6 +12,7 @@
 #include "hypervisor/pv/emulate.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/selectors.h"
+#include "hypervisor/x86/tlb.h"
 
 #define HAS_ERROR_CODE                                                               \
     ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) | \
@@ -21,23 +22,19 @@
 #define SELECTOR_RPL     UINT64_C(3)
 #define FLAGS_CLEARED    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
-/*
- * Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one.
- * That this flushes is not told to the clock (x86/tlb.h), which all CPUs would write to
- * with every system call: a flush too many, some other time, costs less.
- */
+/* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
 static void to_kernel(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = true;
     swap_gs();
-    write_cr3(vcpu->pv.kernel_cr3);
+    tlb_switch_mode(vcpu->pv.kernel_cr3);
 }
 
 static void to_user(struct vcpu *vcpu)
 {
     vcpu->pv.kernel_mode = false;
     swap_gs();
-    write_cr3(vcpu->pv.user_cr3);
+    tlb_switch_mode(vcpu->pv.user_cr3);
 }
 
 /* What lies between the common frame and rcx and r11. */

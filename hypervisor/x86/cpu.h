@@ -13,6 +13,9 @@
 #define CR0_AM 0x00040000
 #define CR0_PG 0x80000000
 
+#define CR3_USER 0x1u                /* PCID 1, for guests' programs; all else has 0 */
+#define CR3_KEEP (UINT64_C(1) << 63) /* forget nothing that this PCID has */
+
 #define CR4_TSD        0x00000004
 #define CR4_DE         0x00000008
 #define CR4_PAE        0x00000020
@@ -20,7 +23,9 @@
 #define CR4_PGE        0x00000080
 #define CR4_OSFXSR     0x00000200
 #define CR4_OSXMMEXCPT 0x00000400
+#define CR4_UMIP       0x00000800
 #define CR4_FSGSBASE   0x00010000
+#define CR4_PCIDE      0x00020000
 #define CR4_OSXSAVE    0x00040000
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000

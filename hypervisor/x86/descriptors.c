@@ -12,6 +12,7 @@
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/selectors.h"
+#include "hypervisor/x86/tlb.h"
 #include "hypervisor/x86/smp.h"
 
 struct tss {
@@ -255,7 +256,7 @@ void window_set(unsigned int page, mfn_t frame)
     uint64_t address = window_of(cpu_id()) + page * PAGE_SIZE;
 
     write_once(*paging_entry(address), window_entry(frame));
-    invlpg(address);
+    tlb_flush_here(address);
 }
 
 const uint64_t *window_descriptors(unsigned int page)

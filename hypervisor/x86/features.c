@@ -46,6 +46,7 @@ void features_detect(void)
     f->amd = leaf.ebx == 0x68747541 || leaf.ebx == 0x6f677948; /* "Auth", "Hygo" */
 
     leaf = cpuid(1, 0);
+    f->cr3_keep = bit(leaf.ecx, 17) ? CR3_KEEP : 0;
     f->x2apic = bit(leaf.ecx, 21);
     f->xsave = bit(leaf.ecx, 26);
     if (highest >= 7) {
@@ -53,6 +54,7 @@ void features_detect(void)
         f->fsgsbase = bit(leaf.ebx, 0);
         f->smep = bit(leaf.ebx, 7);
         f->smap = bit(leaf.ebx, 20);
+        f->umip = bit(leaf.ecx, 2);
     }
 
     highest = cpuid(0x80000000, 0).eax;
@@ -71,6 +73,8 @@ void features_enable(void)
     cr4 |= f->fsgsbase ? CR4_FSGSBASE : 0;
     cr4 |= f->smep ? CR4_SMEP : 0;
     cr4 |= f->smap ? CR4_SMAP : 0;
+    cr4 |= f->umip ? CR4_UMIP : 0;
+    cr4 |= f->cr3_keep != 0 ? CR4_PCIDE : 0;
     cr4 |= f->xsave ? CR4_OSXSAVE : 0;
     write_cr4(cr4);
     if (f->xsave) {

@@ -7,10 +7,11 @@
 #include "hypervisor/lib/types.h"
 
 struct cpu_features {
-    bool xsave, fsgsbase, smep, smap;
+    bool xsave, fsgsbase, smep, smap, umip;
     bool large_1g, rdtscp, x2apic;
     bool intel, amd;
     unsigned int physical_bits;
+    uint64_t cr3_keep;   /* CR3_KEEP where there is PCID, else 0 */
     uint64_t xcr0;       /* the state components the core lets guests use */
     uint32_t xsave_size; /* bytes of their area */
 };

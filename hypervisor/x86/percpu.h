@@ -39,7 +39,7 @@ struct cpu_info {
     uint64_t scratch[2];              /* the entry code's */
     _Atomic uint32_t event_sends;     /* odd while this CPU sends an event: event/channels.h */
     uint32_t locks_held;              /* bits of enum lock_rank, in debug builds */
-    uint32_t unused[2];
+    uint64_t cr3_keep;                /* CR3_KEEP if the other of a vCPU's modes has lost nothing */
 };
 
 _Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_regs)) % 16 == 0,

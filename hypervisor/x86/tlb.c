@@ -10,8 +10,6 @@
 #include "hypervisor/x86/tlb.h"
 
 #include "hypervisor/lib/lock.h"
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
 /*
@@ -40,6 +38,7 @@ void tlb_load_cr3(uint64_t cr3)
 {
     uint64_t now = atomic_fetch_add_explicit(&flush_clock, 1, memory_order_seq_cst) + 1;
 
+    tlb_forget_other_mode();
     write_cr3(cr3);
     atomic_store_explicit(&flushed_at[cpu_id()], now, memory_order_release);
 }
@@ -54,6 +53,7 @@ void tlb_flush_here(uint64_t address)
     if (address == TLB_FLUSH_ALL) {
         tlb_flush_local();
     } else {
+        tlb_forget_other_mode();
         invlpg(address);
     }
 }

@@ -9,6 +9,9 @@
 #pragma once
 
 #include "hypervisor/lib/cpumask.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/features.h"
+#include "hypervisor/x86/percpu.h"
 
 /* Flush this CPU: every non-global translation; or one address, if that is not: */
 #define TLB_FLUSH_ALL UINT64_MAX
@@ -17,6 +20,25 @@ void tlb_flush_here(uint64_t address_or_all);
 
 /* Load a top-level table into CR3: a full flush as far as the clock is concerned. */
 void tlb_load_cr3(uint64_t cr3);
+
+/*
+ * A vCPU's two modes have a PCID each, where the CPU has PCIDs.  A flush is of the one in use;
+ * the other is flushed before it is used again, unless neither was since the last switch.
+ */
+static inline void tlb_forget_other_mode(void)
+{
+    this_cpu()->cr3_keep = 0;
+}
+
+/*
+ * Go to the other mode's table.  That this may flush is not told to the clock, which all CPUs
+ * would write to with every system call: a flush too many, some other time, costs less.
+ */
+static inline void tlb_switch_mode(uint64_t cr3)
+{
+    write_cr3(cr3 | this_cpu()->cr3_keep);
+    this_cpu()->cr3_keep = cpu_features.cr3_keep;
+}
 
 /* Flush all of `mask` (this CPU too if it is in it) and return when it is done. */
 void tlb_flush_mask(const struct cpumask *mask, uint64_t address_or_all);

@@ -437,23 +437,37 @@ static void check_frame(uint64_t frame, uint64_t *free_frames)
 #define RIGHT_WRITE 2u
 
 /*
- * What a CPU may have cached since its last full flush: frames, then whose they were
- * and whether it could write to them.  Flushes of single addresses do not count: the
- * core takes no guest's word for those either.
+ * What a CPU may have cached since its last full flush, for each PCID: frames, then whose
+ * they were and whether it could write to them.  Flushes of single addresses do not count:
+ * the core takes no guest's word for those either.
  */
 static struct tlb {
+    uint64_t table; /* what CR3 had with this PCID */
     uint16_t count;
     uint16_t list[RAM_FRAMES]; /* of ram_index() */
     uint8_t rights[RAM_FRAMES];
     domid_t owner[RAM_FRAMES];
-} tlbs[CPUS];
+} tlbs[CPUS][2];
 
 static uint16_t frame_of_index[RAM_FRAMES];
 
-void check_tlb_flushed(unsigned int cpu)
+static struct tlb *tlb_in_use(unsigned int cpu)
 {
-    struct tlb *tlb = &tlbs[cpu];
+    return &tlbs[cpu][machine_cr3(cpu) & CR3_USER];
+}
 
+void check_tlb_loaded(unsigned int cpu, uint64_t value)
+{
+    struct tlb *tlb = tlb_in_use(cpu);
+
+    if ((value & CR3_KEEP) != 0) {
+        if (tlb->table != machine_cr3(cpu)) {
+            finding("CPU %u goes on with translations of table %lx in table %lx", cpu, tlb->table,
+                    machine_cr3(cpu));
+        }
+        return;
+    }
+    tlb->table = value;
     while (tlb->count > 0) {
         tlb->rights[tlb->list[--tlb->count]] = 0;
     }
@@ -498,15 +512,13 @@ void check_tlb_fill(void)
 {
     for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
         if (!machine_vcpu_on(cpu)->is_idle) {
-            cache_table(&tlbs[cpu], machine_cr3(cpu) >> PAGE_SHIFT, 4, true);
+            cache_table(tlb_in_use(cpu), machine_cr3(cpu) >> PAGE_SHIFT, 4, true);
         }
     }
 }
 
-static void check_tlb(unsigned int cpu)
+static void check_tlb(unsigned int cpu, const struct tlb *tlb)
 {
-    const struct tlb *tlb = &tlbs[cpu];
-
     for (unsigned int i = 0; i < tlb->count; i++) {
         unsigned int index = tlb->list[i];
         uint64_t frame = frame_of_index[index];
@@ -554,7 +566,12 @@ void check_all(void)
         finding("%lu frames are free, %lu counted", free_frames, heap_free_count());
     }
     for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
-        check_tlb(cpu);
+        for (unsigned int pcid = 0; pcid < 2; pcid++) {
+            /* The other PCID's are out of reach if the next switch flushes. */
+            if (tlb_in_use(cpu) == &tlbs[cpu][pcid] || cpu_info_of(cpu)->cr3_keep != 0) {
+                check_tlb(cpu, &tlbs[cpu][pcid]);
+            }
+        }
     }
 }
 

@@ -55,7 +55,7 @@ struct acpi_info acpi;
 bool panic_reboots;
 const char *core_command_line = "attack";
 
-struct cpu_features cpu_features = { .physical_bits = 40, .intel = true };
+struct cpu_features cpu_features = { .physical_bits = 40, .intel = true, .cr3_keep = CR3_KEEP };
 
 static struct {
     struct cpu_info info;
@@ -225,8 +225,8 @@ uint64_t machine_cr3(unsigned int cpu)
 
 void write_cr3(uint64_t value)
 {
-    machine[cpu_now].cr3 = value;
-    check_tlb_flushed(cpu_now);
+    machine[cpu_now].cr3 = value & ~CR3_KEEP;
+    check_tlb_loaded(cpu_now, value);
 }
 
 uint64_t read_tsc(void)

@@ -62,7 +62,7 @@ void machine_preempt_every(unsigned int n);
 void machine_idle_clears(bool clears);
 
 /* A write to CR3 by any CPU, told to the model of the TLB (check.c). */
-void check_tlb_flushed(unsigned int cpu);
+void check_tlb_loaded(unsigned int cpu, uint64_t value);
 uint64_t machine_cr3(unsigned int cpu);
 
 /* The linear address of the last page fault. */

@@ -10,6 +10,7 @@ Tags in a test's header comment:
     HV: option=...            added to the hypervisor's command line
     EXPECT: crash             right is that the hypervisor crashes the guest, and says so
     PEER: differs: WHY        with --peer, anything but a hang is accepted and shown as "differs"
+    ALSO: bochs               with --bochs, once more on bochs: a CPU with PCID and UMIP
 """
 import argparse
 import concurrent.futures
@@ -18,9 +19,11 @@ import pathlib
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -29,6 +32,31 @@ CRASHED = re.compile(r"dom(?:ain)? ?0\b.*\b(?:crashed|watchdog)", re.IGNORECASE)
 FORBIDDEN = re.compile(
     r"\bpanic|\bASSERT|hypervisor bug|Xen BUG|FATAL TRAP|double fault", re.IGNORECASE)
 DEFAULTS = {"smp": "2", "mem": "512"}
+
+# No QEMU without KVM has PCID.  In a network of its own: the display listens.
+BOCHS = ["unshare", "--net", "bochs", "-q", "-f", "FOLDER/bochsrc", "-rc", "FOLDER/commands"]
+BOCHSRC = """\
+cpu: model=corei7_icelake_u, count={smp}, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest={mem}, host={mem}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+ata0-master: type=cdrom, path={folder}/boot.iso, status=inserted
+boot: cdrom
+com1: enabled=1, mode=file, dev=/dev/stdout
+clock: sync=none
+display_library: rfb, options="timeout=0"
+log: {folder}/log
+panic: action=report
+error: action=ignore
+info: action=ignore
+"""
+GRUB_MENU = """\
+set timeout=0
+menuentry test {{
+    multiboot2 /core {options}
+    module2 /guest
+}}
+"""
 
 
 class Test:
@@ -42,28 +70,43 @@ class Test:
             self.qemu.update(word.split("=", 1) for word in words.split())
         self.options = " ".join(re.findall(r"HV: ([^\n*]*)", header))
         self.crash = "EXPECT: crash" in header
+        self.also_bochs = "ALSO: bochs" in header
         self.differs = re.search(r"PEER: differs: (.*?)(?:\n \*\n|\Z)", header, re.DOTALL)
         if self.differs:
             self.differs = re.sub(r"\s*\n \* ?", " ", self.differs.group(1)).strip(" */\n")
 
 
-def command_line(arguments, test, guest):
+def bochs_command(arguments, test, guest, options, folder):
+    """A CD with GRUB, the core and the guest, and a bochs that starts from it."""
+    (folder / "iso/boot/grub").mkdir(parents=True)
+    shutil.copy(arguments.hv, folder / "iso/core")
+    shutil.copy(guest, folder / "iso/guest")
+    (folder / "iso/boot/grub/grub.cfg").write_text(GRUB_MENU.format(options=options))
+    (folder / "bochsrc").write_text(BOCHSRC.format(folder=folder, **test.qemu))
+    (folder / "commands").write_text("continue\n")
+    subprocess.run(["grub-mkrescue", "-o", folder / "boot.iso", folder / "iso"],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return [word.replace("FOLDER", str(folder)) for word in BOCHS]
+
+
+def command_line(arguments, test, guest, bochs_folder):
     speed = "com1=115200,8n1" if arguments.peer else ""
     append = f"console=com1 {speed} noreboot=0 dom0_mem=128M,max:128M {test.options} " \
              f"{arguments.hv_options}"
+    if bochs_folder is not None:
+        return bochs_command(arguments, test, guest, append, bochs_folder)
     return [*shlex.split(arguments.qemu), "-accel", "tcg,thread=multi", "-cpu", test.qemu.get("cpu", arguments.cpu),
             "-m", test.qemu["mem"], "-smp", test.qemu["smp"], "-nographic", "-nodefaults",
             "-serial", "stdio", "-monitor", "none", "-no-reboot",
             "-kernel", str(arguments.hv), "-append", append.strip(), "-initrd", str(guest)]
 
 
-def boot(arguments, test, guest):
+def boot(arguments, command):
     """The console's text, the reason we stopped listening, and the seconds it took."""
     started = time.monotonic()
     deadline = started + arguments.timeout
-    qemu = subprocess.Popen(command_line(arguments, test, guest), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            start_new_session=True)
+    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, start_new_session=True)
     text, reason = b"", None
     try:
         while True:
@@ -120,6 +163,7 @@ def parse(argv):
     parser.add_argument("--guests", type=pathlib.Path, default=pathlib.Path("/tmp/paravane-guests"),
                         help="where the built guests are (%(default)s)")
     parser.add_argument("--peer", action="store_true", help="honour PEER: tags")
+    parser.add_argument("--bochs", action="store_true", help="honour ALSO: bochs")
     parser.add_argument("--hv-options", default="", help="more for the hypervisor's command line")
     parser.add_argument("--qemu", default="qemu-system-x86_64", help="with more options, perhaps")
     parser.add_argument("--cpu", default="max,-smap")
@@ -138,13 +182,15 @@ def show(text):
         print("    | " + "".join(c if c.isprintable() else "." for c in line))
 
 
-def run_one(arguments, test):
+def run_one(arguments, test, on_bochs):
     guest = arguments.guests / f"{test.name}.elf"
     if not guest.exists():
         return "FAILED", f"not built: {guest}", "", 0.0
-    text, reason, seconds = boot(arguments, test, guest)
+    with tempfile.TemporaryDirectory(prefix="paravane.") as folder:
+        folder = pathlib.Path(folder) if on_bochs else None
+        text, reason, seconds = boot(arguments, command_line(arguments, test, guest, folder))
     if arguments.logs:
-        (arguments.logs / f"{test.name}.log").write_text(text)
+        (arguments.logs / f"{test.name}{'@bochs' * on_bochs}.log").write_text(text)
     result, why = judge(test, text, reason)
     if result == "FAILED" and arguments.peer and test.differs and reason != "timeout":
         result, why = "DIFFERS", f"{test.differs} ({why})"
@@ -171,14 +217,18 @@ def main(argv):
     counts = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0, "DIFFERS": 0}
     failed = []
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=arguments.jobs)
-    outcomes = pool.map(lambda test: run_one(arguments, test), tests)
-    for test, (result, why, text, seconds) in zip(tests, outcomes):
+    runs = [(test, False) for test in tests]
+    if arguments.bochs:
+        runs += [(test, True) for test in tests if test.also_bochs]
+    outcomes = pool.map(lambda run: run_one(arguments, *run), runs)
+    for (test, on_bochs), (result, why, text, seconds) in zip(runs, outcomes):
+        name = test.name + "@bochs" * on_bochs
         counts[result] += 1
         mark = {"PASSED": "PASS", "FAILED": "FAIL", "SKIPPED": "SKIP", "DIFFERS": "PASS"}[result]
         note = f"  peer differs: {why}" if result == "DIFFERS" else f"  {why}" if why else ""
-        print(f"{mark} {test.name} {seconds:.1f}s{note}", flush=True)
+        print(f"{mark} {name} {seconds:.1f}s{note}", flush=True)
         if result == "FAILED":
-            failed.append(test.name)
+            failed.append(name)
         if arguments.verbose or result == "FAILED":
             show(text)
     if failed:

@@ -6,6 +6,7 @@
  * If the hypervisor bounced on the user's stack or left the user's page table loaded, user code
  * could choose what the kernel reads or where it writes.
  * Source: public description of stack_switch and set_trap_table.
+ * ALSO: bochs
  */
 #include "tests/guests/lib/guest.h"
 

@@ -25,6 +25,7 @@
 
 #include <check.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define IOPL1     0x1000u
 #define CR0_SEEN  UINT64_C(0x80050033)
@@ -579,6 +580,79 @@ START_TEST(invlpg_flushes_the_guests_addresses_only)
 }
 END_TEST
 
+#define PLACE_SIZE 16u
+
+START_TEST(descriptor_tables_are_nowhere_for_kernels_and_programs)
+{
+    static const uint8_t untouched = 0xa5;
+    static const struct {
+        uint8_t code[3];
+        uint8_t size, size32;
+    } stores[] = {
+        { { 0x0f, 0x00, 0x00 }, 2, 2 },  /* sldt (%rax) */
+        { { 0x0f, 0x00, 0x08 }, 2, 2 },  /* str */
+        { { 0x0f, 0x01, 0x00 }, 10, 6 }, /* sgdt */
+        { { 0x0f, 0x01, 0x08 }, 10, 6 }, /* sidt */
+        { { 0x0f, 0x01, 0x20 }, 2, 2 },  /* smsw */
+    };
+    /* Where 32-bit code can reach it. */
+    uint8_t *place = mmap(NULL, PLACE_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    struct cpu_regs regs = { .rax = (uint64_t)place };
+
+    ck_assert_ptr_ne(place, MAP_FAILED);
+
+    for (size_t i = 0; i < 4 * ARRAY_SIZE(stores); i++) {
+        size_t size = i % 2 == 0 ? stores[i / 4].size : stores[i / 4].size32;
+        bool smsw = i / 4 == 4;
+
+        neighbour.code32 = i % 2 != 0;
+        me()->pv.kernel_mode = i % 4 < 2;
+        memset(place, untouched, PLACE_SIZE);
+        ck_assert_msg(run(&regs, stores[i / 4].code, 3) == 1, "%zu", i);
+        for (size_t byte = 0; byte < PLACE_SIZE; byte++) {
+            uint64_t wanted = byte >= size ? untouched : smsw ? CR0_SEEN >> 8 * byte & 0xff : 0;
+
+            ck_assert_msg(place[byte] == wanted, "%zu: byte %zu is %x", i, byte, place[byte]);
+        }
+    }
+    neighbour.code32 = false;
+    ck_assert_int_eq(munmap(place, PLACE_SIZE), 0);
+}
+END_TEST
+
+START_TEST(a_system_register_is_stored_in_a_register_too)
+{
+    struct cpu_regs regs = { .rcx = UINT64_MAX };
+
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0xe1), 1); /* smsw %ecx */
+    ck_assert_uint_eq(regs.rcx, CR0_SEEN);
+    pv_set_task_switched(me(), true);
+    ck_assert_int_eq(RUN(&regs, 0x66, 0x0f, 0x01, 0xe1), 1);
+    ck_assert_uint_eq(regs.rcx, CR0_SEEN | CR0_TS);
+    regs.rcx = UINT64_MAX;
+    ck_assert_int_eq(RUN(&regs, 0x66, 0x0f, 0x00, 0xc1), 1); /* sldt %cx */
+    ck_assert_uint_eq(regs.rcx, UINT64_C(0xffffffffffff0000));
+    ck_assert_int_eq(RUN(&regs, 0x48, 0x0f, 0x00, 0xc9), 1); /* str %rcx */
+    ck_assert_uint_eq(regs.rcx, 0);
+}
+END_TEST
+
+START_TEST(a_table_that_cannot_be_stored_is_a_page_fault)
+{
+    uint8_t place[PLACE_SIZE];
+    struct cpu_regs regs = { .rax = (uint64_t)place };
+
+    neighbour.read_only = true;
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0x00), -1);
+    ck_assert_uint_eq(regs.rip, (uint64_t)guest_code);
+    ck_assert_uint_eq(neighbour.injected, 1);
+    ck_assert_uint_eq(neighbour.address, (uint64_t)place);
+    ck_assert_uint_eq(neighbour.code, PF_USER | PF_WRITE);
+    ck_assert_int_eq(RUN(&regs, 0x65, 0x0f, 0x01, 0x00), 0); /* by gs: not known where */
+}
+END_TEST
+
 START_TEST(hlt_blocks)
 {
     struct cpu_regs regs = { 0 };
@@ -607,7 +681,6 @@ START_TEST(a_program_may_do_none_of_it)
         { 0x0f, 0x01, 0x38 },
         { 0x0f, 0x31 },
         { 0x0f, 0x01, 0xf9 },
-        { 0x0f, 0x01, 0xe0 },
         { 0xec },
         { 0xef },
         { 0xe4, 0x61 },
@@ -1000,6 +1073,9 @@ int main(void)
         cli_and_sti_are_stepped_over_where_iopl_allows,
         caches_are_written_back_for_those_with_devices,
         invlpg_flushes_the_guests_addresses_only,
+        descriptor_tables_are_nowhere_for_kernels_and_programs,
+        a_system_register_is_stored_in_a_register_too,
+        a_table_that_cannot_be_stored_is_a_page_fault,
         hlt_blocks,
         a_program_may_do_none_of_it,
         what_is_not_emulated_is_refused,

@@ -28,7 +28,7 @@ static inline void write_cr3(uint64_t value)
 
 static inline uint64_t read_cr3(void)
 {
-    return loaded_cr3;
+    return loaded_cr3 & ~CR3_KEEP;
 }
 
 static inline void invlpg(uint64_t address)
@@ -50,6 +50,7 @@ static inline void cpu_pause(void)
 
 #define CPUS 4u
 
+struct cpu_features cpu_features;
 static struct cpumask interrupted;
 static bool answer_when_interrupted;
 
@@ -105,6 +106,7 @@ static void setup(void)
     full_flushes = 0;
     single_flushes = 0;
     loaded_cr3 = 0x1000;
+    cpu_features.cr3_keep = CR3_KEEP;
 }
 
 static void flush_as(unsigned int cpu)
@@ -276,10 +278,87 @@ START_TEST(a_stamp_so_old_that_the_clock_went_round_costs_a_flush_at_most)
 }
 END_TEST
 
+#define KERNEL UINT64_C(0x1000)
+#define USER   (UINT64_C(0x2000) | CR3_USER)
+
+/* To a program and back, both as they were. */
+static void settle(void)
+{
+    tlb_switch_mode(USER);
+    tlb_switch_mode(KERNEL);
+    tlb_switch_mode(USER);
+    ck_assert_uint_eq(loaded_cr3, USER | CR3_KEEP);
+    tlb_switch_mode(KERNEL);
+    ck_assert_uint_eq(loaded_cr3, KERNEL | CR3_KEEP);
+}
+
+static void flush_all(void)
+{
+    tlb_flush_local();
+}
+
+static void flush_one(void)
+{
+    tlb_flush_here(0x5000);
+}
+
+static void load_a_table(void)
+{
+    tlb_load_cr3(KERNEL);
+}
+
+static void serve_another(void)
+{
+    cpumask_add(&request.waiting, 0);
+    request.address = 0x5000;
+    tlb_serve();
+}
+
+START_TEST(what_is_flushed_in_one_mode_is_flushed_before_the_other)
+{
+    static void (*const flushes[])(void) = { flush_all, flush_one, load_a_table, serve_another,
+                                             tlb_forget_other_mode };
+
+    tlb_load_cr3(KERNEL);
+    for (unsigned int i = 0; i < ARRAY_SIZE(flushes); i++) {
+        settle();
+        flushes[i]();
+        tlb_switch_mode(USER);
+        ck_assert_msg(loaded_cr3 == USER, "%u: %lx", i, loaded_cr3);
+        tlb_switch_mode(KERNEL); /* had its flush */
+        ck_assert_uint_eq(loaded_cr3, KERNEL | CR3_KEEP);
+    }
+}
+END_TEST
+
+START_TEST(a_flush_on_another_cpu_keeps_what_this_one_has)
+{
+    tlb_load_cr3(KERNEL);
+    settle();
+    flush_as(1);
+    tlb_switch_mode(USER);
+    ck_assert_uint_eq(loaded_cr3, USER | CR3_KEEP);
+}
+END_TEST
+
+START_TEST(without_pcid_each_switch_flushes)
+{
+    cpu_features.cr3_keep = 0;
+    tlb_load_cr3(KERNEL);
+    for (unsigned int i = 0; i < 3; i++) {
+        tlb_switch_mode(USER);
+        ck_assert_uint_eq(loaded_cr3, USER);
+        tlb_switch_mode(KERNEL);
+        ck_assert_uint_eq(loaded_cr3, KERNEL);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tlb");
     TCase *mask = suite_case(suite, "flush"), *clock = suite_case(suite, "clock");
+    TCase *modes = suite_case(suite, "modes");
 
     tcase_add_checked_fixture(mask, setup, NULL);
     tcase_add_test(mask, a_flush_reaches_all_of_the_mask_and_nobody_else);
@@ -296,5 +375,10 @@ int main(void)
     tcase_add_test(clock, only_the_cpus_that_need_it_are_flushed);
     tcase_add_test(clock, a_cpu_that_went_long_without_a_flush_is_never_taken_for_a_flushed_one);
     tcase_add_test(clock, a_stamp_so_old_that_the_clock_went_round_costs_a_flush_at_most);
+
+    tcase_add_checked_fixture(modes, setup, NULL);
+    tcase_add_test(modes, what_is_flushed_in_one_mode_is_flushed_before_the_other);
+    tcase_add_test(modes, a_flush_on_another_cpu_keeps_what_this_one_has);
+    tcase_add_test(modes, without_pcid_each_switch_flushes);
     return suite_run(suite);
 }
