@@ -55,14 +55,6 @@ static void read_options(void)
     machine_noreboot = options.noreboot;
 }
 
-static void find_acpi(void)
-{
-    if (boot_info.efi_system_table != 0) {
-        firmware_setup_efi(boot_info.efi_system_table);
-    }
-    acpi_setup(boot_info.rsdp_size != 0 ? boot_info.rsdp : NULL, boot_info.rsdp_size);
-}
-
 static struct timer console_timer;
 
 static void poll_console(void *unused)
@@ -120,7 +112,10 @@ void boot_main(uint32_t magic, uint32_t information)
     patch_smap();
     features_enable();
     memory_setup();
-    find_acpi();
+    if (boot_info.efi_system_table != 0) {
+        firmware_setup_efi(boot_info.efi_system_table);
+    }
+    acpi_setup(boot_info.rsdp_size != 0 ? boot_info.rsdp : NULL, boot_info.rsdp_size);
     descriptors_setup();
     if (!descriptors_create_cpu(0)) {
         panic("no memory for the boot CPU's stack");

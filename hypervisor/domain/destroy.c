@@ -19,14 +19,6 @@
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/percpu.h"
 
-static void begin(struct domain *domain)
-{
-    atomic_store(&domain->state, DOMAIN_DYING);
-    domain_pause(domain);
-    sched_watchdogs_stop(domain);
-    pirqs_destroy(domain);
-}
-
 static int release_vcpus(struct domain *domain)
 {
     struct vcpu *vcpu;
@@ -91,7 +83,10 @@ int domain_kill(struct domain *domain)
         return -XEN_EINVAL;
     }
     if (!domain_is_dying(domain)) {
-        begin(domain);
+        atomic_store(&domain->state, DOMAIN_DYING);
+        domain_pause(domain);
+        sched_watchdogs_stop(domain);
+        pirqs_destroy(domain);
     }
     while (error == 0 && domain->kill_stage < ARRAY_SIZE(stages)) {
         error = stages[domain->kill_stage](domain);

@@ -23,18 +23,11 @@
 #define FLAGS_CLEARED    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
 /* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
-static void to_kernel(struct vcpu *vcpu)
+static always_inline void switch_mode(struct vcpu *vcpu, bool kernel)
 {
-    vcpu->pv.kernel_mode = true;
+    vcpu->pv.kernel_mode = kernel;
     swap_gs();
-    tlb_switch_mode(vcpu->pv.kernel_cr3);
-}
-
-static void to_user(struct vcpu *vcpu)
-{
-    vcpu->pv.kernel_mode = false;
-    swap_gs();
-    tlb_switch_mode(vcpu->pv.user_cr3);
+    tlb_switch_mode(kernel ? vcpu->pv.kernel_cr3 : vcpu->pv.user_cr3);
 }
 
 /* What lies between the common frame and rcx and r11. */
@@ -71,7 +64,7 @@ static always_inline void bounce_to(struct cpu_regs *regs, struct vcpu *vcpu, ui
         sp = regs->rsp & ~UINT64_C(15);
         cs &= ~SELECTOR_RPL;
     } else {
-        to_kernel(vcpu);
+        switch_mode(vcpu, true);
         sp = vcpu->pv.kernel_sp & ~UINT64_C(15);
     }
     frame = sp - (kind == FRAME_ERROR_CODE ? 64 : kind == FRAME_FAILSAFE ? 88 : 56);
@@ -391,7 +384,7 @@ void hypercall_iret(struct cpu_regs *regs, struct vcpu *vcpu)
                          vcpu->id);
             return;
         }
-        to_user(vcpu);
+        switch_mode(vcpu, false);
     }
     rflags = frame[IRET_RFLAGS];
     regs->rax = frame[IRET_RAX];

@@ -83,14 +83,9 @@ static uint64_t ticks_of(uint64_t ns)
     return ns * tsc.whole + (uint64_t)(((unsigned __int128)ns * tsc.fraction) >> 64) + tsc.margin;
 }
 
-static uint64_t system_of(uint64_t reading)
-{
-    return scale_apply(tsc.to_ns, reading - tsc.base[cpu_id()]);
-}
-
 uint64_t clock_now(void)
 {
-    return system_of(read_tsc());
+    return scale_apply(tsc.to_ns, read_tsc() - tsc.base[cpu_id()]);
 }
 
 uint64_t clock_tsc_of(uint64_t system_ns)

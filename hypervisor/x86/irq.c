@@ -47,15 +47,6 @@ static uint16_t *vector_slot(unsigned int cpu, uint8_t vector)
     return &vector_lines[cpu][vector - VECTOR_DEVICE_FIRST];
 }
 
-/* Nobody's vector: sent before its line was released, or by broken hardware. */
-static cold_path void stray_interrupt(uint8_t vector)
-{
-    apic_end_of_interrupt();
-    if (strays++ < 10) {
-        log_warning("irq: CPU %u: stray interrupt, vector 0x%x\n", cpu_id(), vector);
-    }
-}
-
 void irq_interrupt(uint8_t vector)
 {
     uint32_t slot = read_once(*vector_slot(cpu_id(), vector));
@@ -63,7 +54,11 @@ void irq_interrupt(uint8_t vector)
     void (*handler)(void);
 
     if (unlikely(slot == 0)) {
-        stray_interrupt(vector);
+        /* Nobody's vector: sent before its line was released, or by broken hardware. */
+        apic_end_of_interrupt();
+        if (strays++ < 10) {
+            log_warning("irq: CPU %u: stray interrupt, vector 0x%x\n", cpu_id(), vector);
+        }
         return;
     }
 
