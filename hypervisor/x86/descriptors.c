@@ -12,8 +12,8 @@
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/paging.h"
 #include "hypervisor/x86/selectors.h"
-#include "hypervisor/x86/tlb.h"
 #include "hypervisor/x86/smp.h"
+#include "hypervisor/x86/tlb.h"
 
 struct tss {
     uint32_t reserved0;
