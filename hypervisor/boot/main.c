@@ -13,7 +13,6 @@
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/lib/string.h"
-#include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
@@ -25,8 +24,7 @@
 #include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/smp.h"
 
-#define CONSOLE_POLL_NS  UINT64_C(20000000)
-#define SCRUBBED_AT_BOOT 4096u /* pieces of 16 KiB */
+#define CONSOLE_POLL_NS UINT64_C(20000000)
 
 void boot_main(uint32_t magic, uint32_t information);
 
@@ -93,9 +91,6 @@ static void boot_on_own_stack(void)
     smp_start(options.nosmp ? 1 : options.maxcpus);
     dom0_build();
     memory_free_modules();
-    /* Memory for the first guests; the rest is cleared when a CPU idles. */
-    for (unsigned int i = 0; i < SCRUBBED_AT_BOOT && heap_scrub_some(); i++) {
-    }
     domain_unpause(dom0);
     cpu_idle(this_cpu());
 }
