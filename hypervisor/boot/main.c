@@ -46,8 +46,7 @@ static void patch_smap(void)
 static void read_options(void)
 {
     options_parse(boot_info.command_line, false);
-    console_setup(&options.console);
-    console_set_level(options.log_level);
+    console_setup(&options.console, options.log_level);
     log_info("Paravane %s\n", PACKAGE_VERSION);
     options_parse(boot_info.command_line, true);
     machine_noreboot = options.noreboot;

@@ -106,13 +106,6 @@ static void show(const char *text, size_t size)
     }
 }
 
-static void keep(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        log_ring[log_head++ % LOG_SIZE] = text[i];
-    }
-}
-
 /* A line of the core; what a guest left unfinished is ended first. */
 static void log_formatted(const char *format, va_list arguments) printf_like(1, 0);
 static void log_formatted(const char *format, va_list arguments)
@@ -131,7 +124,9 @@ static void log_formatted(const char *format, va_list arguments)
         show("\n", 1);
     }
     show(line, PREFIX_LENGTH + length);
-    keep(line, PREFIX_LENGTH + length);
+    for (size_t i = 0; i < PREFIX_LENGTH + length; i++) {
+        log_ring[log_head++ % LOG_SIZE] = line[i];
+    }
     console_leave(entered);
     softirq_raise(SOFTIRQ_LOG); /* not at once: the caller may hold any lock */
 }
@@ -186,14 +181,10 @@ void log_guest_print(enum log_level level, const char *format, ...)
     va_end(arguments);
 }
 
-void console_set_level(enum log_level level)
-{
-    log_level = level;
-}
-
-void console_setup(const struct console_port *port)
+void console_setup(const struct console_port *port, enum log_level level)
 {
     console_port = *port;
+    log_level = level;
     if (port->com != 0) {
         (void)serial_setup(port->com == 1 ? SERIAL_COM1_PORT : SERIAL_COM2_PORT, port->baud);
     }

@@ -15,11 +15,11 @@ struct console_port {
     bool polled; /* make no use of its interrupt */
 };
 
-/* First thing at boot.  The log ring works even if the port is not there. */
-void console_setup(const struct console_port *port);
-
-/* Lines up to this level are kept and shown; LOG_INFO unless told. */
-void console_set_level(enum log_level level);
+/*
+ * First thing at boot.  Lines up to `level` are kept and shown; the log ring works
+ * even if the port is not there.
+ */
+void console_setup(const struct console_port *port, enum log_level level);
 
 /*
  * Once interrupts can be routed (drivers/ioapic.h): input, and output that does not

@@ -905,12 +905,13 @@ static void dump_port(const struct domain *domain, uint32_t port, const struct c
     uint64_t binding = channel_binding(channel);
     struct domain *peer = channel_peer(channel);
 
-    log_info("  port %u: %s %u, vcpu %u, priority %u%s%s\n", port, names[binding_state(binding)],
-             channel->value, binding_vcpu(binding), atomic_load(&channel->queue) & CHANNEL_PRIORITY,
-             port_bit(domain, port, EVTCHN_FIFO_PENDING) ? ", pending" : "",
-             port_bit(domain, port, EVTCHN_FIFO_MASKED) ? ", masked" : "");
+    log_error("  port %u: %s %u, vcpu %u, priority %u%s%s\n", port, names[binding_state(binding)],
+              channel->value, binding_vcpu(binding),
+              atomic_load(&channel->queue) & CHANNEL_PRIORITY,
+              port_bit(domain, port, EVTCHN_FIFO_PENDING) ? ", pending" : "",
+              port_bit(domain, port, EVTCHN_FIFO_MASKED) ? ", masked" : "");
     if (peer != NULL) {
-        log_info("    of domain %u\n", peer->id);
+        log_error("    of domain %u\n", peer->id);
     }
 }
 
@@ -922,8 +923,8 @@ void events_dump(const struct domain *domain)
     const struct event_channels *events = domain->events;
     uint32_t before = senders_enter(), lines = 0;
 
-    log_info("domain %u: %u ports, %s\n", domain->id, events->open,
-             events_fifo(events) != NULL ? "FIFO" : "2-level");
+    log_error("domain %u: %u ports, %s\n", domain->id, events->open,
+              events_fifo(events) != NULL ? "FIFO" : "2-level");
     for (uint32_t port = 1; port < load_acquire(&events->limit) && lines < DUMP_LINES; port++) {
         const struct channel *channel = channel_find(events, port);
 

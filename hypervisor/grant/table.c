@@ -270,17 +270,17 @@ void grant_dump(const struct domain *domain)
     const struct grant_table *table = domain->grants;
     uint32_t frames = atomic_load(&table->frames), lines = 0;
 
-    log_info("d%u grants: version %u, %u of %u frames, %u of %u map-track frames\n", domain->id,
-             atomic_load(&table->version), frames, table->max_frames,
-             atomic_load(&table->track_frames), table->max_track_frames);
+    log_error("d%u grants: version %u, %u of %u frames, %u of %u map-track frames\n", domain->id,
+              atomic_load(&table->version), frames, table->max_frames,
+              atomic_load(&table->track_frames), table->max_track_frames);
     for (uint32_t ref = 0; ref < frames * GRANT_V1_ENTRIES && lines < DUMP_LINES; ref++) {
         const struct grant_active *entry = grant_active_of(table, ref);
         uint32_t use = atomic_load(&entry->use);
 
         /* Not locked: a line may be stale, and the CPU that holds a lock may be the broken one. */
         if ((use & GRANT_USERS) != 0) {
-            log_info("  %u: frame %x for d%u, %u users, %u writers\n", ref, entry->frame,
-                     entry->user, use & GRANT_USERS, (use & GRANT_WRITERS) / GRANT_WRITER);
+            log_error("  %u: frame %x for d%u, %u users, %u writers\n", ref, entry->frame,
+                      entry->user, use & GRANT_USERS, (use & GRANT_WRITERS) / GRANT_WRITER);
             lines++;
         }
     }

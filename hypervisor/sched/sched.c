@@ -172,14 +172,9 @@ static void change_cpu(struct vcpu *vcpu, unsigned int to)
 
 static unsigned int first_of(const struct cpumask *a, const struct cpumask *b)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(a->bits); i++) {
-        uint64_t bits = read_once(a->bits[i]) & b->bits[i];
+    struct cpumask both = cpumask_and(a, b);
 
-        if (bits != 0) {
-            return i * 64 + (unsigned int)__builtin_ctzll(bits);
-        }
-    }
-    return CPU_LIMIT;
+    return cpumask_next(&both, 0);
 }
 
 /* An idle CPU that may run it, one of its own choice first; CPU_LIMIT if there is none. */
@@ -857,12 +852,12 @@ uint64_t sched_idle_ns(unsigned int cpu)
 static void dump_vcpu(const char *what, const struct vcpu *vcpu)
 {
     if (vcpu->is_idle) {
-        log_info("  %s idle\n", what);
+        log_error("  %s idle\n", what);
         return;
     }
-    log_info("  %s d%uv%u virtual %lu us, weight %u, blocked %x\n", what, vcpu->domain->id,
-             vcpu->id, vcpu->sched->virtual_ns / 1000, vcpu->sched->weight,
-             atomic_load(&vcpu->blocked));
+    log_error("  %s d%uv%u virtual %lu us, weight %u, blocked %x\n", what, vcpu->domain->id,
+              vcpu->id, vcpu->sched->virtual_ns / 1000, vcpu->sched->weight,
+              atomic_load(&vcpu->blocked));
 }
 
 void sched_dump(void)
@@ -875,9 +870,9 @@ void sched_dump(void)
         struct list *link;
 
         spin_lock(&queue->lock);
-        log_info("CPU %u: %u wait, least virtual time %lu us, idle %lu ms%s\n", cpu, queue->count,
-                 queue->virtual_ns / 1000, queue->idle_ns / 1000000,
-                 cpumask_has(&idle_cpus, cpu) ? ", in the idle set" : "");
+        log_error("CPU %u: %u wait, least virtual time %lu us, idle %lu ms%s\n", cpu, queue->count,
+                  queue->virtual_ns / 1000, queue->idle_ns / 1000000,
+                  cpumask_has(&idle_cpus, cpu) ? ", in the idle set" : "");
         dump_vcpu("runs ", queue->loaded);
         FOR_EACH_LINK(link, &queue->waiting)
         {

@@ -132,14 +132,6 @@ void apic_error_interrupt(void)
     }
 }
 
-/* At most a moment: an IPI that is not accepted must not hang the sender. */
-static void wait_command_sent(void)
-{
-    for (unsigned int i = 0; i < 1000000 && (registers[APIC_ICR / 4] & ICR_PENDING) != 0; i++) {
-        cpu_pause();
-    }
-}
-
 void apic_send(uint32_t target_id, uint32_t message)
 {
     uint32_t command = ICR_ASSERT | message;
@@ -150,7 +142,10 @@ void apic_send(uint32_t target_id, uint32_t message)
         write_msr(MSR_X2APIC + (APIC_ICR >> 4), (uint64_t)target_id << 32 | command);
         return;
     }
-    wait_command_sent();
+    /* At most a moment: an IPI that is not accepted must not hang the sender. */
+    for (unsigned int i = 0; i < 1000000 && (registers[APIC_ICR / 4] & ICR_PENDING) != 0; i++) {
+        cpu_pause();
+    }
     registers[APIC_ICR_HIGH / 4] = target_id << 24;
     registers[APIC_ICR / 4] = command;
 }

@@ -127,8 +127,9 @@ CASES = [
     Case("dom0-max-vcpus", smp=4, core="dom0_max_vcpus=3", expect=facts(3)),
 
     # The core's keys.
-    Case("keys", task="shell", typing=KEYS,
-         expect=(r"CPU [01], domain \d+ vCPU \d+", r"  rip ", r"C: crash the machine")),
+    Case("keys", task="shell", typing=KEYS, core="loglvl=error",
+         expect=(r"CPU [01], domain \d+ vCPU \d+", r"  rip ", r"C: crash the machine",
+                 r"CPU 0: \d+ wait", r"port \d+: virq", r"d0 grants: version"), forbid=(r"CPUs running",)),
     Case("keys-polled", task="shell", typing=KEYS, core="console=com1,115200,poll",
          expect=(r"the serial port is polled",)),
     Case("key-reboot", task="shell", ending="guest-reset", expect=(r"\(core\) Rebooting\.",),

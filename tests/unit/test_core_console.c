@@ -94,7 +94,7 @@ void console_input_ready(void)
 static void setup(void)
 {
     fake_reset();
-    console_setup(&(struct console_port){ .com = 1 });
+    console_setup(&(struct console_port){ .com = 1 }, LOG_INFO);
 }
 
 /* What was shown since the last time. */
@@ -163,7 +163,7 @@ START_TEST(lines_below_the_level_are_not_said_and_use_up_nothing)
     log_print(LOG_DEBUG, "detail\n");
     log_guest_print(LOG_WARNING, "guest\n");
     ck_assert_str_eq(shown(), "(core) guest\r\n");
-    console_set_level(LOG_ERROR);
+    console_setup(&(struct console_port){ .com = 1 }, LOG_ERROR);
     log_print(LOG_WARNING, "warning\n");
     log_print(LOG_ERROR, "error\n");
     ck_assert_str_eq(shown(), "(core) error\r\n");
