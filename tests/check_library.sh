@@ -26,6 +26,11 @@ for name in $exported; do
     grep -q "^\\.B.*\\b$name\\b" "$sources"/man/*.3 || complain "no manual page shows $name()"
 done
 
+# As the manual says: cc ... $(pkg-config --cflags --libs libvmctl)
+printf '#include <vmctl.h>\nint main(void) { struct vmctl *vmctl; return vmctl_open(&vmctl, 0); }\n' |
+    ${CC:-cc} -xc -o /dev/null - -I"$sources" -L"$build" $(PKG_CONFIG_PATH=libvmctl pkg-config --cflags --libs libvmctl) ||
+    complain "a program cannot be linked with what libvmctl.pc says"
+
 $NM -D --undefined-only -P "$build/libvmctl.so.1" | sed 's/[@ ].*//' |
     grep -xE 'std(out|err)|(v|w)?printf(_chk)?|__v?printf_chk|puts|putchar|perror|v?syslog|_?exit|quick_exit|abort|v?(err|warn)x?' &&
     complain "it may print or end its program, by the above"

@@ -52,6 +52,24 @@ console_says()
     console_of "$1" | grep -q "$2"
 }
 
+# figure GUEST KEY: a number of it.
+figure()
+{
+    vmctl info --json "$1" | sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" | head -n 1
+}
+
+# has_about GUEST MIB: of memory.
+has_about()
+{
+    mib=$((($(figure "$1" memory_kib) + 512) / 1024))
+    [ "$mib" = "$2" ]
+}
+
+has_one_vcpu()
+{
+    [ "$(figure "$1" vcpus_online)" = 1 ]
+}
+
 gone()
 {
     ! vmctl list | grep -qw "$1"
@@ -160,9 +178,28 @@ task_guest_life()
     start_daemons
     remember_account
     guest_vcpus=2 guest_xml alpha facts
+    sed -i "s,<memory .*,&<currentMemory unit='MiB'>128</currentMemory>,
+        s,<vcpu>,<vcpu cpuset='1'>,
+        s,<devices>,<clock offset='variable' adjustment='36000000' basis='utc'/>&,
+        s,<console type='pty'/>,<console type='pty'><log file='/tmp/alpha.log'/></console>," /tmp/alpha.xml
     create /tmp/alpha.xml
     within 60 console_says alpha 'GUEST: ready' || fail "alpha did not come up"
     console_says alpha 'GUEST: cpus 2' || fail "alpha has not 2 CPUs"
+    within 5 grep -q 'GUEST: ready' /tmp/alpha.log || fail "alpha's console is not in its own file"
+    ahead=$(($(console_of alpha | sed -n 's/.*GUEST: clock \([0-9]*\).*/\1/p') - $(date +%s)))
+    [ $ahead -gt 35999000 ] && [ $ahead -le 36000000 ] || fail "alpha's clock is $ahead s ahead"
+    [ "$(vmctl info --json alpha | grep -o '"cpu": *[0-9]*' | sort -u | tr -d ' ')" = '"cpu":1' ] || fail "alpha is not on CPU 1 alone"
+    has_about alpha 128 || fail "alpha has $(figure alpha memory_kib) KiB"
+    for mib in 176 112; do
+        vmctl set-memory alpha ${mib}M || fail "vmctl set-memory"
+        within 20 has_about alpha $mib || fail "alpha has $(figure alpha memory_kib) KiB of $mib MiB"
+    done
+    wrong '196608' vmctl set-memory alpha 193M
+    vmctl set-vcpus alpha 1 || fail "vmctl set-vcpus"
+    within 20 has_one_vcpu alpha || fail "alpha has $(figure alpha vcpus_online) vCPUs"
+    vmctl dumpxml alpha | grep -q "<currentMemory unit='KiB'>114688<" || fail "dumpxml has forgotten set-memory"
+    vmctl top --delay=1 | grep -q 'alpha$' || fail "vmctl top"
+    vmctl log | grep -q '(XEN)\|(core)' || fail "vmctl log"
     console_of alpha | head -n 1 | grep -q 'Linux version' || fail "the console's first line is lost"
     vmctl list
     vmctl info alpha >/tmp/info && grep -q alpha /tmp/info || fail "vmctl info alpha"
@@ -187,24 +224,50 @@ task_guest_ends()
 {
     start_daemons
     remember_account
-    guest_xml round reboot
-    guest_xml again facts
-    create /tmp/again.xml
-    within 60 console_says again 'GUEST: ready' || fail "again did not come up"
-    first=$(vmctl list | awk '$2 == "again" || $1 == "again"')
-    vmctl reboot again || fail "vmctl reboot"
-    within 60 came_up again 2 || fail "again did not come up a second time: $first"
-    vmctl destroy again || fail "vmctl destroy again"
-    # A guest that panics: on_crash is destroy.
+    on_crash=restart guest_xml again facts
+    on_crash=preserve guest_xml keep facts
+    on_crash=rename-restart guest_xml twin facts
     guest_xml crash crash
-    create /tmp/crash.xml
-    within 60 gone crash || fail "crash is still there"
-    console_says crash 'sysrq: Trigger a crash' || fail "the crash is not on the console"
-    # One that powers itself off.
     guest_xml off poweroff
-    create /tmp/off.xml
-    within 60 gone off || fail "off is still there"
+    for name in again keep twin crash off; do
+        create "/tmp/$name.xml"
+    done
+    for name in crash off; do
+        within 90 gone $name || fail "$name is still there"
+    done
+    console_says crash 'sysrq: Trigger a crash' || fail "the crash is not on the console"
+    for name in again keep twin; do
+        within 60 console_says $name 'GUEST: ready' || fail "$name did not come up"
+        crash_guest $name
+    done
+    for name in again twin; do
+        within 60 came_up $name 2 || fail "$name did not come up a second time"
+    done
+    for name in keep twin-1; do
+        vmctl info --json $name | grep -q '"shutdown_reason": *"crash"' || fail "$name is not kept: $(vmctl list)"
+    done
+    # The second crash soon after a start has to wait, the first has not.
+    within 60 ready_again || fail "again is not ready"
+    crash_guest again
+    within 60 came_up again 3 || fail "again did not come up a third time"
+    for delay in 0 1; do
+        grep -q "guest again .*started again in $delay s" /var/log/paravane/supervisor.log || fail "nobody waited $delay s"
+    done
+    vmctl reboot again || fail "vmctl reboot"
+    within 60 came_up again 4 || fail "again did not come up a fourth time"
+    vmctl destroy again keep twin twin-1 || fail "vmctl destroy"
     same_account
+}
+
+ready_again()
+{
+    [ "$(console_of again | grep -c 'GUEST: ready')" -ge 2 ]
+}
+
+# Its kernel panics when the store asks for this key.
+crash_guest()
+{
+    xenstore-write "/local/domain/$(figure "$1" domid)/control/sysrq" c || fail "no sysrq for $1"
 }
 
 came_up()
@@ -237,15 +300,20 @@ task_guest_devices()
     remember_account
     disk="<disk type='file' device='disk'><driver name='file' type='raw'/><source file='/tmp/disk.img'/><target dev='xvda' bus='xen'/></disk>"
     card="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:01'/></interface>"
-    other="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:02'/></interface>"
-    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml one disk+net "$disk$card"
-    guest_arguments="paravane.address=10.9.0.12 paravane.peer=10.9.0.11" guest_xml two net "$other"
+    other="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:02'/><bandwidth><outbound average='200'/></bandwidth></interface>"
+    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml one disk+net+serve "$disk$card"
+    guest_arguments="paravane.address=10.9.0.12 paravane.peer=10.9.0.11" guest_xml two net+serve "$other"
     create /tmp/one.xml
     within 60 console_says one 'GUEST: net ok' || fail "one has no network: $(console_of one | tail -n 3)"
     console_says one 'GUEST: disk ok' || fail "one has no disk"
     console_says one 'GUEST: mac 00:16:3e:00:00:01' || fail "one has another address"
     create /tmp/two.xml
-    within 60 console_says two 'GUEST: net ok' || fail "two does not reach one"
+    within 60 console_says two 'GUEST: serve ok' || fail "two does not reach one"
+    # 600 KiB at 200 KiB/s, of which the back end may let 128 go at once.
+    free=$(fetch_takes 10.9.0.11)
+    limited=$(fetch_takes 10.9.0.12)
+    say "600 KiB take $free hundredths of a second, limited to 200 KiB/s $limited"
+    [ "$limited" -ge 200 ] && [ "$limited" -gt $((2 * free)) ] || fail "the limit is none"
     guest_xml shares facts "$disk"
     wrong 'disk.img' vmctl create /tmp/shares.xml
     vmctl destroy two || fail "vmctl destroy two"
@@ -259,6 +327,14 @@ task_guest_devices()
     console_says one "disk reads $wrote" || fail "the disk does not hold what was written"
     vmctl destroy one || fail "vmctl destroy one"
     same_account
+}
+
+# Hundredths of a second.
+fetch_takes()
+{
+    began=$(hundredths)
+    wget -q -O /tmp/fetched "http://$1/600k" && [ "$(wc -c </tmp/fetched)" = 614400 ] || echo "not fetched from $1" >&2
+    echo $(($(hundredths) - began))
 }
 
 # Both ends of a guest's network cards, as the store has them.
@@ -279,6 +355,10 @@ task_guest_hotplug()
     dd if=/dev/zero of=/tmp/plug.img bs=1M count=4 2>/dev/null
     vmctl attach-disk plug /tmp/plug.img xvdb || fail "attach-disk"
     vmctl detach-disk plug xvdb || fail "detach-disk"
+    loop=$(losetup -f) && losetup "$loop" /tmp/plug.img || fail "losetup"
+    vmctl attach-disk plug "$loop" || fail "attach-disk of a block device"
+    vmctl detach-disk plug "$loop" || fail "detach-disk of a block device"
+    losetup -d "$loop"
     # Detached at any moment of its front end's life, from before it is there to when it is connected.
     for pause in 0 50 100 150 200 300 400 600 1000 3000; do
         vmctl attach-network plug br0 --mac=00:16:3e:00:00:05 || fail "attach-network"
@@ -312,23 +392,29 @@ task_guest_refused()
     same_account
 }
 
-# Ten of Debian's kernel with a disk; the others are small and quick to make.
+# Ten of Debian's kernel, running, with a disk and a card; the others are small and quick to make.
 task_guest_cycles()
 {
     start_daemons
-    guest_memory=128 guest_xml cycle facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>"
+    start_bridge
+    card="<interface type='bridge'><source bridge='br0'/></interface>"
+    guest_memory=128 guest_xml cycle facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>$card"
     for name in small p1 p2 p3 p4; do
         guest_memory=16 guest_xml $name facts
         sed -i '/initrd/d; s,/guest/vmlinuz,/guest/hostile,' /tmp/$name.xml
     done
-    remember_account
+    remember_account "$card"
     all_four create_one
     all_four destroy_one
-    remember_account
+    remember_account "$card"
     for round in $(seq 200); do
-        name=small
-        [ $((round % 20)) = 0 ] && name=cycle
-        create --paused /tmp/$name.xml >/tmp/said
+        if [ $((round % 20)) = 0 ]; then
+            name=cycle
+            create /tmp/cycle.xml >/tmp/said
+        else
+            name=small
+            create --paused /tmp/small.xml >/tmp/said
+        fi
         vmctl destroy $name || fail "vmctl destroy, round $round"
         [ $task_failed = 0 ] || break
     done
@@ -388,7 +474,22 @@ task_guest_killed()
     say "$half of 12 were killed half-way, in $took hundredths of a second"
     [ $half -ge 6 ] || fail "too few were killed in time"
     grep -q 'whoever made it was killed' /var/log/paravane/supervisor.log || fail "nobody has seen to them"
+    # While it waits for the console: the guest is whole by then, and runs.
+    kill -STOP "$(pidof paravane-consoled)"
+    vmctl create --console /tmp/killed.xml >/dev/null 2>&1 &
+    within 20 is_announced || fail "killed is not announced"
+    vmctl list | grep killed | grep -q paused || fail "killed runs before its console is there"
+    kill -9 $!
+    kill -CONT "$(pidof paravane-consoled)"
+    within 20 nothing_is_being_made || fail "killed is still being made"
+    vmctl list | grep killed | grep -qv paused || fail "killed does not run: $(vmctl list)"
+    vmctl destroy killed || fail "vmctl destroy"
     same_account
+}
+
+is_announced()
+{
+    xenstore-ls /paravane/guest | grep -q name
 }
 
 nothing_is_being_made()
@@ -483,7 +584,63 @@ task_guest_restarts()
     vmctl list | grep -q ' 1 ' || fail "no list without the store"
     paravane-daemons start || fail "paravane-daemons start, again"
     vmctl list | grep -q steady || fail "vmctl list does not show steady"
+    no_store_for_a_while
     stop_busy
+}
+
+# The store is killed while a guest is made and while devices come and go: nothing fails, nothing is left.
+no_store_for_a_while()
+{
+    dd if=/dev/zero of=/tmp/late.img bs=1M count=1 2>/dev/null
+    card="<interface type='bridge'><source bridge='br0'/></interface>"
+    guest_memory=128 guest_xml late facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>$card"
+    attach_late && detach_late || fail "attaching and detaching"
+    remember_account "$card"
+    for pause in 30 100 250; do
+        without_store $pause attach_late create_late
+        without_store $pause detach_late destroy_late
+    done
+    same_account
+    goes_on
+}
+
+# without_store MS COMMAND...: all of them at once, and the store is killed so much later.
+without_store()
+{
+    pause=$1
+    shift
+    commands=
+    for command in "$@"; do
+        $command &
+        commands="$commands $!"
+    done
+    usleep "${pause}000"
+    kill_daemon stored
+    # shellcheck disable=SC2086 # numbers
+    for command in $commands; do
+        wait "$command" || fail "$* while the store was killed after $pause ms"
+    done
+    within 20 is_back stored || fail "paravane-stored did not come back"
+}
+
+attach_late()
+{
+    vmctl attach-disk steady /tmp/late.img xvdb && vmctl attach-network steady br0 --mac=00:16:3e:00:00:09
+}
+
+detach_late()
+{
+    vmctl detach-network steady 00:16:3e:00:00:09 && vmctl detach-disk steady xvdb
+}
+
+create_late()
+{
+    vmctl create --paused /tmp/late.xml
+}
+
+destroy_late()
+{
+    vmctl destroy late
 }
 
 # A guest that does all it can to its rings and its nodes (tests/system/guest/hostile.c).
