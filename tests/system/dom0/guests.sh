@@ -185,6 +185,7 @@ task_guest_life()
     create /tmp/alpha.xml
     within 60 console_says alpha 'GUEST: ready' || fail "alpha did not come up"
     console_says alpha 'GUEST: cpus 2' || fail "alpha has not 2 CPUs"
+    dump_says alpha 'GUEST: ready' || fail "vmctl console --dump"
     within 5 grep -q 'GUEST: ready' /tmp/alpha.log || fail "alpha's console is not in its own file"
     ahead=$(($(console_of alpha | sed -n 's/.*GUEST: clock \([0-9]*\).*/\1/p') - $(date +%s)))
     [ $ahead -gt 35999000 ] && [ $ahead -le 36000000 ] || fail "alpha's clock is $ahead s ahead"
@@ -224,9 +225,11 @@ task_guest_ends()
 {
     start_daemons
     remember_account
+    guest_arguments=sysrq_always_enabled
     on_crash=restart guest_xml again facts
     on_crash=preserve guest_xml keep facts
     on_crash=rename-restart guest_xml twin facts
+    guest_arguments=
     guest_xml crash crash
     guest_xml off poweroff
     for name in again keep twin crash off; do
@@ -596,10 +599,13 @@ no_store_for_a_while()
     guest_memory=128 guest_xml late facts "<disk type='file'><source file='/tmp/first.img'/><target dev='xvda'/></disk>$card"
     attach_late && detach_late || fail "attaching and detaching"
     remember_account "$card"
+    in_time=0
     for pause in 30 100 250; do
         without_store $pause attach_late create_late
         without_store $pause detach_late destroy_late
     done
+    say "$in_time of 6 times the store was killed before any command had ended"
+    [ $in_time -ge 4 ] || fail "too few were killed in time"
     same_account
     goes_on
 }
@@ -615,8 +621,9 @@ without_store()
         commands="$commands $!"
     done
     usleep "${pause}000"
-    kill_daemon stored
     # shellcheck disable=SC2086 # numbers
+    kill -0 $commands 2>/dev/null && in_time=$((in_time + 1))
+    kill_daemon stored
     for command in $commands; do
         wait "$command" || fail "$* while the store was killed after $pause ms"
     done
@@ -788,6 +795,10 @@ task_guest_by_xl()
     xl_typing
     type_sum vmctl console typed || fail "vmctl console takes no words"
     xl destroy typed || fail "xl destroy typed"
+    # A guest of ours, whose nodes and description xl knows nothing of.
+    guest_memory=64 guest_xml ours facts
+    create --paused /tmp/ours.xml
+    xl destroy ours || fail "xl destroy ours"
     same_account
 }
 
