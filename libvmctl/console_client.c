@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,19 @@ static int no_daemon(struct vmctl_error *error, const char *path, int code)
     return vmctl_context(error, -ECONNREFUSED, "cannot reach the console daemon");
 }
 
-static int connect_daemon(const char *path, struct vmctl_error *error)
+/* How long connecting, sending and receiving may take; 0: for ever. */
+static void set_patience(int fd, unsigned int milliseconds)
+{
+    const struct timeval limit = {
+        .tv_sec = milliseconds / 1000,
+        .tv_usec = milliseconds % 1000 * 1000,
+    };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+static int connect_daemon(const char *path, unsigned int patience_ms, struct vmctl_error *error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd;
@@ -37,8 +50,9 @@ static int connect_daemon(const char *path, struct vmctl_error *error)
     if (fd < 0) {
         return vmctl_fail(error, -errno, "socket: %s", strerror(errno));
     }
+    set_patience(fd, patience_ms);
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        int code = errno;
+        int code = errno == EAGAIN ? ETIMEDOUT : errno;
 
         (void)close(fd);
         return no_daemon(error, path, code);
@@ -58,6 +72,9 @@ static int exchange(int fd, const struct console_request *request, struct consol
 
         if (count < 0 && errno == EINTR) {
             continue;
+        }
+        if (count < 0 && errno == EAGAIN) {
+            return -ETIMEDOUT;
         }
         if (count <= 0) {
             return -ECONNREFUSED; /* it went away */
@@ -90,7 +107,8 @@ static int attach(struct console *console, struct console_request *request,
                   struct console_reply *reply, struct vmctl_error *error)
 {
     const char *path = console->options.socket == NULL ? CONSOLE_SOCKET : console->options.socket;
-    int fd = connect_daemon(path, error);
+    unsigned int patience = console->options.patience_ms;
+    int fd = connect_daemon(path, patience != 0 ? patience : WAIT_MS, error);
     int code;
 
     if (fd < 0) {
@@ -110,6 +128,7 @@ static int attach(struct console *console, struct console_request *request,
         (void)close(fd);
         return code;
     }
+    set_patience(fd, 0);
     console_detach(console);
     console->fd = fd;
     console->position = reply->position;

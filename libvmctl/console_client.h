@@ -63,6 +63,7 @@ struct console_options {
     bool take_over;
     bool no_follow;
     uint32_t history;
+    unsigned int patience_ms; /* with a daemon that does not answer; 0: 5 s */
 };
 
 struct console {
@@ -78,7 +79,7 @@ struct console {
 /*
  * Waits up to 5 s for the console of a guest that exists.
  * -ESRCH: no console of such a guest; -EBUSY: another process writes (the error
- * names it); -ECONNREFUSED: there is no console daemon.
+ * names it); -ECONNREFUSED: there is no console daemon, or it does not answer.
  */
 int console_attach(struct console *console, uint32_t domid, const struct console_options *options,
                    struct vmctl_error *error);

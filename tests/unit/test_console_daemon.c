@@ -774,6 +774,11 @@ START_TEST(the_client_library_attaches_types_and_says_why_not)
     (void)world_say(3, "login: ");
     world_turn(&consoles);
 
+    options.patience_ms = 50; /* it is stuck */
+    ck_assert_int_eq(console_attach(&console, 3, &options, &error), -ECONNREFUSED);
+    ck_assert_ptr_nonnull(strstr(error.message, "timed out"));
+    ck_assert_int_eq(error.reason, VMCTL_NO_DAEMON);
+    options.patience_ms = 0;
     thread = run_beside();
     ck_assert_int_eq(console_attach(&console, 4, &options, &error), -ESRCH);
     ck_assert_ptr_nonnull(strstr(error.message, "domain 4"));
