@@ -311,11 +311,11 @@ static int count_up(struct store_client *store, uint32_t transaction, void *cont
 {
     struct upsetter *upsetter = context;
     char *text = NULL;
-    char value[12];
+    char value[24];
     int r = store_read(store, transaction, "/count", &text, NULL, words);
 
     upsetter->tries++;
-    (void)snprintf(value, sizeof(value), "%d", text == NULL ? 0 : atoi(text) + 1);
+    (void)snprintf(value, sizeof(value), "%ld", text == NULL ? 0 : strtol(text, NULL, 10) + 1);
     free(text);
     r = r < 0 ? r : store_write_text(store, transaction, "/count", value, words);
     if (r == 0 && upsetter->upsets > 0) {
