@@ -450,7 +450,7 @@ static const struct row {
     DOMCTL(getpageframeinfo3, "n8L8", "m8"),
     DOMCTL(hypercall_init, "m8", ""),
     DOMCTL(set_virq_handler, "n4", ""),
-    DOMCTL(iomem_permission, "n8n8f1", ""),
+    DOMCTL(iomem_permission, "n8n8c1", ""), /* never takes it away: what is mapped would stay */
     DOMCTL(ioport_permission, "n4n4f1", ""),
     DOMCTL(irq_permission, "n4f1", ""),
     DOMCTL(sendtrigger, "n4i4", ""),

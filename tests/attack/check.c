@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "hypervisor/domain/io_permissions.h"
 #include "hypervisor/event/channels.h"
 #include "hypervisor/grant/internal.h"
 #include "hypervisor/mm/heap.h"
@@ -329,7 +330,7 @@ static void check_granter(const struct domain *granter)
     }
 }
 
-/* Nobody but dom0 maps what is another's, except by a grant. */
+/* Only dom0 maps what is another's without a grant, and nobody a device without permission. */
 static void check_foreign(const struct page *page)
 {
     const pte_t *table = page_address(page);
@@ -343,7 +344,7 @@ static void check_foreign(const struct page *page)
             continue;
         }
         if (!frame_is_ram(frame)) {
-            if (!domain->privileged) {
+            if (!io_permitted(domain, IO_FRAME, frame, frame)) {
                 finding("domain %u maps frame %lx, which is no RAM", id, frame);
             }
         } else if (page_owner(page_of(mfn(frame))) != id && !domain->privileged &&
