@@ -291,16 +291,7 @@ task_guest_devices()
     start_daemons
     start_bridge
     dd if=/dev/zero of=/tmp/disk.img bs=1M count=8 2>/dev/null
-    # As many at once as there will be: tables of the core grow and stay so.
-    guest_arguments="paravane.address=10.9.0.11 paravane.peer=10.9.0.1" guest_xml warm disk+net "<disk type='file'><source file='/tmp/disk.img'/><target dev='xvda'/></disk><interface type='bridge'><source bridge='br0'/></interface>"
-    guest_xml warm2 fronts "<interface type='bridge'><source bridge='br0'/></interface>"
-    create /tmp/warm.xml
-    create /tmp/warm2.xml
-    for name in warm warm2; do
-        within 60 console_says $name 'GUEST: ready' || fail "$name did not come up"
-    done
-    vmctl destroy warm warm2 || fail "vmctl destroy warm warm2"
-    remember_account
+    remember_account "<interface type='bridge'><source bridge='br0'/></interface>"
     disk="<disk type='file' device='disk'><driver name='file' type='raw'/><source file='/tmp/disk.img'/><target dev='xvda' bus='xen'/></disk>"
     card="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:01'/></interface>"
     other="<interface type='bridge'><source bridge='br0'/><mac address='00:16:3e:00:00:02'/><bandwidth><outbound average='200'/></bandwidth></interface>"

@@ -267,7 +267,6 @@ task_guest_soak()
     stop_grants
     cycled=0
     remember_account "$bridge"
-    remember_daemons
 
     start_pressure
     start_grants
@@ -275,6 +274,7 @@ task_guest_soak()
     cycles "$wanted" $duration
     stop_hammers 900
     stop_grants
+    remember_daemons # by now they have had as much to do at once as they ever will
     start_pair
     cycles "$wanted" $(($(number limit 60) * 60))
     stop_pair
