@@ -73,8 +73,7 @@ static const struct msr_rule rules[] = {
     { 0xc0010000, 0xc0010007,   AMD_ONLY,   READ_VALUE,     WRITE_IGNORE,  0 },
     { 0xc0010200, 0xc001020b,   AMD_ONLY,   READ_VALUE,     WRITE_IGNORE,  0 },
     { ONE(0xc0010015),          AMD_ONLY,   READ_VALUE,     WRITE_IGNORE,  0 }, /* HWCR */
-    { ONE(0xc0011029),          AMD_ONLY,   READ_VALUE,     WRITE_IGNORE,  2 }, /* DE_CFG: LFENCE
-                                                                                   serialises */
+    { ONE(MSR_DE_CFG),          AMD_ONLY,   READ_VALUE,     WRITE_IGNORE,  DE_CFG_LFENCE },
 };
 /* clang-format on */
 

@@ -56,11 +56,14 @@
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
+#define MSR_DE_CFG         0xc0011029 /* AMD */
 
 #define EFER_SCE 0x001
 #define EFER_LME 0x100
 #define EFER_LMA 0x400
 #define EFER_NX  0x800
+
+#define DE_CFG_LFENCE 0x2 /* it serialises */
 
 /* Exception vectors.  SDM volume 3A, table 6-1. */
 #define VECTOR_DB  1

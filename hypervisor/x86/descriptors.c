@@ -229,7 +229,7 @@ void descriptors_load(void)
     unsigned int cpu = cpu_id();
     struct table_register gdtr = { GDT_LIMIT, window_of(cpu) };
     struct table_register idtr = { sizeof(idt) - 1, (uint64_t)idt };
-    uint64_t stubs = stack_of(cpu) + STUB_PAGE * PAGE_SIZE;
+    uint64_t stubs = stack_of(cpu) + STUB_PAGE * PAGE_SIZE, de_cfg;
 
     __asm__ volatile("lgdt %0" : : "m"(gdtr));
     load_segments();
@@ -249,6 +249,10 @@ void descriptors_load(void)
         write_msr(MSR_SYSENTER_CS + 2, (uint64_t)entry_sysenter);
     }
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE | EFER_NX);
+    /* As pv/msr.c tells guests.  Where there is no such register LFENCE cannot do otherwise. */
+    if (cpu_features.amd && read_msr_safe(MSR_DE_CFG, &de_cfg)) {
+        write_msr(MSR_DE_CFG, de_cfg | DE_CFG_LFENCE);
+    }
 }
 
 void window_set(unsigned int page, mfn_t frame)
