@@ -30,7 +30,7 @@ static void set_patience(int fd, unsigned int milliseconds)
 {
     const struct timeval limit = {
         .tv_sec = milliseconds / 1000,
-        .tv_usec = milliseconds % 1000 * 1000,
+        .tv_usec = milliseconds % 1000 * 1000L,
     };
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
