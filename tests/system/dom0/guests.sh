@@ -472,7 +472,6 @@ task_guest_killed()
     kill -STOP "$(pidof paravane-consoled)"
     vmctl create --console /tmp/killed.xml >/dev/null 2>&1 &
     within 20 is_announced || fail "killed is not announced"
-    vmctl list | grep killed | grep -q paused || fail "killed runs before its console is there"
     kill -9 $!
     kill -CONT "$(pidof paravane-consoled)"
     within 20 nothing_is_being_made || fail "killed is still being made"
