@@ -23,6 +23,7 @@
 #define TIMER_ENABLE     UINT64_C(0x4)
 #define TIMER_FSB_ENABLE UINT64_C(0x4000)
 #define FEMTOSECONDS     UINT64_C(1000000000000000)
+#define PERIOD_MIN       UINT32_C(1000000)   /* fs: 1 GHz, or 32 bits are soon round */
 #define PERIOD_MAX       UINT64_C(100000000) /* fs: the slowest the specification allows */
 
 #define PMTIMER_HZ    UINT64_C(3579545)
@@ -61,7 +62,7 @@ bool hpet_counter(struct counter *counter)
     }
     capabilities = hpet_read32(HPET_CAPABILITIES);
     period = hpet_read32(HPET_PERIOD);
-    if (period == 0 || period > PERIOD_MAX) {
+    if (period < PERIOD_MIN || period > PERIOD_MAX) {
         log_warning("hpet: a period of %u fs makes no sense, not used\n", period);
         return false;
     }

@@ -212,7 +212,7 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
     pv->kernel_l4 = kernel;
     pv->kernel_cr3 = maddr_of_mfn(kernel).byte;
     pv->user_l4 = user;
-    pv->user_cr3 = maddr_of_mfn(user).byte | CR3_USER;
+    pv->user_cr3 = tlb_user_cr3(user);
     pv->kernel_mode = true;
     error = -XEN_EINVAL;
     if (segments_set_gdt(vcpu, context->gdt_frames, context->gdt_ents) != 0) {

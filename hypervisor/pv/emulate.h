@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions the core carries out for a guest's kernel that does not run in
+ * Instructions the core carries out for a guest, whose kernel does not run in
  * ring 0: docs/hypervisor/emulation.md.  All are for the vCPU loaded on this CPU.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that a PV guest's kernel uses although it does not run in ring 0:
+ * Instructions that a PV guest uses although it does not run in ring 0:
  * docs/hypervisor/emulation.md.
  *
  * Code, once read, is trusted for what it says, not for why it
@@ -88,6 +88,16 @@ static enum outcome read_control(const struct vcpu *vcpu, struct cpu_regs *regs,
     }
     register_put(regs, insn->rm, value);
     return EMULATED;
+}
+
+/* The guest's memory could not be read or written: as if the CPU had tried. */
+static enum outcome access_failed(struct cpu_regs *regs, uint64_t address, uint32_t error_code)
+{
+    if (guest_address_ok(address) && (pt_read_l1(current, address) & PTE_PRESENT) != 0) {
+        error_code |= PF_PRESENT;
+    }
+    pv_inject_page_fault(regs, address, error_code | PF_USER);
+    return PENDING;
 }
 
 /* What cannot be finished in one go is gone on with when the guest comes back to it. */
@@ -209,8 +219,8 @@ static enum outcome emulate_group7(struct vcpu *vcpu, struct cpu_regs *regs,
 #define SYSTEM_STORES 0x1303u
 
 /*
- * What UMIP keeps from ring 3, and kernels and programs ask for all the same.  There is no table,
- * so that nobody learns where the core has its own.
+ * What UMIP keeps from ring 3, and kernels and programs ask for all the same: there is no table
+ * and no selector.  In 64-bit code only: elsewhere segments have bases and limits.
  */
 static enum outcome emulate_store_system(const struct vcpu *vcpu, struct cpu_regs *regs,
                                          const struct instruction *insn)
@@ -218,10 +228,11 @@ static enum outcome emulate_store_system(const struct vcpu *vcpu, struct cpu_reg
     unsigned int which = (insn->opcode & 1u) << 3 | (insn->modrm >> 3 & 7u);
     bool table = which == 8 || which == 9; /* sgdt, sidt */
     uint64_t value[2] = { which == 12 ? CR0_GUEST | vcpu->pv.cr0_ts : 0 };
-    size_t size = !table ? 2 : pv_code_is_64bit(regs) ? 10 : 6, left;
+    size_t size = table ? 10 : 2, left;
 
     if ((SYSTEM_STORES >> which & 1) == 0 || (table && !insn->memory) ||
-        (insn->prefixes & (PREFIX_FS | PREFIX_GS)) != 0) {
+        (insn->prefixes & (PREFIX_FS | PREFIX_GS)) != 0 || !cpu_features.umip ||
+        !pv_code_is_64bit(regs) || !address_canonical(insn->address)) {
         return REFUSED;
     }
     if (!insn->memory) {
@@ -229,11 +240,7 @@ static enum outcome emulate_store_system(const struct vcpu *vcpu, struct cpu_reg
         return EMULATED;
     }
     left = raw_copy_to_guest(guest_pointer(uint8_t, insn->address), value, size);
-    if (left != 0) {
-        pv_inject_page_fault(regs, insn->address + size - left, PF_USER | PF_WRITE);
-        return PENDING;
-    }
-    return EMULATED;
+    return left == 0 ? EMULATED : access_failed(regs, insn->address + size - left, PF_WRITE);
 }
 
 /* All but ports; the caller knows that the guest's kernel asks. */
@@ -344,8 +351,7 @@ static enum outcome emulate_string(struct vcpu *vcpu, struct cpu_regs *regs,
         size_t left = string_step(vcpu->domain, out, port, size, address);
 
         if (left != 0) {
-            pv_inject_page_fault(regs, address + size - left, PF_USER | (out ? 0 : PF_WRITE));
-            return PENDING;
+            return access_failed(regs, address + size - left, out ? 0 : PF_WRITE);
         }
         register_put(regs, pointer, (address + step) & mask);
         count--;

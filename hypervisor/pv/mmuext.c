@@ -115,7 +115,7 @@ static int new_user_base(struct vcpu *vcpu, mfn_t frame)
     }
     pt_forget_walk(vcpu);
     vcpu->pv.user_l4 = frame;
-    vcpu->pv.user_cr3 = maddr_of_mfn(frame).byte | CR3_USER;
+    vcpu->pv.user_cr3 = tlb_user_cr3(frame);
     if (old.number != 0) {
         pt_table_put(vcpu, page_of(old));
     }

@@ -22,9 +22,14 @@ void tlb_flush_here(uint64_t address_or_all);
 void tlb_load_cr3(uint64_t cr3);
 
 /*
- * A vCPU's two modes have a PCID each, where the CPU has PCIDs.  A flush is of the one in use;
- * the other is flushed before it is used again, unless neither was since the last switch.
+ * A vCPU's two modes have a PCID each, where the CPU has PCIDs.  A flush is of the one in use, and
+ * makes the next switch flush the other.  No NMI handler may flush: a switch is not atomic.
  */
+static inline uint64_t tlb_user_cr3(mfn_t table)
+{
+    return maddr_of_mfn(table).byte | (cpu_features.cr3_keep != 0 ? CR3_USER : 0);
+}
+
 static inline void tlb_forget_other_mode(void)
 {
     this_cpu()->cr3_keep = 0;

@@ -798,7 +798,8 @@ static void do_privileged(struct input *input)
         "\xfa",         "\xfb",         "\xe4\x70",     "\xee",
         "\xef",         "\xec",         "\xed",         "\x0f\x23\xf8",
         "\x0f\x21\xf8", "\x0f\x09",     "\x0f\x01\xd1", "\xf4",
-        "\x6c",         "\x6e",         "\xcd\x80",     "\x0f\x0bxen\x0f\xa2",
+        "\x6c",         "\x6e",         "\x0f\x01\x07", "\x0f\x01\x0f",
+        "\x0f\x01\x27", "\x0f\x00\x0f", "\xcd\x80",     "\x0f\x0bxen\x0f\xa2",
     };
     static const uint32_t msrs[] = { 0x40000000, 0x10,       0x1b,       0xc0000080, 0xc0000100,
                                      0xc0000101, 0xc0000102, 0xc0000103, 0x8b,       0x1a0 };

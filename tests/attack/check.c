@@ -436,6 +436,7 @@ static void check_frame(uint64_t frame, uint64_t *free_frames)
 
 #define RIGHT_READ  1u
 #define RIGHT_WRITE 2u
+#define RIGHT_WALK  4u
 
 /*
  * What a CPU may have cached since its last full flush, for each PCID: frames, then whose
@@ -474,7 +475,7 @@ void check_tlb_loaded(unsigned int cpu, uint64_t value)
     }
 }
 
-static void cache(struct tlb *tlb, uint64_t frame, bool write)
+static void cache(struct tlb *tlb, uint64_t frame, uint8_t rights)
 {
     unsigned int index = ram_index(frame);
 
@@ -483,7 +484,7 @@ static void cache(struct tlb *tlb, uint64_t frame, bool write)
         tlb->owner[index] = page_owner(page_of(mfn(frame)));
         frame_of_index[index] = (uint16_t)frame;
     }
-    tlb->rights[index] |= write ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ;
+    tlb->rights[index] |= rights;
 }
 
 static void cache_table(struct tlb *tlb, uint64_t frame, unsigned int level, bool write)
@@ -494,6 +495,7 @@ static void cache_table(struct tlb *tlb, uint64_t frame, unsigned int level, boo
         finding("frame %lx is walked as a table of level %u (use %lx)", frame, level,
                 page_of(mfn(frame))->use);
     }
+    cache(tlb, frame, RIGHT_WALK);
     for (unsigned int i = 0; i < PTE_ENTRIES; i++) {
         pte_t entry = read_once(table[i]);
         uint64_t below = pte_frame(entry).number;
@@ -502,7 +504,8 @@ static void cache_table(struct tlb *tlb, uint64_t frame, unsigned int level, boo
             continue;
         }
         if (level == 1) {
-            cache(tlb, below, write && (entry & PTE_WRITABLE) != 0);
+            cache(tlb, below,
+                  write && (entry & PTE_WRITABLE) != 0 ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ);
         } else {
             cache_table(tlb, below, level - 1, write && (entry & PTE_WRITABLE) != 0);
         }
@@ -537,6 +540,9 @@ static void check_tlb(unsigned int cpu, const struct tlb *tlb)
             page_type_has_entries(page_use_type(page->use))) {
             finding("CPU %u can still write to frame %lx, now a table (use %lx)", cpu, frame,
                     page->use);
+        }
+        if ((tlb->rights[index] & RIGHT_WALK) != 0 && page_is(page, PAGE_WRITABLE)) {
+            finding("CPU %u can still walk through frame %lx, now writable", cpu, frame);
         }
     }
 }

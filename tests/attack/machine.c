@@ -55,7 +55,9 @@ struct acpi_info acpi;
 bool panic_reboots;
 const char *core_command_line = "attack";
 
-struct cpu_features cpu_features = { .physical_bits = 40, .intel = true, .cr3_keep = CR3_KEEP };
+struct cpu_features cpu_features = {
+    .physical_bits = 40, .intel = true, .umip = true, .cr3_keep = CR3_KEEP
+};
 
 static struct {
     struct cpu_info info;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the CPU has UMIP, ring 3 is not told where descriptor tables are: SGDT, SIDT, SLDT, STR and
- * SMSW give empty tables, to programs and to the kernel, and fault like other stores.
+ * Where the CPU has UMIP, ring 3 is not told where descriptor tables are: SGDT and SIDT give empty
+ * ones, SLDT and STR no selector, SMSW what the kernel sees in CR0; to programs as to the kernel.
+ * They fault like other stores.
  *
  * Attack: SIDT names an address of the hypervisor to anybody who asks.
  * PEER: differs: Xen leaves UMIP off for PV guests
@@ -9,10 +10,11 @@
  */
 #include "tests/guests/lib/guest.h"
 
-#define UMIP      (1u << 2) /* leaf 7, ecx */
-#define UNTOUCHED 0xa5
-#define PF_WRITE  2u
-#define PF_USER   4u
+#define UMIP       (1u << 2) /* leaf 7, ecx */
+#define UNTOUCHED  0xa5
+#define PF_PRESENT 1u
+#define PF_WRITE   2u
+#define PF_USER    4u
 
 static unsigned char place[16];
 
@@ -55,14 +57,14 @@ static void expect_stored(unsigned int i)
 void test_main(void)
 {
     uint32_t eax = 7, ebx, ecx = 0, edx;
-    void *absent = page_alloc();
+    void *absent = page_alloc(), *read_only = page_alloc();
 
     __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
     if ((ecx & UMIP) == 0) {
-        printf("this CPU has no UMIP\n");
-        return;
+        test_skip("this CPU has no UMIP");
     }
     expect_eq(update_va(absent, 0, UVMF_INVLPG), 0, "a page that is not there");
+    make_read_only(read_only);
     memset(place, UNTOUCHED, sizeof(place));
     for (unsigned int i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
         struct trap trap = user_run(stores[i].program, (unsigned long)place);
@@ -74,6 +76,8 @@ void test_main(void)
         trap = user_run(stores[i].program, (unsigned long)absent);
         expect_eq(trap.vector, VECTOR_PF, stores[i].name);
         expect_eq(trap.error, PF_USER | PF_WRITE, stores[i].name);
+        trap = user_run(stores[i].program, (unsigned long)read_only);
+        expect_eq(trap.error, PF_USER | PF_WRITE | PF_PRESENT, stores[i].name);
         expect_eq(try_call_trap(stores[i].kernel, absent).vector, VECTOR_PF, stores[i].name);
     }
 }

@@ -551,11 +551,12 @@ START_TEST(base_pointers_hold_their_tables)
     audit();
     ck_assert_uint_eq(vcpu->pv.kernel_cr3, number_of(b) << PAGE_SHIFT);
     ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
-    this_cpu()->cr3_keep = CR3_KEEP;
+    this_cpu()->cr3_keep = cpu_features.cr3_keep = CR3_KEEP;
     ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, number_of(user), 0), 0);
     ck_assert_uint_eq(this_cpu()->cr3_keep, 0); /* the TLB may have the old one's */
     extra_refs[number_of(user)] = extra_uses[number_of(user)] = 1;
     ck_assert_uint_eq(vcpu->pv.user_cr3, number_of(user) << PAGE_SHIFT | CR3_USER);
+    cpu_features.cr3_keep = 0;
     ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, number_of(l3), 0), -XEN_EINVAL);
     ck_assert_uint_eq(vcpu->pv.user_l4.number, number_of(user));
     ck_assert_uint_eq(table_of(user)[CORE_FIRST_SLOT], 0); /* the machine-to-physical table */
