@@ -191,6 +191,29 @@ static void remove_index(struct store_client *store, uint32_t transaction, uint3
     }
 }
 
+/* Its home says it; where somebody has removed that, its description. */
+static bool find_uuid(struct store_client *store, uint32_t transaction, uint32_t domid,
+                      char uuid[37])
+{
+    struct guest_config *config = NULL;
+    char path[GUEST_PATH_SIZE];
+    char *text = NULL;
+    bool found;
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+    found = store_read(store, transaction, path, &text, NULL, NULL) == 0 && strlen(text) == 40 &&
+            strncmp(text, "/vm/", 4) == 0;
+    if (found) {
+        memcpy(uuid, text + 4, 37);
+    } else if (state_file_read(domid, &config, NULL) == 0) {
+        guest_uuid_format(config->uuid, uuid);
+        found = true;
+    }
+    guest_config_free(config);
+    free(text);
+    return found;
+}
+
 static int remove_nodes(struct store_client *store, uint32_t transaction, void *context,
                         struct vmctl_error *error)
 {
@@ -198,6 +221,7 @@ static int remove_nodes(struct store_client *store, uint32_t transaction, void *
     struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
     char *text = NULL;
+    char uuid[37];
 
     (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
     if (store_read(store, transaction, path, &text, NULL, NULL) == 0 &&
@@ -206,17 +230,15 @@ static int remove_nodes(struct store_client *store, uint32_t transaction, void *
         remove_index(store, transaction, domid, path, &list);
     }
     free(text);
-    text = NULL;
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-    if (store_read(store, transaction, path, &text, NULL, NULL) == 0 && strlen(text) == 40 &&
-        strncmp(text, "/vm/", 4) == 0) {
-        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", text + 4);
+    if (find_uuid(store, transaction, domid, uuid)) {
+        const size_t before = list.count;
+
+        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", uuid);
         remove_index(store, transaction, domid, path, &list);
-        if (list.count > 0) {
-            node_list_remove(&list, "%s", text);
+        if (list.count > before) {
+            node_list_remove(&list, "/vm/%s", uuid);
         }
     }
-    free(text);
     guest_store_remove_home(&list, domid);
     node_list_remove(&list, "/paravane/guest/%u", domid);
     return node_list_send(&list, store, transaction, error);

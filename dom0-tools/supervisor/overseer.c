@@ -29,7 +29,7 @@ struct ward {
     struct domain_fact fact;
     enum phase phase;
     enum job_kind wanted; /* PHASE_WAITING, PHASE_WORKING */
-    int64_t due;          /* PHASE_WAITING */
+    int64_t due;          /* PHASE_WAITING, PHASE_DYING */
     int64_t since;        /* PHASE_DYING */
     unsigned int failures;
     unsigned int round; /* of the last list that had it */
@@ -255,6 +255,7 @@ static void watch_dying(struct overseer *overseer, struct ward *ward)
         ward->since = now(overseer);
         ward->told = false;
     }
+    ward->due = now(overseer) + (ward->told ? LET_GO_MS : LOOK_MS);
     if (ward->told || now(overseer) - ward->since < LET_GO_MS) {
         return;
     }
@@ -513,26 +514,16 @@ void overseer_look(struct overseer *overseer)
     free(announced);
 }
 
-static int64_t ward_due(const struct overseer *overseer, const struct ward *ward)
-{
-    if (ward->phase == PHASE_WAITING) {
-        return ward->due;
-    }
-    if (ward->phase == PHASE_DYING) {
-        return now(overseer) + (ward->told ? LET_GO_MS : LOOK_MS);
-    }
-    return NEVER;
-}
-
 /* When something known is due. */
 static int64_t next_due(const struct overseer *overseer)
 {
     int64_t due = NEVER;
 
     for (size_t i = 0; i < overseer->wards.count; i++) {
-        int64_t ward = ward_due(overseer, ward_at(overseer, i));
+        const struct ward *ward = ward_at(overseer, i);
+        bool waits = ward->phase == PHASE_WAITING || ward->phase == PHASE_DYING;
 
-        due = ward < due ? ward : due;
+        due = waits && ward->due < due ? ward->due : due;
     }
     for (size_t i = 0; i < overseer->kept.count; i++) {
         const struct kept *kept = kept_at(overseer, i);

@@ -589,6 +589,24 @@ START_TEST(a_domain_that_does_not_go_is_spoken_of_once)
 }
 END_TEST
 
+/* Nobody hears of it when the last page goes. */
+START_TEST(a_dying_domain_is_looked_at_now_and_then)
+{
+    add_guest(5, 1);
+    fact_of(5)->dying = true;
+    overseer_look(overseer);
+    for (int i = 0; i < 12; i++) {
+        pass(500);
+    }
+    ck_assert_uint_eq(world.asked_who_holds, 1);
+    drop_domain(5);
+    for (int i = 0; i < 16; i++) {
+        pass(500);
+    }
+    ck_assert_uint_eq(take_job(JOB_REAP).domid, 5);
+}
+END_TEST
+
 START_TEST(a_domain_that_goes_in_time_is_not_spoken_of)
 {
     add_guest(5, 1);
@@ -893,6 +911,7 @@ static TCase *overseer_cases(void)
     tcase_add_test(cases, killed_before_the_end_it_ends_first);
     tcase_add_test(cases, the_dead_domain_of_a_guest_is_not_the_guest);
     tcase_add_test(cases, a_domain_that_does_not_go_is_spoken_of_once);
+    tcase_add_test(cases, a_dying_domain_is_looked_at_now_and_then);
     tcase_add_test(cases, a_domain_that_goes_in_time_is_not_spoken_of);
     tcase_add_test(cases, nodes_of_a_guest_that_is_gone_are_removed);
     tcase_add_test(cases, what_a_killed_maker_began_is_seen_to_at_once);
