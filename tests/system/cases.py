@@ -200,7 +200,7 @@ CASES = [
     guests("guest-life", "life", QUICK),
     guests("guests", "ends devices hotplug refused names killed cycles", timeout=900),
     guests("guests-hard", "full restarts hostile", timeout=900),
-    guests("guests-by-xl", "by_xl", timeout=300),
+    guests("guests-by-xl", "by_xl", timeout=600),
     guests("guests-by-xl-alone", "by_xl_alone", timeout=300),
     Case("systemd", memory=3072, dom0_mem="768M", toolstack=True, systemd=True, timeout=600,
          kernel="rdinit=/usr/bin/start quiet", task="systemd_boot+systemd_restarts+systemd_stop+systemd_off",
