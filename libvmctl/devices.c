@@ -245,7 +245,7 @@ static int wait_event(struct store_client *store, int64_t deadline, struct vmctl
 
     for (;;) {
         int64_t left = deadline - now_ms();
-        int r = store_next_event(store, &path, &token, error);
+        int r = left <= 0 ? -ETIMEDOUT : store_next_event(store, &path, &token, error);
 
         if (r < 0) {
             return r;
@@ -255,9 +255,6 @@ static int wait_event(struct store_client *store, int64_t deadline, struct vmctl
             return 0;
         }
         if (r == 0) {
-            if (left <= 0) {
-                return -ETIMEDOUT;
-            }
             (void)poll(&wait, 1, (int)left);
         }
     }

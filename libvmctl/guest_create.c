@@ -268,6 +268,24 @@ static int announce(struct creation *creation)
     return node_list_send(&list, creation->store, STORE_NO_TRANSACTION, creation->error);
 }
 
+/* It was announced: somebody else may have let it run. */
+static int let_run(struct creation *creation)
+{
+    struct privcmd *privcmd = &creation->handle->privcmd;
+    struct xen_domctl_getdomaininfo info;
+    struct vmctl_error words = { .code = 0 };
+    int r = domain_unpause(privcmd, creation->domid, &words);
+
+    if (r < 0 && domain_info(privcmd, creation->domid, &info, NULL) == 0 &&
+        info.domain == creation->domid && (info.flags & XEN_DOMINF_paused) == 0) {
+        return 0;
+    }
+    if (r < 0) {
+        *creation->error = words;
+    }
+    return r;
+}
+
 /* Everything between a domain that exists and one that runs. */
 static int furnish(struct creation *creation, unsigned int flags)
 {
@@ -285,7 +303,7 @@ static int furnish(struct creation *creation, unsigned int flags)
         r = handle->ready(handle->ready_context, creation->domid, creation->error);
     }
     if (r == 0 && (flags & VMCTL_CREATE_PAUSED) == 0) {
-        r = domain_unpause(&handle->privcmd, creation->domid, creation->error);
+        r = let_run(creation);
     }
     return r;
 }

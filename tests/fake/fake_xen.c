@@ -376,7 +376,11 @@ int privcmd_domctl(struct privcmd *privcmd, struct xen_domctl *request)
         domain->pauses++;
         return 0;
     case XEN_DOMCTL_unpausedomain:
-        return domain->pauses-- > 0 ? 0 : -EINVAL;
+        if (domain->pauses == 0) {
+            return -EINVAL;
+        }
+        domain->pauses--;
+        return 0;
     default:
         return set(domain, request);
     }

@@ -610,6 +610,22 @@ START_TEST(a_guest_that_is_ready_is_shown_first)
 }
 END_TEST
 
+static int let_it_run(void *context, uint32_t domid, struct vmctl_error *error)
+{
+    (void)context;
+    return vmctl_unpause(handle, domid, error);
+}
+
+START_TEST(a_guest_that_somebody_else_let_run_is_made)
+{
+    struct vmctl_error error = { .code = 0 };
+
+    vmctl_set_ready(handle, let_it_run, NULL);
+    ck_assert_int_eq(try_create("web", world_devices, &error), 0);
+    ck_assert(is_whole(1));
+}
+END_TEST
+
 START_TEST(killed_while_it_is_shown_a_guest_runs)
 {
     struct vmctl_error error = { .code = 0 };
@@ -749,6 +765,7 @@ int main(void)
     tcase_add_test(failures, whatever_the_store_refuses_nothing_is_left);
     tcase_add_test(failures, killed_at_any_moment_a_guest_is_whole_or_gone);
     tcase_add_test(failures, a_guest_that_is_ready_is_shown_first);
+    tcase_add_test(failures, a_guest_that_somebody_else_let_run_is_made);
     tcase_add_test(failures, killed_while_it_is_shown_a_guest_runs);
     tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
     tcase_add_test(failures, the_end_of_a_maker_is_heard_of);
