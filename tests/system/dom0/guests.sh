@@ -311,10 +311,11 @@ task_guest_devices()
     create /tmp/two.xml
     within 60 console_says two 'GUEST: serve ok' || fail "two does not reach one"
     # 600 KiB at 200 KiB/s, of which the back end may let 128 go at once.
-    free=$(fetch_takes 10.9.0.11)
-    limited=$(fetch_takes 10.9.0.12)
+    free=$(fetch_takes 10.9.0.11) || fail "600 KiB are not fetched from one"
+    limited=$(fetch_takes 10.9.0.12) || fail "600 KiB are not fetched from two"
     say "600 KiB take $free hundredths of a second, limited to 200 KiB/s $limited"
     [ "$limited" -ge 200 ] && [ "$limited" -gt $((2 * free)) ] || fail "the limit is none"
+    [ "$limited" -le $((600 * patience)) ] || fail "the limit is another"
     guest_xml shares facts "$disk"
     wrong 'disk.img' vmctl create /tmp/shares.xml
     vmctl destroy two || fail "vmctl destroy two"
@@ -334,8 +335,8 @@ task_guest_devices()
 fetch_takes()
 {
     began=$(hundredths)
-    wget -q -O /tmp/fetched "http://$1/600k" && [ "$(wc -c </tmp/fetched)" = 614400 ] || echo "not fetched from $1" >&2
-    echo $(($(hundredths) - began))
+    wget -q -O /tmp/fetched "http://$1/600k" && [ "$(wc -c </tmp/fetched)" = 614400 ] &&
+        echo $(($(hundredths) - began))
 }
 
 # Both ends of a guest's network cards, as the store has them.
