@@ -62,10 +62,16 @@ static int name_of(struct store_client *store, uint32_t domid, char **name,
     return r;
 }
 
+static int forget(struct store_client *store, uint32_t transaction, void *names,
+                  struct vmctl_error *error)
+{
+    return guest_store_remove(store, transaction, names, error);
+}
+
 int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
                  struct vmctl_error *error)
 {
-    struct node_list list = NODE_LIST_EMPTY;
+    struct guest_names names = { .domid = domid, .name = name, .uuid = uuid };
     struct store_client *store = handle_store(handle, error);
     struct vmctl_error words = { .code = 0 };
     int r;
@@ -74,8 +80,7 @@ int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const u
     if (store == NULL) {
         return error != NULL ? error->code : -EIO;
     }
-    guest_store_remove(&list, domid, name, uuid);
-    r = node_list_send(&list, store, STORE_NO_TRANSACTION, &words);
+    r = store_transaction_run(store, forget, &names, &words);
     if (r < 0 && error != NULL) {
         *error = words;
     }

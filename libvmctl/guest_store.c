@@ -183,31 +183,43 @@ void guest_store_announce(struct node_list *list, const struct guest_config *con
     node_list_write(list, path, "", "%s", "");
 }
 
-/*
- * In this order, for whoever is killed meanwhile: what leads to other nodes goes
- * after them, the announcement, by which the supervisor finds what is left, last.
- */
-void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
-                        const uint8_t uuid[16])
+/* Is the index node another guest's by now? */
+static bool is_anothers(struct store_client *store, uint32_t transaction, const char *path,
+                        uint32_t domid)
 {
+    uint64_t holder = domid;
+
+    return guest_store_read_number(store, transaction, path, &holder, NULL) == 0 && holder != domid;
+}
+
+int guest_store_remove(struct store_client *store, uint32_t transaction,
+                       const struct guest_names *names, struct vmctl_error *error)
+{
+    struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
     char text[37];
 
-    if (name != NULL) {
-        guest_store_name_path(name, path);
-        node_list_remove(list, "%s", path);
+    if (names->name != NULL) {
+        guest_store_name_path(names->name, path);
+        if (!is_anothers(store, transaction, path, names->domid)) {
+            node_list_remove(&list, "%s", path);
+        }
     }
-    if (uuid != NULL) {
-        guest_uuid_format(uuid, text);
-        node_list_remove(list, "/vm/%s", text);
+    if (names->uuid != NULL) {
+        guest_uuid_format(names->uuid, text);
+        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", text);
+        if (names->name == NULL || !is_anothers(store, transaction, path, names->domid)) {
+            node_list_remove(&list, "/vm/%s", text);
+        }
+        if (names->name != NULL && !is_anothers(store, transaction, path, names->domid)) {
+            node_list_remove(&list, "%s", path);
+        }
     }
-    if (name != NULL && uuid != NULL) {
-        node_list_remove(list, "/paravane/uuid/%s", text);
+    guest_store_remove_home(&list, names->domid);
+    if (names->name != NULL) {
+        node_list_remove(&list, "/paravane/guest/%u", names->domid);
     }
-    guest_store_remove_home(list, domid);
-    if (name != NULL) {
-        node_list_remove(list, "/paravane/guest/%u", domid);
-    }
+    return node_list_send(&list, store, transaction, error);
 }
 
 /* The home goes first: without it, devd removes what the kernel still writes. */

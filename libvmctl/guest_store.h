@@ -36,12 +36,16 @@ void guest_store_add(struct node_list *list, const struct guest_config *config, 
 void guest_store_announce(struct node_list *list, const struct guest_config *config,
                           uint32_t domid);
 
-/*
- * Everything of a guest; `name` is NULL for a domain that is not ours, `uuid`
- * where /vm/<uuid> is not its own.
- */
-void guest_store_remove(struct node_list *list, uint32_t domid, const char *name,
-                        const uint8_t uuid[16]);
+/* `name` is NULL for a domain that is not ours, `uuid` where /vm/<uuid> is not its own. */
+struct guest_names {
+    uint32_t domid;
+    const char *name;
+    const uint8_t *uuid;
+};
+
+/* Everything of a guest, but for a name or a uuid that is another's by now. */
+int guest_store_remove(struct store_client *store, uint32_t transaction,
+                       const struct guest_names *names, struct vmctl_error *error);
 
 /* Of it, what has the domain's id for its name. */
 void guest_store_remove_home(struct node_list *list, uint32_t domid);
