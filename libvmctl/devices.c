@@ -344,25 +344,35 @@ int device_ask_to_close(struct store_client *store, const struct device *device,
     return store_transaction_run(store, ask, backend, error);
 }
 
-static bool is_about_to_connect(struct store_client *store, const char *backend)
+/* The front end is the last to be connected. */
+static bool is_about_to_connect(struct store_client *store, const char *backend,
+                                const char *frontend)
 {
     long state;
 
-    return read_state(store, STORE_NO_TRANSACTION, backend, &state, NULL) == 0 &&
-           (state == XenbusStateInitWait || state == XenbusStateInitialised);
+    if (read_state(store, STORE_NO_TRANSACTION, backend, &state, NULL) == 0 &&
+        state == XenbusStateConnected) {
+        return read_state(store, STORE_NO_TRANSACTION, frontend, &state, NULL) == 0 &&
+               state == XenbusStateInitialised;
+    }
+    return state == XenbusStateInitWait || state == XenbusStateInitialised;
 }
 
 void device_let_connect(struct store_client *store, const struct device *device, int milliseconds)
 {
     int64_t deadline = now_ms() + milliseconds;
     char backend[DEVICE_PATH_SIZE];
+    char frontend[DEVICE_PATH_SIZE];
 
     device_backend_path(device, backend);
-    if (store_watch(store, backend, WATCH_TOKEN, NULL) < 0) {
-        return;
+    device_frontend_path(device, frontend);
+    if (store_watch(store, backend, WATCH_TOKEN, NULL) == 0 &&
+        store_watch(store, frontend, WATCH_TOKEN, NULL) == 0) {
+        while (is_about_to_connect(store, backend, frontend) &&
+               wait_event(store, deadline, NULL) == 0) {
+        }
     }
-    while (is_about_to_connect(store, backend) && wait_event(store, deadline, NULL) == 0) {
-    }
+    (void)store_unwatch(store, frontend, WATCH_TOKEN, NULL);
     (void)store_unwatch(store, backend, WATCH_TOKEN, NULL);
 }
 

@@ -337,9 +337,16 @@ END_TEST
 
 static const char card_state[] = "/local/domain/0/backend/vif/1/0/state";
 
+static const char front_state[] = "/local/domain/1/device/vif/0/state";
+
 static void card_connects(void)
 {
     fake_store_set(card_state, "4");
+}
+
+static void front_connects(void)
+{
+    fake_store_set(front_state, "4");
 }
 
 START_TEST(halves_about_to_connect_are_waited_for)
@@ -358,6 +365,10 @@ START_TEST(halves_about_to_connect_are_waited_for)
     before = fake_store_requests();
     device_let_connect(handle->store, &card, 60000);
     ck_assert_uint_eq(fake_store_requests() - before, 2);
+    fake_store_set(front_state, "3");
+    fake_store_when_idle(front_connects);
+    device_let_connect(handle->store, &card, 60000);
+    ck_assert_str_eq(fake_store_get(front_state), "4");
     fake_store_drop("/local/domain/0/backend/vif");
     device_let_connect(handle->store, &card, 60000);
     ck_assert(time(NULL) - began < 30);
