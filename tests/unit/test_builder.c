@@ -610,6 +610,25 @@ START_TEST(a_guest_that_is_ready_is_shown_first)
 }
 END_TEST
 
+static int lose_the_name(void *context, uint32_t domid, struct vmctl_error *error)
+{
+    (void)context;
+    (void)domid;
+    fake_store_set("/paravane/name/web", "7");
+    return vmctl_fail(error, -EPERM, "nobody looks");
+}
+
+START_TEST(a_name_that_is_anothers_by_now_stays)
+{
+    struct vmctl_error error = { .code = 0 };
+
+    vmctl_set_ready(handle, lose_the_name, NULL);
+    ck_assert_int_eq(try_create("web", world_devices, &error), -EPERM);
+    ck_assert_str_eq(fake_store_get("/paravane/name/web"), "7");
+    ck_assert_uint_eq(fake_store_count(), 1);
+}
+END_TEST
+
 static int let_it_run(void *context, uint32_t domid, struct vmctl_error *error)
 {
     (void)context;
@@ -766,6 +785,7 @@ int main(void)
     tcase_add_test(failures, killed_at_any_moment_a_guest_is_whole_or_gone);
     tcase_add_test(failures, a_guest_that_is_ready_is_shown_first);
     tcase_add_test(failures, a_guest_that_somebody_else_let_run_is_made);
+    tcase_add_test(failures, a_name_that_is_anothers_by_now_stays);
     tcase_add_test(failures, killed_while_it_is_shown_a_guest_runs);
     tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
     tcase_add_test(failures, the_end_of_a_maker_is_heard_of);

@@ -358,13 +358,13 @@ START_TEST(halves_about_to_connect_are_waited_for)
     fake_store_set(card_state, "2");
     before = fake_store_requests();
     device_let_connect(handle->store, &card, 100);
-    ck_assert_uint_eq(fake_store_requests() - before, 3); /* the watch; two looks, for it fires */
+    ck_assert_uint_eq(fake_store_requests() - before, 4); /* watches; looks, for they fire */
     fake_store_when_idle(card_connects);
     device_let_connect(handle->store, &card, 60000);
     ck_assert(time(NULL) - began < 30);
     before = fake_store_requests();
     device_let_connect(handle->store, &card, 60000);
-    ck_assert_uint_eq(fake_store_requests() - before, 2);
+    ck_assert_uint_eq(fake_store_requests() - before, 4); /* both ends are looked at once */
     fake_store_set(front_state, "3");
     fake_store_when_idle(front_connects);
     device_let_connect(handle->store, &card, 60000);
