@@ -5,8 +5,8 @@
  * They fault like other stores.
  *
  * Attack: SIDT names an address of the hypervisor to anybody who asks.
- * PEER: differs: Xen leaves UMIP off for PV guests
  * ALSO: bochs
+ * PEER: differs: Xen leaves UMIP off for PV guests
  */
 #include "tests/guests/lib/guest.h"
 
