@@ -208,10 +208,10 @@ int guest_store_remove(struct store_client *store, uint32_t transaction,
     if (names->uuid != NULL) {
         guest_uuid_format(names->uuid, text);
         (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", text);
-        if (names->name == NULL || !is_anothers(store, transaction, path, names->domid)) {
+        if (names->name == NULL) {
             node_list_remove(&list, "/vm/%s", text);
-        }
-        if (names->name != NULL && !is_anothers(store, transaction, path, names->domid)) {
+        } else if (!is_anothers(store, transaction, path, names->domid)) {
+            node_list_remove(&list, "/vm/%s", text);
             node_list_remove(&list, "%s", path);
         }
     }
