@@ -13,6 +13,7 @@
 #include "hypervisor/drivers/pic.h"
 #include "hypervisor/drivers/reset.h"
 #include "hypervisor/lib/string.h"
+#include "hypervisor/mm/heap.h"
 #include "hypervisor/pv/cpu_policy.h"
 #include "hypervisor/pv/traps.h"
 #include "hypervisor/sched/sched.h"
@@ -25,6 +26,7 @@
 #include "hypervisor/x86/smp.h"
 
 #define CONSOLE_POLL_NS UINT64_C(20000000)
+#define BOOT_SCRUBS     (UINT64_C(1) << 30 >> 14) /* of 16 KiB */
 
 void boot_main(uint32_t magic, uint32_t information);
 
@@ -90,6 +92,10 @@ static void boot_on_own_stack(void)
     smp_start(options.nosmp ? 1 : options.maxcpus);
     dom0_build();
     memory_free_modules();
+    /* Other CPUs clear memory while dom0 starts; the only one may get no rest for long. */
+    for (uint64_t i = 0; cpu_count == 1 && i < BOOT_SCRUBS && heap_scrub_some(); i++) {
+        interrupts_poll();
+    }
     domain_unpause(dom0);
     cpu_idle(this_cpu());
 }
