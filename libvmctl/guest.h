@@ -6,12 +6,8 @@
 #include "libvmctl/guest_config.h"
 #include "libvmctl/handle.h"
 
-/*
- * Remove what dom0 has of a domain: its nodes, its description.  `name` as
- * it is in our index, or NULL, `uuid` as for guest_store_remove().
- */
-int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
-                 struct vmctl_error *error);
+/* Remove what dom0 has of a domain: its nodes, and then its description. */
+int guest_forget(struct vmctl *handle, uint32_t domid, struct vmctl_error *error);
 
 /* "web (3) 512 MiB, db (4) 256 MiB": who has the machine's memory, the largest first. */
 void guest_name_memory_holders(struct vmctl *handle, char *text, size_t size);

@@ -33,7 +33,6 @@ struct creation {
     uint64_t initrd_size;
     struct elf_kernel kernel;
     uint32_t domid;
-    bool claimed; /* the name and the uuid are this guest's */
     struct builder_result built;
 };
 
@@ -98,10 +97,7 @@ static int claim(struct creation *creation)
         .context = creation,
     };
 
-    int r = guest_store_claim(creation->store, &claim, creation->error);
-
-    creation->claimed = r == 0;
-    return r;
+    return guest_store_claim(creation->store, &claim, creation->error);
 }
 
 static bool any_bit(const struct guest_cpuset *set)
@@ -317,12 +313,7 @@ static bool undo(struct creation *creation)
     if (introduced) {
         (void)store_release(creation->store, creation->domid, NULL);
     }
-    /* Without the claim the name and the uuid may be another's, and nothing is there yet. */
-    if (creation->claimed && guest_forget(creation->handle, creation->domid, creation->config->name,
-                                          creation->config->uuid, NULL) < 0) {
-        return false;
-    }
-    return r == 0 || r == -ESRCH;
+    return guest_forget(creation->handle, creation->domid, NULL) == 0 && (r == 0 || r == -ESRCH);
 }
 
 static int make(struct creation *creation, unsigned int flags)

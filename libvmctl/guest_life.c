@@ -17,72 +17,16 @@
 #define POLL_MS   20   /* how often an ending is looked for */
 #define LET_GO_MS 5000 /* for back ends to unmap what they have of a dead guest */
 
-/* Does the index say that the name is this domain's? */
-static int is_indexed(struct store_client *store, uint32_t domid, const char *name, bool *indexed,
-                      struct vmctl_error *error)
+int guest_forget(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
 {
-    char path[GUEST_PATH_SIZE];
-    uint64_t holder = 0;
-    int r = 0;
-
-    *indexed = false;
-    if (guest_name_check(name, NULL) == 0) {
-        guest_store_name_path(name, path);
-        r = guest_store_read_number(store, STORE_NO_TRANSACTION, path, &holder, error);
-        *indexed = r == 0 && holder == domid;
-    }
-    return r == -ENOENT || r == -EINVAL ? 0 : r;
-}
-
-/* The name under which the domain is in our index, for free(3); NULL if it is in none. */
-static int name_of(struct store_client *store, uint32_t domid, char **name,
-                   struct vmctl_error *error)
-{
-    char path[64];
-    bool indexed = false;
-    int r;
-
-    *name = NULL;
-    (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
-    r = store_read(store, STORE_NO_TRANSACTION, path, name, NULL, error);
-    if (r != -ENOENT) {
-        return r;
-    }
-    /* Not announced: it is being made, or its maker was killed, or it is not ours. */
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-    r = store_read(store, STORE_NO_TRANSACTION, path, name, NULL, error);
-    if (r < 0) {
-        return r == -ENOENT ? 0 : r;
-    }
-    r = is_indexed(store, domid, *name, &indexed, error);
-    if (!indexed) {
-        free(*name);
-        *name = NULL;
-    }
-    return r;
-}
-
-static int forget(struct store_client *store, uint32_t transaction, void *names,
-                  struct vmctl_error *error)
-{
-    return guest_store_remove(store, transaction, names, error);
-}
-
-int guest_forget(struct vmctl *handle, uint32_t domid, const char *name, const uint8_t uuid[16],
-                 struct vmctl_error *error)
-{
-    struct guest_names names = { .domid = domid, .name = name, .uuid = uuid };
-    struct store_client *store = handle_store(handle, error);
     struct vmctl_error words = { .code = 0 };
-    int r;
+    struct vmctl_error *out = error != NULL ? error : &words;
+    struct store_client *store = handle_store(handle, out);
+    int r =
+        store == NULL ? out->code : store_transaction_run(store, guest_store_remove, &domid, out);
 
-    state_file_remove(domid);
-    if (store == NULL) {
-        return error != NULL ? error->code : -EIO;
-    }
-    r = store_transaction_run(store, forget, &names, &words);
-    if (r < 0 && error != NULL) {
-        *error = words;
+    if (r == 0) {
+        state_file_remove(domid);
     }
     return r;
 }
@@ -125,18 +69,20 @@ static void sleep_ms(long ms)
     (void)nanosleep(&time, NULL);
 }
 
-/* Does the guest have devices, whose back ends have mapped memory of it? */
-static bool has_devices(struct store_client *store, uint32_t domid)
+/* Does the guest have devices, whose back ends have mapped memory of it?  1, 0 or an error. */
+static int has_devices(struct store_client *store, uint32_t domid, struct vmctl_error *error)
 {
     char path[64];
     char **names = NULL;
     size_t count = 0;
+    int r;
 
     (void)snprintf(path, sizeof(path), "/local/domain/%u/device", domid);
-    if (store_list(store, STORE_NO_TRANSACTION, path, &names, &count, NULL) < 0) {
-        return false;
-    }
+    r = store_list(store, STORE_NO_TRANSACTION, path, &names, &count, error);
     free(names);
+    if (r < 0) {
+        return r == -ENOENT ? 0 : r;
+    }
     return count != 0;
 }
 
@@ -163,48 +109,22 @@ static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error 
     return -EBUSY;
 }
 
-/* The uuid that a domain's home in the store names: "/vm/<uuid>". */
-static int uuid_in_store(struct store_client *store, uint32_t domid, uint8_t uuid[16],
-                         struct vmctl_error *error)
+static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
+                   struct vmctl_error *error)
 {
-    char path[64];
-    char *vm = NULL;
+    int devices = has_devices(store, domid, error);
     int r;
 
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-    r = store_read(store, STORE_NO_TRANSACTION, path, &vm, NULL, error);
-    if (r == 0 && (strncmp(vm, "/vm/", 4) != 0 || value_uuid(vm + 4, uuid, NULL) < 0)) {
-        r = vmctl_fail(error, -EINVAL, "store: %s names no uuid", path);
-    }
-    free(vm);
-    return r;
-}
-
-static int destroy(struct vmctl *handle, struct store_client *store, uint32_t domid,
-                   const struct xen_domctl_getdomaininfo *info, struct vmctl_error *error)
-{
-    bool devices = has_devices(store, domid);
-    const uint8_t *uuid = info->handle;
-    uint8_t own[16];
-    char *name = NULL;
-    int r = name_of(store, domid, &name, error);
-
-    if (r < 0) {
-        return r;
-    }
-    /* Made with the uuid of a guest that lives: that is not to lose its nodes. */
-    if (name == NULL &&
-        (uuid_in_store(store, domid, own, NULL) < 0 || memcmp(own, uuid, 16) != 0)) {
-        uuid = NULL;
+    if (devices < 0) {
+        return devices;
     }
     r = domain_destroy(&handle->privcmd, domid, error);
     if (r == 0 || r == -ESRCH) {
-        r = guest_forget(handle, domid, name, uuid, error);
+        r = guest_forget(handle, domid, error);
         /* The store may have noticed by itself. */
         (void)store_release(store, domid, NULL);
     }
-    free(name);
-    if (r == 0 && devices) {
+    if (r == 0 && devices != 0) {
         r = wait_let_go(handle, domid, error);
     }
     return r;
@@ -214,15 +134,15 @@ static int destroy(struct vmctl *handle, struct store_client *store, uint32_t do
 static int clean_up(struct vmctl *handle, struct store_client *store, uint32_t domid,
                     struct vmctl_error *error)
 {
-    struct xen_domctl_getdomaininfo info = { .domain = (domid_t)domid };
     char *name = NULL;
-    int r = domid < DOMID_FIRST_RESERVED ? name_of(store, domid, &name, error) : 0;
+    int r = 0;
 
-    if (r == 0 && name == NULL) {
-        return no_such_domain(domid, error);
+    if (domid < DOMID_FIRST_RESERVED) {
+        r = guest_store_name_of(store, STORE_NO_TRANSACTION, domid, &name, error);
     }
-    r = r < 0 ? r : uuid_in_store(store, domid, info.handle, error);
-    r = r < 0 ? r : guest_forget(handle, domid, name, info.handle, error);
+    if (r == 0) {
+        r = name != NULL ? guest_forget(handle, domid, error) : no_such_domain(domid, error);
+    }
     free(name);
     return r;
 }
@@ -236,7 +156,7 @@ int vmctl_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
     int r = store == NULL ? out->code : check_guest(handle, domid, &info, out);
 
     if (r == 0) {
-        r = destroy(handle, store, domid, &info, out);
+        r = destroy(handle, store, domid, out);
     } else if (r == -ESRCH) {
         r = clean_up(handle, store, domid, out);
     }
@@ -346,29 +266,40 @@ int vmctl_unpause(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
 struct renaming {
     struct vmctl *handle;
     uint32_t domid;
-    const char *old_name;
     const char *name;
     char uuid[VMCTL_UUID_SIZE];
 };
 
-static int rename_nodes(struct store_client *store, uint32_t transaction, void *context,
-                        struct vmctl_error *error)
+static int check_name_is_free(struct store_client *store, uint32_t transaction, const char *path,
+                              const struct renaming *renaming, struct vmctl_error *error)
 {
-    const struct renaming *renaming = context;
-    struct node_list list = NODE_LIST_EMPTY;
-    char path[GUEST_PATH_SIZE];
     uint64_t holder = 0;
 
+    if (guest_store_read_number(store, transaction, path, &holder, NULL) < 0 ||
+        holder == renaming->domid || holder > UINT16_MAX ||
+        gone(renaming->handle, (uint32_t)holder)) {
+        return 0;
+    }
+    vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", renaming->name);
+    vmctl_error_holder(error, "domain %u", (unsigned int)holder);
+    return -EEXIST;
+}
+
+static int add_new_name(struct store_client *store, uint32_t transaction,
+                        const struct renaming *renaming, const char *old_name,
+                        struct vmctl_error *error)
+{
+    struct node_list list = NODE_LIST_EMPTY;
+    char path[GUEST_PATH_SIZE];
+    int r;
+
     guest_store_name_path(renaming->name, path);
-    if (guest_store_read_number(store, transaction, path, &holder, NULL) == 0 &&
-        holder != renaming->domid && holder <= UINT16_MAX &&
-        !gone(renaming->handle, (uint32_t)holder)) {
-        vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", renaming->name);
-        vmctl_error_holder(error, "domain %u", (unsigned int)holder);
-        return -EEXIST;
+    r = check_name_is_free(store, transaction, path, renaming, error);
+    if (r < 0) {
+        return r;
     }
     node_list_write(&list, path, "", "%u", renaming->domid);
-    guest_store_name_path(renaming->old_name, path);
+    guest_store_name_path(old_name, path);
     node_list_remove(&list, "%s", path);
     (void)snprintf(path, sizeof(path), "/local/domain/%u", renaming->domid);
     node_list_write(&list, path, "name", "%s", renaming->name);
@@ -377,6 +308,24 @@ static int rename_nodes(struct store_client *store, uint32_t transaction, void *
     (void)snprintf(path, sizeof(path), "/paravane/guest/%u", renaming->domid);
     node_list_write(&list, path, "name", "%s", renaming->name);
     return node_list_send(&list, store, transaction, error);
+}
+
+/* The old name is asked for within the transaction, so that a guest that ends is not given a new
+ * one. */
+static int rename_nodes(struct store_client *store, uint32_t transaction, void *context,
+                        struct vmctl_error *error)
+{
+    const struct renaming *renaming = context;
+    char *old_name = NULL;
+    int r = guest_store_name_of(store, transaction, renaming->domid, &old_name, error);
+
+    if (r == 0 && old_name == NULL) {
+        r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
+    } else if (r == 0 && strcmp(old_name, renaming->name) != 0) {
+        r = add_new_name(store, transaction, renaming, old_name, error);
+    }
+    free(old_name);
+    return r;
 }
 
 /* The description follows, so that a restart has the new name. */
@@ -406,7 +355,6 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     struct renaming renaming = { .handle = handle, .domid = domid, .name = name };
     struct xen_domctl_getdomaininfo info;
     struct store_client *store;
-    char *old_name = NULL;
     int lock = -1;
     int r = guest_name_check(name, error);
 
@@ -418,20 +366,11 @@ static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
     if (store == NULL) {
         return error->code;
     }
+    guest_uuid_format(info.handle, renaming.uuid);
     r = state_file_lock(domid, &lock, error);
-    r = r < 0 ? r : name_of(store, domid, &old_name, error);
-    if (r == 0 && old_name == NULL) {
-        r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
-    } else if (r == 0) {
-        renaming.old_name = old_name;
-        guest_uuid_format(info.handle, renaming.uuid);
-        r = strcmp(old_name, name) != 0
-                ? store_transaction_run(store, rename_nodes, &renaming, error)
-                : 0;
-        /* Even if it has the name already: an earlier try may not have come to this. */
-        r = r < 0 ? r : rename_description(&renaming, error);
-    }
-    free(old_name);
+    r = r < 0 ? r : store_transaction_run(store, rename_nodes, &renaming, error);
+    /* Even if it has the name already: an earlier try may not have come to this. */
+    r = r < 0 ? r : rename_description(&renaming, error);
     if (lock >= 0) {
         (void)close(lock);
     }

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "libvmctl/config_values.h"
+#include "libvmctl/state_file.h"
+
 #define CONSOLE_LIMIT 1048576 /* bytes that a console daemon buffers */
 
 void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE])
@@ -183,52 +186,127 @@ void guest_store_announce(struct node_list *list, const struct guest_config *con
     node_list_write(list, path, "", "%s", "");
 }
 
-/* Is the index node another guest's by now? */
-static bool is_anothers(struct store_client *store, uint32_t transaction, const char *path,
-                        uint32_t domid)
+int guest_store_name_of(struct store_client *store, uint32_t transaction, uint32_t domid,
+                        char **name, struct vmctl_error *error)
+{
+    char path[GUEST_PATH_SIZE];
+    uint64_t holder = domid;
+    int r;
+
+    *name = NULL;
+    (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
+    r = store_read(store, transaction, path, name, NULL, error);
+    if (r == -ENOENT) {
+        /* Not announced: it is being made, or its maker was killed, or it is not ours. */
+        holder = 0;
+        (void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+        r = store_read(store, transaction, path, name, NULL, error);
+    }
+    r = r < 0 ? r : guest_name_check(*name, error);
+    if (r == 0 && holder != domid) {
+        guest_store_name_path(*name, path);
+        r = guest_store_read_number(store, transaction, path, &holder, error);
+    }
+    if (r < 0 || holder != domid) {
+        free(*name);
+        *name = NULL;
+    }
+    return r == -ENOENT || r == -EINVAL ? 0 : r;
+}
+
+/* Its home says it; where somebody has removed that, its description.  1, 0 or an error. */
+static int find_uuid(struct store_client *store, uint32_t transaction, uint32_t domid,
+                     uint8_t uuid[16], struct vmctl_error *error)
+{
+    struct guest_config *config = NULL;
+    char path[GUEST_PATH_SIZE];
+    char *text = NULL;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+    r = store_read(store, transaction, path, &text, NULL, error);
+    if (r == 0) {
+        r = strncmp(text, "/vm/", 4) == 0 && value_uuid(text + 4, uuid, NULL) == 0;
+    } else if (r == -ENOENT) {
+        r = 0;
+        if (state_file_read(domid, &config, NULL) == 0) {
+            memcpy(uuid, config->uuid, 16);
+            r = 1;
+        }
+    }
+    guest_config_free(config);
+    free(text);
+    return r;
+}
+
+/* Is the index node another guest's by now?  1, 0 or an error. */
+static int is_anothers(struct store_client *store, uint32_t transaction, const char *path,
+                       uint32_t domid, struct vmctl_error *error)
 {
     uint64_t holder = domid;
+    int r = guest_store_read_number(store, transaction, path, &holder, error);
 
-    return guest_store_read_number(store, transaction, path, &holder, NULL) == 0 && holder != domid;
+    return r == -ENOENT || r == -EINVAL || r == 0 ? holder != domid : r;
 }
 
-int guest_store_remove(struct store_client *store, uint32_t transaction,
-                       const struct guest_names *names, struct vmctl_error *error)
+static int add_name(struct node_list *list, struct store_client *store, uint32_t transaction,
+                    uint32_t domid, struct vmctl_error *error)
 {
-    struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
-    char text[37];
+    char *name = NULL;
+    int r = guest_store_name_of(store, transaction, domid, &name, error);
 
-    if (names->name != NULL) {
-        guest_store_name_path(names->name, path);
-        if (!is_anothers(store, transaction, path, names->domid)) {
-            node_list_remove(&list, "%s", path);
+    if (r == 0 && name != NULL) {
+        guest_store_name_path(name, path);
+        r = is_anothers(store, transaction, path, domid, error);
+        if (r == 0) {
+            node_list_remove(list, "%s", path);
         }
     }
-    if (names->uuid != NULL) {
-        guest_uuid_format(names->uuid, text);
-        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", text);
-        if (names->name == NULL) {
-            node_list_remove(&list, "/vm/%s", text);
-        } else if (!is_anothers(store, transaction, path, names->domid)) {
-            node_list_remove(&list, "/vm/%s", text);
-            node_list_remove(&list, "%s", path);
-        }
-    }
-    guest_store_remove_home(&list, names->domid);
-    if (names->name != NULL) {
-        node_list_remove(&list, "/paravane/guest/%u", names->domid);
-    }
-    return node_list_send(&list, store, transaction, error);
+    free(name);
+    return r;
 }
 
-/* The home goes first: without it, devd removes what the kernel still writes. */
-void guest_store_remove_home(struct node_list *list, uint32_t domid)
+static int add_uuid(struct node_list *list, struct store_client *store, uint32_t transaction,
+                    uint32_t domid, struct vmctl_error *error)
 {
-    node_list_remove(list, "/local/domain/%u", domid);
-    node_list_remove(list, "/local/domain/0/backend/vbd/%u", domid);
-    node_list_remove(list, "/local/domain/0/backend/vif/%u", domid);
-    node_list_remove(list, "/local/domain/0/error/backend/vbd/%u", domid);
-    node_list_remove(list, "/local/domain/0/error/backend/vif/%u", domid);
-    node_list_remove(list, "/libxl/%u", domid);
+    char path[GUEST_PATH_SIZE];
+    uint8_t uuid[16];
+    char text[37];
+    int r = find_uuid(store, transaction, domid, uuid, error);
+
+    if (r <= 0) {
+        return r;
+    }
+    uuid_path(uuid, path);
+    r = is_anothers(store, transaction, path, domid, error);
+    if (r == 0) {
+        guest_uuid_format(uuid, text);
+        node_list_remove(list, "/vm/%s", text);
+        node_list_remove(list, "%s", path);
+    }
+    return r;
+}
+
+int guest_store_remove(struct store_client *store, uint32_t transaction, void *context,
+                       struct vmctl_error *error)
+{
+    const uint32_t domid = *(const uint32_t *)context;
+    struct node_list list = NODE_LIST_EMPTY;
+    int r = add_name(&list, store, transaction, domid, error);
+
+    r = r < 0 ? r : add_uuid(&list, store, transaction, domid, error);
+    if (r < 0) {
+        node_list_free(&list);
+        return r;
+    }
+    /* The home goes first: without it, devd removes what the kernel still writes. */
+    node_list_remove(&list, "/local/domain/%u", domid);
+    node_list_remove(&list, "/local/domain/0/backend/vbd/%u", domid);
+    node_list_remove(&list, "/local/domain/0/backend/vif/%u", domid);
+    node_list_remove(&list, "/local/domain/0/error/backend/vbd/%u", domid);
+    node_list_remove(&list, "/local/domain/0/error/backend/vif/%u", domid);
+    node_list_remove(&list, "/libxl/%u", domid);
+    node_list_remove(&list, "/paravane/guest/%u", domid);
+    return node_list_send(&list, store, transaction, error);
 }

@@ -36,19 +36,16 @@ void guest_store_add(struct node_list *list, const struct guest_config *config, 
 void guest_store_announce(struct node_list *list, const struct guest_config *config,
                           uint32_t domid);
 
-/* `name` is NULL for a domain that is not ours, `uuid` where /vm/<uuid> is not its own. */
-struct guest_names {
-    uint32_t domid;
-    const char *name;
-    const uint8_t *uuid;
-};
+/* The name under which the domain is in our index, for free(3); NULL if it is in none. */
+int guest_store_name_of(struct store_client *store, uint32_t transaction, uint32_t domid,
+                        char **name, struct vmctl_error *error);
 
-/* Everything of a guest, but for a name or a uuid that is another's by now. */
-int guest_store_remove(struct store_client *store, uint32_t transaction,
-                       const struct guest_names *names, struct vmctl_error *error);
-
-/* Of it, what has the domain's id for its name. */
-void guest_store_remove_home(struct node_list *list, uint32_t domid);
+/*
+ * Everything of a guest, but for a name or a uuid that is another's by now: a store_step,
+ * `context` points to the domain's id.
+ */
+int guest_store_remove(struct store_client *store, uint32_t transaction, void *context,
+                       struct vmctl_error *error);
 
 /* The index node of a name. */
 void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE]);

@@ -10,7 +10,6 @@
 
 #include "dom0-tools/supervisor/keep.h"
 #include "libvmctl/guest.h"
-#include "libvmctl/guest_store.h"
 #include "libvmctl/making.h"
 #include "libvmctl/node_list.h"
 #include "libvmctl/state_file.h"
@@ -178,84 +177,6 @@ static int create(struct vmctl *handle, struct job *job, struct vmctl_error *err
     return r;
 }
 
-/* --- what a guest has left behind -------------------------------------------------------- */
-
-/* Remove an index node, unless it is another guest's by now. */
-static void remove_index(struct store_client *store, uint32_t transaction, uint32_t domid,
-                         const char *path, struct node_list *list)
-{
-    uint64_t holder = 0;
-
-    if (guest_store_read_number(store, transaction, path, &holder, NULL) == 0 && holder == domid) {
-        node_list_remove(list, "%s", path);
-    }
-}
-
-/* Its home says it; where somebody has removed that, its description. */
-static bool find_uuid(struct store_client *store, uint32_t transaction, uint32_t domid,
-                      char uuid[37])
-{
-    struct guest_config *config = NULL;
-    char path[GUEST_PATH_SIZE];
-    char *text = NULL;
-    bool found;
-
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-    found = store_read(store, transaction, path, &text, NULL, NULL) == 0 && strlen(text) == 40 &&
-            strncmp(text, "/vm/", 4) == 0;
-    if (found) {
-        memcpy(uuid, text + 4, 37);
-    } else if (state_file_read(domid, &config, NULL) == 0) {
-        guest_uuid_format(config->uuid, uuid);
-        found = true;
-    }
-    guest_config_free(config);
-    free(text);
-    return found;
-}
-
-static int remove_nodes(struct store_client *store, uint32_t transaction, void *context,
-                        struct vmctl_error *error)
-{
-    const uint32_t domid = *(const uint32_t *)context;
-    struct node_list list = NODE_LIST_EMPTY;
-    char path[GUEST_PATH_SIZE];
-    char *text = NULL;
-    char uuid[37];
-
-    (void)snprintf(path, sizeof(path), "/paravane/guest/%u/name", domid);
-    if (store_read(store, transaction, path, &text, NULL, NULL) == 0 &&
-        guest_name_check(text, NULL) == 0) {
-        guest_store_name_path(text, path);
-        remove_index(store, transaction, domid, path, &list);
-    }
-    free(text);
-    if (find_uuid(store, transaction, domid, uuid)) {
-        const size_t before = list.count;
-
-        (void)snprintf(path, sizeof(path), "/paravane/uuid/%s", uuid);
-        remove_index(store, transaction, domid, path, &list);
-        if (list.count > before) {
-            node_list_remove(&list, "/vm/%s", uuid);
-        }
-    }
-    guest_store_remove_home(&list, domid);
-    node_list_remove(&list, "/paravane/guest/%u", domid);
-    return node_list_send(&list, store, transaction, error);
-}
-
-static int reap(struct vmctl *handle, struct job *job, struct vmctl_error *error)
-{
-    struct store_client *store = handle_store(handle, error);
-    int r = store == NULL ? error->code
-                          : store_transaction_run(store, remove_nodes, &job->domid, error);
-
-    if (r == 0) {
-        state_file_remove(job->domid);
-    }
-    return r;
-}
-
 void action_run(struct vmctl *handle, struct job *job)
 {
     struct vmctl_error error = { .code = 0 };
@@ -274,7 +195,7 @@ void action_run(struct vmctl *handle, struct job *job)
         job->result = create(handle, job, &error);
         break;
     case JOB_REAP:
-        job->result = reap(handle, job, &error);
+        job->result = guest_forget(handle, job->domid, &error);
         break;
     case JOB_FINISH:
         job->result = making_recover(handle, job->uuid, &error);

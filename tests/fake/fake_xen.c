@@ -334,6 +334,9 @@ static int set(struct fake_domain *domain, struct xen_domctl *request)
             domain->weight = request->u.scheduler_op.u.credit2.weight;
         }
         return 0;
+    case XEN_DOMCTL_setdomainhandle:
+        memcpy(domain->uuid, request->u.setdomainhandle.handle, sizeof(domain->uuid));
+        return 0;
     case XEN_DOMCTL_settimeoffset:
         domain->time_offset = request->u.settimeoffset.time_offset_seconds;
         return 0;

@@ -629,6 +629,25 @@ START_TEST(a_name_that_is_anothers_by_now_stays)
 }
 END_TEST
 
+static int name_it_anew(void *context, uint32_t domid, struct vmctl_error *error)
+{
+    (void)context;
+    ck_assert_int_eq(vmctl_rename(handle, domid, "www", error), 0);
+    return vmctl_fail(error, -EPERM, "nobody looks");
+}
+
+START_TEST(a_name_had_meanwhile_is_given_back)
+{
+    struct vmctl_error error = { .code = 0 };
+
+    vmctl_set_ready(handle, name_it_anew, NULL);
+    ck_assert_int_eq(try_create("web", world_devices, &error), -EPERM);
+    ck_assert_uint_eq(fake_xen_domains(), 0);
+    ck_assert_uint_eq(fake_store_count(), 0);
+    ck_assert(!world_has_description(1));
+}
+END_TEST
+
 static int let_it_run(void *context, uint32_t domid, struct vmctl_error *error)
 {
     (void)context;
@@ -786,6 +805,7 @@ int main(void)
     tcase_add_test(failures, a_guest_that_is_ready_is_shown_first);
     tcase_add_test(failures, a_guest_that_somebody_else_let_run_is_made);
     tcase_add_test(failures, a_name_that_is_anothers_by_now_stays);
+    tcase_add_test(failures, a_name_had_meanwhile_is_given_back);
     tcase_add_test(failures, killed_while_it_is_shown_a_guest_runs);
     tcase_add_test(failures, a_guest_that_is_being_made_is_not_made_twice);
     tcase_add_test(failures, the_end_of_a_maker_is_heard_of);

@@ -240,6 +240,23 @@ START_TEST(a_renamed_guest_has_its_new_name_everywhere)
 }
 END_TEST
 
+/* Asked at each request to the store: the guest ends once it has been looked at. */
+static bool guest_ends(void)
+{
+    fake_store_ask_death(NULL);
+    ck_assert_int_eq(vmctl_destroy(handle, 1, NULL), 0);
+    return false;
+}
+
+START_TEST(a_guest_that_ended_is_not_named_anew)
+{
+    fake_store_ask_death(guest_ends);
+    ck_assert_int_lt(vmctl_rename(handle, 1, "www", &error), 0);
+    ck_assert_ptr_null(fake_store_get("/paravane/name/www"));
+    ck_assert_ptr_null(fake_store_get("/paravane/guest/1/name"));
+}
+END_TEST
+
 START_TEST(a_disk_comes_and_goes)
 {
     struct vmctl_disk disk = { .source = "/srv/a.img", .readonly = true };
@@ -528,6 +545,7 @@ int main(void)
     tcase_add_test(tcase, pauses_do_not_count);
     tcase_add_test(tcase, dom0_is_not_a_guest);
     tcase_add_test(tcase, a_renamed_guest_has_its_new_name_everywhere);
+    tcase_add_test(tcase, a_guest_that_ended_is_not_named_anew);
     tcase_add_test(tcase, a_disk_comes_and_goes);
     tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
     tcase_add_test(tcase, a_new_card_does_not_take_the_number_of_a_dying_one);
