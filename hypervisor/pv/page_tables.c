@@ -513,10 +513,7 @@ int page_entries_hold(struct page *page, enum page_type type, unsigned int *curs
     domid_t id = page_owner(page);
 
     if (type == PAGE_SEGMENTS) {
-        int error = segments_adjust(page_address(page));
-
-        *cursor = error == 0 ? PTE_ENTRIES : 0;
-        return error;
+        return segments_adjust(page_address(page));
     }
     if (type == PAGE_L1) {
         return l1_entries_hold(id, page_address(page), cursor);
@@ -569,7 +566,6 @@ int page_entries_release(struct page *page, enum page_type type, unsigned int *c
     pte_t *table = page_address(page);
 
     if (type == PAGE_SEGMENTS) {
-        *cursor = 0;
         return 0;
     }
     if (type != PAGE_L1) {

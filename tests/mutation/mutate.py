@@ -153,8 +153,9 @@ class Program:
     def can_tell(self, number):
         return self.noted[number] != 0
 
-    def notices(self, number, command=None, times=1):
+    def notices(self, number, patience, command=None, times=1):
         """Perhaps with another command, so many times as long."""
+        times *= patience
         return not self.passes(command or self.command, {"MUTANT": str(number)},
                                5 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
 
@@ -167,14 +168,15 @@ class Corpus:
     def __init__(self, program, work, limit):
         self.inputs = [Program(path.name, [program, path], work, limit)
                        for path in sorted((ROOT / CORPUS).iterdir())]
+        self.seconds = sum(each.seconds for each in self.inputs)
 
     def can_tell(self, number):
         return any(each.can_tell(number) for each in self.inputs)
 
-    def notices(self, number):
+    def notices(self, number, patience):
         able = [each for each in self.inputs if each.can_tell(number)]
         together = [able[0].command[0], *(each.command[1] for each in able)]
-        return able[0].notices(number, together, len(able))
+        return able[0].notices(number, patience, together, len(able))
 
 
 class Guest:
@@ -202,27 +204,32 @@ class Guest:
     def can_tell(self, number):
         return self.fit and number in self.noted
 
-    def notices(self, number):
+    def notices(self, number, patience):
         changed = self.work / f"changed-{number}.elf"
         image = self.image.read_bytes()
         changed.write_bytes(re.sub(re.escape(MARK) + b"....", lambda _: MARK + number.to_bytes(4, "little"),
                                    image, flags=re.DOTALL))
-        passes = self.passes(changed, "/dev/null", 10 + 3 * self.seconds)
+        passes = self.passes(changed, "/dev/null", 10 + 3 * patience * self.seconds)
         changed.unlink()
         return not passes
 
 
 def try_all(stage, changes, tests, most):
     """The changes that survive; who killed the others is counted and printed."""
-    killed, killers = {}, {}
-    def survives(change):
+    killed, killers, slow = {}, {}, []
+
+    def survives(change, patience=1):
         number, what = change
         place = what.partition(": ")[0]
         able = [test for test in tests if test.can_tell(number)]
         # What noticed another change of the line probably notices this one.
         able.sort(key=lambda test: test is not killers.get(place))
         for test in able[:most] if most else able:
-            if test.notices(number):
+            started = time.monotonic()
+            if test.notices(number, patience):
+                if patience == 1 and time.monotonic() - started > 4 + 2 * test.seconds:
+                    slow.append(change)
+                    return False
                 killed[test.name] = killed.get(test.name, 0) + 1
                 killers[place] = test
                 return False
@@ -230,8 +237,12 @@ def try_all(stage, changes, tests, most):
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         left = [change for change, alive in zip(changes, pool.map(survives, changes)) if alive]
+    # Again, alone: did it hang, or was the machine slow?
+    left += [change for change in slow if survives(change, 4)]
+    left = [change for change in changes if change in left]
     names = ", ".join(f"{name} {count}" for name, count in sorted(killed.items(), key=lambda pair: -pair[1]))
-    print(f"{stage}: {sum(killed.values())} killed, {len(left)} left; {names}", flush=True)
+    print(f"{stage}: {sum(killed.values())} killed, {len(left)} left; {names}"
+          f"; {len(slow)} tried again", flush=True)
     return left
 
 

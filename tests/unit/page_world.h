@@ -95,6 +95,7 @@ int segments_adjust(uint64_t *descriptors)
 
 bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
+    require(domain != NULL);
     return domain == guest && kind == IO_FRAME && first == device_allowed && last == device_allowed;
 }
 

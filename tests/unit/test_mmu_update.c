@@ -183,6 +183,20 @@ START_TEST(a_privileged_caller_names_frames_and_tables_of_others)
 }
 END_TEST
 
+START_TEST(a_privileged_caller_maps_what_the_core_shows)
+{
+    struct page *table = new_table(1), *shown = fake_page_new(other);
+    pte_t entry = entry_of(shown, RO);
+
+    page_lend(shown, DOMID_XEN, false);
+    ck_assert_int_eq(update(NORMAL(table, 0), entry, DOMID_XEN), -XEN_EPERM);
+    guest->privileged = true;
+    ck_assert_int_eq(update(NORMAL(table, 0), entry | PTE_WRITABLE, DOMID_XEN), -XEN_EINVAL);
+    ck_assert_int_eq(update(NORMAL(table, 0), entry, DOMID_XEN), 0);
+    ck_assert_uint_eq(table_of(table)[0], entry);
+}
+END_TEST
+
 START_TEST(the_count_done_is_exact_when_one_fails)
 {
     struct page *table = new_table(1), *a = new_page();
@@ -310,6 +324,22 @@ START_TEST(a_table_that_takes_long_is_taken_up_and_down_in_pieces)
 }
 END_TEST
 
+START_TEST(what_was_left_and_fits_in_is_done_in_the_same_call)
+{
+    struct page *l3 = new_table(3), *l2 = build_l2(), *a = new_page();
+
+    ck_assert_int_eq(set(l3, 0, entry_of(l2, RW)), 0);
+    preempt_in = 1;
+    ck_assert_int_eq(set(l3, 0, 0), 0);
+    preempt_in = 0;
+    ck_assert_ptr_eq(vcpu->pv.unfinished, l2);
+    ck_assert_int_eq(update(NORMAL(a, 0), 0x7000, DOMID_SELF), 0);
+    ck_assert_uint_eq(table_of(a)[0], 0x7000);
+    ck_assert_int_eq(state_of(l2), PAGE_FREE);
+    audit();
+}
+END_TEST
+
 START_TEST(what_comes_back_from_the_guest_is_not_trusted)
 {
     done = 1000;
@@ -324,6 +354,27 @@ START_TEST(what_comes_back_from_the_guest_is_not_trusted)
         -XEN_EFAULT);
     ck_assert_int_eq(hypercall_mmu_update(CORE_END - 16, UINT32_MAX, 0, DOMID_SELF), -XEN_EFAULT);
     ck_assert_uint_eq(fake.continuations, 0);
+}
+END_TEST
+
+START_TEST(a_call_that_goes_on_does_nothing_if_its_count_cannot_be_read)
+{
+    struct page *table = new_table(1);
+
+    updates[0] = (struct mmu_update){ .ptr = NORMAL(table, 0), .val = 0x5000 };
+    ops[0].cmd = MMUEXT_TLB_FLUSH_LOCAL;
+    fake_answers.fault_start = &done;
+    fake_answers.fault_size = 4;
+    ck_assert_int_eq(call(MMU_UPDATE_PREEMPTED | 1, DOMID_SELF), -XEN_EFAULT);
+    ck_assert_uint_eq(table_of(table)[0], 0);
+    ck_assert_int_eq(
+        hypercall_mmuext_op((uint64_t)ops, MMU_UPDATE_PREEMPTED | 1, (uint64_t)&done, DOMID_SELF),
+        -XEN_EFAULT);
+    ck_assert_uint_eq(fake.tlb_flushes, 0);
+    /* None need be kept. */
+    ck_assert_int_eq(
+        hypercall_mmu_update((uint64_t)updates, MMU_UPDATE_PREEMPTED | 1, 0, DOMID_SELF), 0);
+    ck_assert_uint_eq(table_of(table)[0], 0x5000);
 }
 END_TEST
 
@@ -409,6 +460,18 @@ START_TEST(another_domain_s_frame_is_mapped_by_a_privileged_caller)
         hypercall_update_va_mapping_otherdomain(address, entry_of(foreign, RW), 0, 999),
         -XEN_ESRCH);
     ck_assert_uint_eq(other->references, 1);
+}
+END_TEST
+
+START_TEST(an_address_whose_table_is_lost_is_refused)
+{
+    struct page *plain = new_page();
+
+    make_tree();
+    ck_assert_ptr_eq(pt_find_l1(vcpu, address), leaf);
+    vcpu->pv.walked.l1 = plain; /* as if it had stopped to be a table after it was found */
+    ck_assert_int_eq(hypercall_update_va_mapping(address, 0x5000, 0), -XEN_EINVAL);
+    ck_assert_uint_eq(table_of(plain)[pte_index(address, 1)], 0);
 }
 END_TEST
 
@@ -568,6 +631,39 @@ START_TEST(base_pointers_hold_their_tables)
 }
 END_TEST
 
+START_TEST(one_address_space_for_both_modes_shows_the_machine_to_physical_table)
+{
+    struct page *both = new_table(4);
+    pte_t *shown = &table_of(both)[CORE_FIRST_SLOT], *nobody_s = direct_map_mfn(mfn(0));
+
+    core_l4[CORE_FIRST_SLOT] = CORE_MARK;
+    vcpu->pv.kernel_l4 = page_frame(both);
+    nobody_s[CORE_FIRST_SLOT] = 0x77;
+    ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, number_of(both), 0), 0);
+    ck_assert_uint_eq(*shown, CORE_MARK);
+    guest->vm_assist = UINT64_C(1) << VMASST_TYPE_m2p_strict;
+    ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, number_of(both), 0), 0);
+    ck_assert_uint_eq(*shown, 0);
+    ck_assert_int_eq(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
+    ck_assert_uint_eq(nobody_s[CORE_FIRST_SLOT], 0x77);
+}
+END_TEST
+
+START_TEST(nobody_changes_the_address_space_of_another_domain_s_vcpu)
+{
+    static const unsigned int own[] = { MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR,
+                                        MMUEXT_SET_LDT };
+
+    guest->privileged = true;
+    for (unsigned int i = 0; i < ARRAY_SIZE(own); i++) {
+        ops[0] = (struct mmuext_op){ .cmd = own[i] };
+        ck_assert_int_eq(hypercall_mmuext_op((uint64_t)ops, 1, (uint64_t)&done, other->id),
+                         -XEN_EPERM);
+    }
+    ck_assert_uint_eq(other->references, 1);
+}
+END_TEST
+
 START_TEST(pages_are_cleared_and_copied_if_they_are_writable)
 {
     struct page *to = new_page(), *from = new_page(), *table = new_table(1);
@@ -617,6 +713,32 @@ START_TEST(flushes_reach_the_vcpus_that_are_named)
     fake_answers.fault_start = &mask;
     fake_answers.fault_size = 8;
     ck_assert_int_eq(ext(MMUEXT_TLB_FLUSH_MULTI, 0, (uint64_t)&mask), -XEN_EFAULT);
+}
+END_TEST
+
+START_TEST(a_list_of_flushes_is_done_whole_whoever_wants_to_know)
+{
+    uint64_t count_at[] = { 0, (uint64_t)&done };
+
+    ops[0].cmd = ops[1].cmd = ops[2].cmd = MMUEXT_TLB_FLUSH_LOCAL;
+    for (unsigned int count = 0; count < 4; count++) {
+        for (unsigned int i = 0; i < ARRAY_SIZE(count_at); i++) {
+            fake.tlb_flushes = 0;
+            done = 77;
+            ck_assert_int_eq(hypercall_mmuext_op((uint64_t)ops, count, count_at[i], DOMID_SELF), 0);
+            ck_assert_uint_eq(fake.tlb_flushes, count);
+            ck_assert_uint_eq(done, i == 0 ? 77 : count);
+            /* Not another domain's. */
+            ck_assert_int_eq(hypercall_mmuext_op((uint64_t)ops, count, count_at[i], other->id),
+                             -XEN_EPERM);
+            ck_assert_uint_eq(fake.tlb_flushes, count);
+        }
+    }
+    preempt_in = 1;
+    ck_assert_int_eq(hypercall_mmuext_op((uint64_t)ops, 3, (uint64_t)&done, DOMID_SELF),
+                     -XEN_ERESTART);
+    ck_assert_uint_eq(done, 1);
+    ck_assert_uint_eq(fake.continued[1], MMU_UPDATE_PREEMPTED | 2);
 }
 END_TEST
 
@@ -701,6 +823,12 @@ START_TEST(operations_that_cannot_be_read_end_there)
                          -XEN_EFAULT);
         ck_assert_uint_eq(done, word / 3);
     }
+    for (unsigned int word = 0; word < 3; word++) {
+        fake.tlb_flushes = 0;
+        fake_answers.fault_start = (uint8_t *)ops + word * 8;
+        ck_assert_int_eq(hypercall_mmuext_op((uint64_t)ops, 1, 0, DOMID_SELF), -XEN_EFAULT);
+        ck_assert_uint_eq(fake.tlb_flushes, 0);
+    }
     fake_answers.fault_size = 0;
     ck_assert_int_eq(hypercall_mmuext_op(CORE_START - 16, 1, 0, DOMID_SELF), -XEN_EFAULT);
     ck_assert_int_eq(hypercall_mmuext_op(CORE_START, 1, 0, DOMID_SELF), -XEN_EFAULT);
@@ -715,11 +843,14 @@ static void add_update_tests(TCase *tcase)
     tcase_add_test(tcase, a_half_way_table_is_written_once_it_came_down);
     tcase_add_test(tcase, tables_and_frames_are_the_caller_s_unless_it_is_privileged);
     tcase_add_test(tcase, a_privileged_caller_names_frames_and_tables_of_others);
+    tcase_add_test(tcase, a_privileged_caller_maps_what_the_core_shows);
     tcase_add_test(tcase, the_count_done_is_exact_when_one_fails);
     tcase_add_test(tcase, lists_that_cannot_be_read_end_there);
     tcase_add_test(tcase, a_preempted_call_goes_on_where_it_was);
     tcase_add_test(tcase, a_table_that_takes_long_is_taken_up_and_down_in_pieces);
+    tcase_add_test(tcase, what_was_left_and_fits_in_is_done_in_the_same_call);
     tcase_add_test(tcase, what_comes_back_from_the_guest_is_not_trusted);
+    tcase_add_test(tcase, a_call_that_goes_on_does_nothing_if_its_count_cannot_be_read);
 }
 
 static void add_va_tests(TCase *tcase)
@@ -727,6 +858,7 @@ static void add_va_tests(TCase *tcase)
     tcase_add_test(tcase, an_address_is_mapped_and_flushed_as_asked);
     tcase_add_test(tcase, a_refused_mapping_flushes_nothing);
     tcase_add_test(tcase, another_domain_s_frame_is_mapped_by_a_privileged_caller);
+    tcase_add_test(tcase, an_address_whose_table_is_lost_is_refused);
     tcase_add_test(tcase, a_half_way_frame_is_mapped_in_pieces);
     tcase_add_test(tcase, what_was_left_is_finished_before_anything_is_mapped);
 }
@@ -737,8 +869,11 @@ static void add_ext_tests(TCase *tcase)
     tcase_add_test(tcase, only_frames_of_the_guest_are_pinned);
     tcase_add_test(tcase, a_dying_domain_s_frames_are_not_pinned);
     tcase_add_test(tcase, base_pointers_hold_their_tables);
+    tcase_add_test(tcase, one_address_space_for_both_modes_shows_the_machine_to_physical_table);
+    tcase_add_test(tcase, nobody_changes_the_address_space_of_another_domain_s_vcpu);
     tcase_add_test(tcase, pages_are_cleared_and_copied_if_they_are_writable);
     tcase_add_test(tcase, flushes_reach_the_vcpus_that_are_named);
+    tcase_add_test(tcase, a_list_of_flushes_is_done_whole_whoever_wants_to_know);
     tcase_add_test(tcase, a_bitmap_of_vcpus_is_read_no_further_than_there_are_vcpus);
     tcase_add_test(tcase, other_operations_are_refused_or_passed_on);
     tcase_add_test(tcase, a_pin_and_an_unpin_that_take_long_go_on);

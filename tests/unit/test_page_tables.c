@@ -462,6 +462,55 @@ START_TEST(device_memory_beyond_ram_ends_with_the_address_bits)
 }
 END_TEST
 
+START_TEST(how_it_is_cached_is_chosen_for_devices_and_by_the_control_domain)
+{
+    static const pte_t how[] = { PTE_PWT, PTE_PCD, PTE_PAT, PTE_PAT | PTE_PCD | PTE_PWT };
+    struct page *table = new_table(1), *ram = new_page(), *io = new_page();
+    mfn_t beyond = mfn((UINT64_C(1) << (46 - PAGE_SHIFT)) - 1);
+
+    io->refs = page_ref_owner_bits(DOMID_IO) | 1;
+    for (unsigned int i = 0; i < ARRAY_SIZE(how); i++) {
+        pte_t flags = RW | how[i];
+
+        device_allowed = number_of(io);
+        ck_assert_int_eq(set(table, 0, entry_of(io, flags)), 0);
+        device_allowed = beyond.number;
+        ck_assert_int_eq(set(table, 0, pte_make(beyond, flags)), 0);
+        ck_assert_uint_eq(table_of(table)[0], pte_make(beyond, flags));
+        dom0 = other;
+        ck_assert_int_eq(set(table, 1, entry_of(ram, flags)), -XEN_EINVAL);
+        dom0 = guest;
+        ck_assert_int_eq(set(table, 1, entry_of(ram, flags)), 0);
+        audit();
+    }
+}
+END_TEST
+
+START_TEST(a_device_entry_has_no_frame_to_look_at_whatever_changes)
+{
+    struct page *table = new_table(1);
+    mfn_t beyond = mfn((UINT64_C(1) << (46 - PAGE_SHIFT)) - 1);
+
+    device_allowed = beyond.number;
+    ck_assert_int_eq(set(table, 0, pte_make(beyond, RO)), 0);
+    ck_assert_int_eq(set(table, 0, pte_make(beyond, RW)), 0);
+    ck_assert_int_eq(set(table, 0, pte_make(beyond, RO)), 0);
+    ck_assert_uint_eq(table_of(table)[0], pte_make(beyond, RO));
+}
+END_TEST
+
+START_TEST(a_domain_that_is_gone_maps_no_device)
+{
+    struct domain gone = { .id = 77 };
+    struct page *table = new_table(1);
+
+    device_allowed = FAKE_FRAMES;
+    table->refs = (table->refs & ~PAGE_REF_OWNER) | page_ref_owner_bits(gone.id);
+    ck_assert_int_eq(pt_set_entry(&gone, gone.id, table, 0, pte_make(mfn(FAKE_FRAMES), RW), false),
+                     -XEN_EINVAL);
+}
+END_TEST
+
 /* ---- whole tables --------------------------------------------------------------------------- */
 
 static const unsigned int places[] = { 0, 1, 255, 272, 511 };
@@ -583,6 +632,36 @@ START_TEST(each_piece_does_at_least_one_unit)
     unpin(root);
     ck_assert_uint_le(finish_in_pieces(1), 39);
     all_is_released();
+}
+END_TEST
+
+START_TEST(nothing_is_asked_after_the_last_entry)
+{
+    struct page *table = new_page();
+
+    table_of(table)[PTE_ENTRIES - 1] = entry_of(new_page(), RW);
+    preempt_in = 1;
+    ck_assert_int_eq(pin(table, 2), 0);
+    preempt_in = 0;
+    audit();
+}
+END_TEST
+
+/* Behind the last frame of the array is nothing: sanitizers see whoever looks there. */
+START_TEST(a_table_ends_with_its_frame)
+{
+    struct page *child = new_table(1), *last = new_page();
+
+    while (number_of(last) != FAKE_FRAMES - 1) {
+        last = new_page();
+    }
+    for (unsigned int i = 0; i < 16; i++) {
+        memset(table_of(last), 0, PAGE_SIZE);
+        table_of(last)[PTE_ENTRIES - 1 - i] = entry_of(child, RW);
+        ck_assert_int_eq(pin(last, 2), 0);
+        unpin(last);
+        ck_assert_int_eq(state_of(last), PAGE_FREE);
+    }
 }
 END_TEST
 
@@ -797,6 +876,7 @@ START_TEST(descriptors_are_held_if_they_are_fit)
 {
     struct page *page = new_page();
 
+    memset(table_of(page), 0xff, PAGE_SIZE); /* no entry is looked at */
     ck_assert_int_eq(page_type_get(page, PAGE_SEGMENTS), 0);
     page_type_put(page);
     ck_assert_int_eq(state_of(page), PAGE_FREE);
@@ -1270,9 +1350,20 @@ START_TEST(no_address_of_the_core_and_no_foreign_table_is_looked_up)
     vcpu->pv.kernel_l4 = page_frame(l4);
     table_of(l4)[0] = entry_of(foreign, RW);
     ck_assert_ptr_null(pt_find_l1(vcpu, 0));
-    table_of(l4)[0] = pte_make(mfn(FAKE_FRAMES), RW);
+    table_of(l4)[0] = pte_make(mfn(PTE_FRAME >> PAGE_SHIFT), RW);
     ck_assert_ptr_null(pt_find_l1(vcpu, 0));
-    table_of(l4)[0] = 0;
+    /* Nor is one further down, whatever a table that is none any more may say. */
+    table_of(l4)[0] = entry_of(l3, RW);
+    table_of(l3)[0] = entry_of(l2, RW);
+    table_of(l2)[0] = entry_of(foreign, RW);
+    ck_assert_ptr_null(pt_find_l1(vcpu, 0));
+    table_of(l2)[0] = entry_of(l1, 0);
+    ck_assert_ptr_null(pt_find_l1(vcpu, 0));
+    table_of(l2)[0] = entry_of(l1, RW);
+    table_of(l1)[0] = pte_make(mfn(PTE_FRAME >> PAGE_SHIFT), RW);
+    ck_assert(!pt_find_l1_of_table(vcpu, 0, &found));
+    table_of(l4)[0] = table_of(l3)[0] = table_of(l2)[0] = table_of(l1)[0] = 0;
+    pt_forget_walk(vcpu);
     /* A core's slot that leads to the guest's own tables is still the core's. */
     table_of(l4)[256] = table_of(l4)[271] = entry_of(l3, RW);
     table_of(l3)[0] = table_of(l3)[511] = entry_of(l2, RW);
@@ -1514,6 +1605,9 @@ static void add_owner_tests(TCase *tcase)
     tcase_add_test(tcase, a_lent_frame_is_never_a_table_and_writable_only_if_lent_so);
     tcase_add_test(tcase, device_memory_is_mapped_by_permission_and_without_references);
     tcase_add_test(tcase, device_memory_beyond_ram_ends_with_the_address_bits);
+    tcase_add_test(tcase, how_it_is_cached_is_chosen_for_devices_and_by_the_control_domain);
+    tcase_add_test(tcase, a_device_entry_has_no_frame_to_look_at_whatever_changes);
+    tcase_add_test(tcase, a_domain_that_is_gone_maps_no_device);
 }
 
 static void add_tree_tests(TCase *tcase)
@@ -1521,6 +1615,8 @@ static void add_tree_tests(TCase *tcase)
     tcase_add_test(tcase, a_tree_of_any_height_is_validated_and_released);
     tcase_add_test(tcase, a_tree_may_be_preempted_after_any_number_of_entries);
     tcase_add_test(tcase, each_piece_does_at_least_one_unit);
+    tcase_add_test(tcase, nothing_is_asked_after_the_last_entry);
+    tcase_add_test(tcase, a_table_ends_with_its_frame);
     tcase_add_test(tcase, a_tree_with_a_bad_leaf_is_refused_and_comes_down);
     tcase_add_test(tcase, the_direction_may_change_at_any_point);
     tcase_add_test(tcase, a_child_that_was_given_up_is_taken_again_on_the_way_up);
