@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define RETRY_MS 20u
-#define WAIT_MS  5000u
+#define WAIT_MS  5000u /* for a guest that was only just made */
 
 _Static_assert(sizeof(struct console_request) == 48, "layout of the protocol");
 _Static_assert(sizeof(struct console_reply) == 128, "layout of the protocol");
@@ -108,7 +108,7 @@ static int attach(struct console *console, struct console_request *request,
 {
     const char *path = console->options.socket == NULL ? CONSOLE_SOCKET : console->options.socket;
     unsigned int patience = console->options.patience_ms;
-    int fd = connect_daemon(path, patience != 0 ? patience : WAIT_MS, error);
+    int fd = connect_daemon(path, patience != 0 ? patience : CONSOLE_PATIENCE_MS, error);
     int code;
 
     if (fd < 0) {
@@ -148,7 +148,6 @@ int console_attach(struct console *console, uint32_t domid, const struct console
     struct console_reply reply = { .result = 0 };
     int code = attach(&made, &request, &reply, error);
 
-    /* A guest that was only just made. */
     for (unsigned int waited = 0; code == -EAGAIN && waited < WAIT_MS; waited += RETRY_MS) {
         (void)nanosleep(&pause, NULL);
         code = attach(&made, &request, &reply, error);

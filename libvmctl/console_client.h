@@ -20,10 +20,11 @@
 
 #include "libvmctl/error.h"
 
-#define CONSOLE_SOCKET     "/run/paravane/console.sock"
-#define CONSOLE_HISTORY    65536u  /* no more than this is kept for viewers */
-#define CONSOLE_HYPERVISOR 0x7FF2u /* in place of a guest's number: the core's log */
-#define CONSOLE_ESCAPE     0x1d    /* control-] */
+#define CONSOLE_SOCKET      "/run/paravane/console.sock"
+#define CONSOLE_HISTORY     65536u  /* no more than this is kept for viewers */
+#define CONSOLE_HYPERVISOR  0x7FF2u /* in place of a guest's number: the core's log */
+#define CONSOLE_ESCAPE      0x1d    /* control-] */
+#define CONSOLE_PATIENCE_MS 5000u   /* with a daemon that does not answer */
 
 /* --- the protocol --------------------------------------------------------- */
 
@@ -63,7 +64,7 @@ struct console_options {
     bool take_over;
     bool no_follow;
     uint32_t history;
-    unsigned int patience_ms; /* with a daemon that does not answer; 0: 5 s */
+    unsigned int patience_ms; /* 0: CONSOLE_PATIENCE_MS */
 };
 
 struct console {
@@ -100,8 +101,10 @@ enum console_end {
 
 /*
  * Connect an attached console to a terminal: `input` (-1 for none) in raw mode
- * while this runs, if it is a terminal.  Returns 0 and why it ended, with the
- * terminal as it was before.  The three signals are held back meanwhile.
+ * while this runs, if it is a terminal.  Returns 0 and why it ended, or the error
+ * of a daemon that was lost and did not answer again for a minute (12 times the
+ * patience), with the terminal as it was before.  The three signals are held
+ * back meanwhile.
  */
 int console_run_terminal(struct console *console, int input, int output, enum console_end *end,
                          struct vmctl_error *error);

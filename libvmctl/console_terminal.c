@@ -14,8 +14,8 @@
 
 #include "libvmctl/console_client.h"
 
-#define RETRY_MS    50
-#define RETRY_LIMIT 200 /* times: as long as a daemon may take to come back */
+#define RETRY_MS 50
+#define TRIES    12 /* a daemon has so many times the patience with one answer to come back */
 
 enum { FROM_GUEST, FROM_INPUT, FROM_SIGNALS, POLLED };
 
@@ -28,6 +28,8 @@ struct session {
     size_t typed_from, typed_end; /* not yet taken by the daemon */
     bool over;
     enum console_end end;
+    int code; /* or a negative errno, and `error` */
+    struct vmctl_error *error;
 };
 
 static void finish(struct session *session, enum console_end end)
@@ -62,35 +64,40 @@ static void show(struct session *session, const void *bytes, size_t count)
     }
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* The connection ended: the daemon was restarted, or there is nothing more to come. */
 static void come_back(struct session *session)
 {
     const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
+    const unsigned int patience = session->console->options.patience_ms;
+    const int64_t until = now_ms() + TRIES * (patience != 0 ? patience : CONSOLE_PATIENCE_MS);
     char words[80];
     uint64_t lost = 0;
-    int code = -ECONNREFUSED;
+    int code;
 
     if (session->console->options.no_follow) {
         finish(session, CONSOLE_END_GUEST);
         return;
     }
-    for (int i = 0; code != 0 && i < RETRY_LIMIT; i++) {
-        if (i > 0) {
-            (void)nanosleep(&pause, NULL);
-        }
+    do {
         if (poll(&session->polled[FROM_SIGNALS], 1, 0) > 0) {
             return;
         }
-        code = console_reattach(session->console, &lost, NULL);
-        if (code == -ESRCH || code == -ESTALE) {
-            break;
-        }
-    }
-    if (code != 0) {
+        code = console_reattach(session->console, &lost, session->error);
+    } while (code != 0 && code != -ESRCH && code != -ESTALE && now_ms() < until &&
+             nanosleep(&pause, NULL) == 0);
+    if (code == -ESRCH || code == -ESTALE) {
         finish(session, CONSOLE_END_GUEST);
-        return;
-    }
-    if (lost > 0) {
+    } else if (code != 0) {
+        session->code = code;
+    } else if (lost > 0) {
         (void)snprintf(words, sizeof(words), "\r\n[%" PRIu64 " bytes left out]\r\n", lost);
         show(session, words, strlen(words));
     }
@@ -189,27 +196,31 @@ static int open_signals(sigset_t *before)
 int console_run_terminal(struct console *console, int input, int output, enum console_end *end,
                          struct vmctl_error *error)
 {
-    struct session session = { .console = console, .input = input, .output = output };
+    struct vmctl_error words;
+    struct session session = {
+        .console = console,
+        .input = input,
+        .output = output,
+        .error = error != NULL ? error : &words,
+    };
     struct termios before = { .c_iflag = 0 };
     struct termios raw;
     sigset_t mask;
     bool terminal = input >= 0 && tcgetattr(input, &before) == 0;
     int signals = open_signals(&mask);
-    int code = 0;
 
     if (signals < 0) {
-        code = -errno;
-        (void)vmctl_fail(error, code, "signalfd: %s", strerror(-code));
+        session.code = vmctl_fail(error, -errno, "signalfd: %s", strerror(errno));
     } else if (terminal) {
         raw = before;
         cfmakeraw(&raw);
         if (tcsetattr(input, TCSADRAIN, &raw) != 0) {
-            code = -errno;
-            (void)vmctl_fail(error, code, "cannot set the terminal: %s", strerror(-code));
+            session.code =
+                vmctl_fail(error, -errno, "cannot set the terminal: %s", strerror(errno));
         }
     }
     session.polled[FROM_SIGNALS] = (struct pollfd){ .fd = signals, .events = POLLIN };
-    while (code == 0 && !session.over) {
+    while (session.code == 0 && !session.over) {
         turn(&session);
     }
     if (terminal) {
@@ -219,8 +230,8 @@ int console_run_terminal(struct console *console, int input, int output, enum co
         (void)close(signals);
     }
     (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    if (code == 0) {
+    if (session.code == 0) {
         *end = session.end;
     }
-    return code;
+    return session.code;
 }

@@ -68,6 +68,8 @@ int console_view(struct console *console, struct vmctl_error *error)
     console_detach(console);
     if (r == 0) {
         tell_end(end);
+    } else {
+        (void)fputs("\n", stderr); /* the guest's line may not have ended */
     }
     return r;
 }

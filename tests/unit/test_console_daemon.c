@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dom0-tools/console/hypervisor_log.h"
@@ -804,6 +806,43 @@ START_TEST(the_client_library_attaches_types_and_says_why_not)
 }
 END_TEST
 
+/* It is killed under a viewer, and the next one is stuck before it answers. */
+START_TEST(a_viewer_gives_up_a_daemon_that_does_not_come_back)
+{
+    struct console_options options = { .history = CONSOLE_HISTORY };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct console console = CONSOLE_DETACHED;
+    struct vmctl_error error = { .code = 0 };
+    enum console_end end;
+    time_t began = time(NULL);
+    int output[2];
+    pthread_t thread;
+    int stuck = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)new_guest(3);
+    thread = run_beside();
+    options.socket = world_path("sock");
+    ck_assert_int_eq(console_attach(&console, 3, &options, &error), 0);
+    rejoin(thread);
+    console.options.patience_ms = 40;
+    ck_assert_int_eq(pipe(output), 0);
+    stop_daemon();
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", world_path("stuck"));
+    ck_assert_int_eq(bind(stuck, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(listen(stuck, 100), 0);
+    console.options.socket = address.sun_path;
+    ck_assert_int_eq(console_run_terminal(&console, -1, output[1], &end, &error), -ECONNREFUSED);
+    ck_assert_ptr_nonnull(strstr(error.message, "cannot reach the console daemon"));
+    ck_assert_ptr_nonnull(strstr(error.message, "timed out"));
+    ck_assert_int_le(time(NULL) - began, 8);
+    console_detach(&console);
+    start_daemon();
+    (void)close(stuck);
+    (void)close(output[0]);
+    (void)close(output[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("console_daemon");
@@ -833,5 +872,6 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_cannot_be_reached_leaves_nothing_behind);
     tcase_add_test(tcase, the_hypervisors_log_is_a_stream_too);
     tcase_add_test(tcase, the_client_library_attaches_types_and_says_why_not);
+    tcase_add_test(tcase, a_viewer_gives_up_a_daemon_that_does_not_come_back);
     return suite_run(suite);
 }
