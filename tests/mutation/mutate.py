@@ -98,6 +98,8 @@ class Tree:
                 objects = [self.object(pool, source, hooks)
                            for source in [*sources, "tests/mutation/mutant.c"]]
                 wraps = expand(table.get(name.replace("_SOURCES", "_LDFLAGS"), ""), table).split()
+                if test.group(1):
+                    wraps.append("-Wl,--wrap=_ck_assert_failed")
                 todo[test.group(1) or test.group(2)] = (objects, wraps)
             for name, (objects, wraps) in todo.items():
                 for job, _ in objects:

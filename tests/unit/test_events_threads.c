@@ -242,6 +242,14 @@ START_TEST(nobody_waits_for_himself)
 }
 END_TEST
 
+START_TEST(nobody_waits_for_a_cpu_that_is_not_there)
+{
+    cpu_info_of(cpu_count)->event_sends = 1;
+    senders_wait();
+    cpu_info_of(cpu_count)->event_sends = 0;
+}
+END_TEST
+
 /* ---- Both ends closed at once --------------------------------------------------------------- */
 
 static void *close_other_end(void *unused)
@@ -520,6 +528,7 @@ int main(void)
     tcase_add_test(cases, no_virq_arrives_at_a_closed_port);
     tcase_add_test(cases, what_senders_use_changes_only_when_they_are_through);
     tcase_add_test(cases, nobody_waits_for_himself);
+    tcase_add_test(cases, nobody_waits_for_a_cpu_that_is_not_there);
     tcase_add_test(cases, of_two_closers_one_finds_that_the_other_was_faster);
     tcase_add_test(cases, who_comes_too_late_to_queue_a_port_leaves_it);
     tcase_add_test(cases, both_ends_may_be_closed_at_once);

@@ -33,6 +33,13 @@ START_TEST(a_send_sets_pending_selector_and_upcall_once)
     }
     ck_assert_uint_eq(fake.kicks, 1);
     ck_assert(!pending_bit(1, there));
+    /* Who found the port pending leaves the rest to the one who made it so. */
+    (void)take_upcall(2, 0);
+    target(0)->info->evtchn_pending_sel = 0;
+    (void)bit_test_and_set(dom[2]->shared_info->evtchn_pending, (unsigned int)here);
+    ck_assert_int_eq(port_send(there), 0);
+    ck_assert_uint_eq(target(0)->info->evtchn_pending_sel, 0);
+    ck_assert_uint_eq(target(0)->info->evtchn_upcall_pending, 0);
 }
 END_TEST
 
