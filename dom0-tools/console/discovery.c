@@ -68,7 +68,7 @@ static int domain_list(struct discovery *discovery, uint32_t first)
 
 static struct known *find(const struct discovery *discovery, uint32_t domid)
 {
-    return domid < discovery->table_size ? discovery->table[domid] : NULL;
+    return domid < DOMID_FIRST_RESERVED ? discovery->table[domid] : NULL;
 }
 
 static void mark(struct discovery *discovery, struct known *known, unsigned int wants)
@@ -141,35 +141,13 @@ static void forget(struct discovery *discovery, struct known *known)
     free(known);
 }
 
-static bool make_room(struct discovery *discovery, uint32_t domid)
-{
-    uint32_t wanted = discovery->table_size == 0 ? 64 : discovery->table_size;
-    struct known **larger;
-
-    while (wanted <= domid) {
-        wanted *= 2;
-    }
-    if (wanted == discovery->table_size) {
-        return true;
-    }
-    larger = reallocarray(discovery->table, wanted, sizeof(struct known *));
-    if (larger == NULL) {
-        return false;
-    }
-    memset(larger + discovery->table_size, 0,
-           (wanted - discovery->table_size) * sizeof(struct known *));
-    discovery->table = larger;
-    discovery->table_size = wanted;
-    return true;
-}
-
 /* A domain that exists. */
 static struct known *learn(struct discovery *discovery, uint32_t domid, const uint8_t handle[16],
                            bool ours)
 {
     struct known *known = find(discovery, domid);
 
-    if (domid > discovery->highest) {
+    if (domid > discovery->highest && domid < DOMID_FIRST_RESERVED) {
         discovery->highest = domid;
     }
     if (known != NULL && memcmp(known->handle, handle, 16) != 0) {
@@ -180,9 +158,8 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
         return known;
     }
     known = calloc(1, sizeof(*known));
-    if (known == NULL || !make_room(discovery, domid)) {
+    if (known == NULL) {
         report("domain %" PRIu32 ": %s", domid, strerror(ENOMEM));
-        free(known);
         return NULL;
     }
     known->domid = domid;
@@ -194,7 +171,7 @@ static struct known *learn(struct discovery *discovery, uint32_t domid, const ui
     }
     if (ours) {
         known->ours = true;
-        discovery->had_ours = true;
+        discovery->strangers--;
         mark(discovery, known, WANT_PLACE);
     } else if (!watch(discovery, known)) {
         mark(discovery, known, WANT_PLACE);
@@ -457,13 +434,14 @@ static void sweep(struct discovery *discovery)
     int code;
 
     discovery->sweeps++;
+    discovery->strangers = 0;
     code = learn_from(discovery, 1);
     if (code < 0) {
         report("list of domains: %s", strerror(-code));
         loop_set_timer(&discovery->consoles->loop, &discovery->sweep, CHECK_MS);
         return;
     }
-    for (uint32_t i = 0; i < discovery->table_size; i++) {
+    for (uint32_t i = 0; i <= discovery->highest; i++) {
         struct known *known = discovery->table[i];
 
         if (known != NULL && known->seen != discovery->sweeps) {
@@ -494,11 +472,11 @@ static void introduced(struct timer *timer)
 {
     struct discovery *discovery = OWNER(struct discovery, timer, introduced);
 
-    /* Nobody new, and it was none of ours: numbers may have started again from the lowest. */
-    if (learn_from(discovery, discovery->highest + 1) <= 0 && !discovery->had_ours) {
+    /* Somebody has a lower number: one of ours came in between, or numbers began again. */
+    if (learn_from(discovery, discovery->highest + 1) < discovery->strangers) {
         sweep_in(discovery, CHECK_MS);
     }
-    discovery->had_ours = false;
+    discovery->strangers = 0;
     take_events(discovery);
 }
 
@@ -530,7 +508,7 @@ static void look_at_all(struct discovery *discovery)
 {
     discovery->settled = false;
     sweep(discovery);
-    for (uint32_t i = 0; i < discovery->table_size; i++) {
+    for (uint32_t i = 0; i <= discovery->highest; i++) {
         struct known *known = discovery->table[i];
 
         if (known != NULL) {
@@ -597,6 +575,7 @@ static void changed(struct discovery *discovery, const char *path, const char *t
         ours_changed(discovery, path);
         break;
     case 'i':
+        discovery->strangers++;
         if (!discovery->introduced.armed) {
             loop_set_timer(&discovery->consoles->loop, &discovery->introduced, ANNOUNCE_MS);
         }
@@ -722,10 +701,9 @@ void discovery_close(struct discovery *discovery)
         (void)loop_watch(loop, &discovery->source, 0);
         store_close(discovery->store);
     }
-    for (uint32_t i = 0; i < discovery->table_size; i++) {
+    for (uint32_t i = 0; i <= discovery->highest; i++) {
         free(discovery->table[i]);
     }
-    free(discovery->table);
     privcmd_buffer_free(&discovery->consoles->privcmd, discovery->list,
                         LIST_COUNT * sizeof(struct xen_domctl_getdomaininfo));
 }

@@ -42,18 +42,17 @@ struct known {
 struct discovery {
     struct source source; /* the store's events; first */
     struct consoles *consoles;
-    struct store_client *store; /* NULL until it could be reached */
-    struct known **table;       /* by number */
-    uint32_t table_size;
-    uint32_t highest;    /* number that was seen */
-    struct known *dirty; /* to be looked at, first come first */
+    struct store_client *store;                /* NULL until it could be reached */
+    struct known *table[DOMID_FIRST_RESERVED]; /* pages that no number touched cost nothing */
+    uint32_t highest;                          /* number that was seen */
+    struct known *dirty;                       /* to be looked at, first come first */
     struct known **dirty_end;
     struct timer look;
     struct timer introduced; /* when to look for who was introduced */
     struct timer sweep;
     struct timer retry; /* of the store */
     uint32_t sweeps;
-    bool had_ours; /* since the last look for who was introduced */
+    int strangers; /* introductions since the last look for who was, without those of ours */
     bool settled;  /* what was there at the start has its console */
     bool waiting;  /* for the store, and have said so */
     void *list;    /* what the hypervisor fills */

@@ -26,30 +26,30 @@ static struct guest *guest_of(struct stream *stream)
 
 /* --- tables --------------------------------------------------------------------- */
 
-static int table_put(struct guest ***table, size_t *size, uint32_t at, struct guest *guest)
+static int put_by_port(struct consoles *consoles, struct guest *guest)
 {
-    size_t wanted = *size == 0 ? 64 : *size;
+    size_t wanted = consoles->ports == 0 ? 64 : consoles->ports;
     struct guest **larger;
 
-    while (wanted <= at) {
+    while (wanted <= guest->port) {
         wanted *= 2;
     }
-    if (wanted != *size) {
-        larger = reallocarray(*table, wanted, sizeof(struct guest *));
+    if (wanted != consoles->ports) {
+        larger = reallocarray(consoles->by_port, wanted, sizeof(struct guest *));
         if (larger == NULL) {
             return -ENOMEM;
         }
-        memset(larger + *size, 0, (wanted - *size) * sizeof(struct guest *));
-        *table = larger;
-        *size = wanted;
+        memset(larger + consoles->ports, 0, (wanted - consoles->ports) * sizeof(struct guest *));
+        consoles->by_port = larger;
+        consoles->ports = wanted;
     }
-    (*table)[at] = guest;
+    consoles->by_port[guest->port] = guest;
     return 0;
 }
 
 struct guest *consoles_find(const struct consoles *consoles, uint32_t domid)
 {
-    return domid < consoles->domids ? consoles->by_domid[domid] : NULL;
+    return domid < DOMID_FIRST_RESERVED ? consoles->by_domid[domid] : NULL;
 }
 
 /* --- output ---------------------------------------------------------------------- */
@@ -265,7 +265,7 @@ static int bind_port(struct guest *guest, struct vmctl_error *error)
                           guest->domid, guest->remote_port, strerror(-port));
     }
     guest->port = (uint32_t)port;
-    code = table_put(&consoles->by_port, &consoles->ports, guest->port, guest);
+    code = put_by_port(consoles, guest);
     if (code != 0) {
         (void)evtchn_unbind(consoles->events.fd, guest->port);
         guest->port = 0;
@@ -343,16 +343,11 @@ int guest_attach(struct consoles *consoles, const struct guest_place *place,
     rate_start(&guest->rate, loop_now());
 
     code = open_console(guest, place, error);
-    if (code == 0) {
-        code = table_put(&consoles->by_domid, &consoles->domids, guest->domid, guest);
-        if (code != 0) {
-            (void)vmctl_fail(error, code, "domain %u: %s", guest->domid, strerror(-code));
-        }
-    }
     if (code != 0) {
         release(guest, false);
         return code;
     }
+    consoles->by_domid[guest->domid] = guest;
     /* What it said before there was a port to tell us. */
     serve(guest);
     return 0;
@@ -457,7 +452,7 @@ int consoles_open(struct consoles *consoles, struct vmctl_error *error)
 
 void consoles_close(struct consoles *consoles)
 {
-    for (size_t i = 0; i < consoles->domids; i++) {
+    for (size_t i = 0; i < DOMID_FIRST_RESERVED; i++) {
         if (consoles->by_domid[i] != NULL) {
             guest_detach(consoles->by_domid[i], false);
         }
@@ -472,6 +467,5 @@ void consoles_close(struct consoles *consoles)
         (void)close(consoles->gntdev);
     }
     privcmd_close(&consoles->privcmd);
-    free(consoles->by_domid);
     free(consoles->by_port);
 }

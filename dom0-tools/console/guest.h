@@ -17,6 +17,7 @@
 #include "dom0-tools/console/ring.h"
 #include "dom0-tools/console/stream.h"
 #include "dom0-tools/console/transcript.h"
+#include "guest-pv-headers/xen.h"
 #include "libvmctl/privcmd.h"
 
 struct guest {
@@ -45,10 +46,9 @@ struct consoles {
     int gntdev;
     struct privcmd privcmd;
     struct pty_set ptys;
-    struct guest **by_domid;
+    struct guest *by_domid[DOMID_FIRST_RESERVED]; /* pages that no number touched cost nothing */
     struct guest **by_port;
-    size_t domids; /* entries of each table */
-    size_t ports;
+    size_t ports; /* entries of it */
     struct guest *tired;
     struct timer rest; /* after which the tired ones are looked at again */
     const char *log_directory;

@@ -2,6 +2,7 @@
 /* What xenstore-control can ask the store about itself. */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ static int stats(struct command *command)
 {
     const struct stored *stored = command->stored;
     const struct journal *journal = stored->journal;
+    const struct mallinfo2 heap = mallinfo2();
 
     say(command, "nodes %zu\nwatches %zu\ngeneration %" PRIu64 "\n", stored->tree.count,
         stored->watches.count, stored->tree.generation);
@@ -57,6 +59,7 @@ static int stats(struct command *command)
         stored->counters.requests, stored->counters.events, stored->counters.missed_events);
     say(command, "commits %" PRIu64 "\nconflicts %" PRIu64 "\n", stored->counters.commits,
         stored->counters.conflicts);
+    say(command, "memory %zu\n", heap.uordblks + heap.hblkhd);
     if (journal != NULL) {
         say(command, "journal-bytes %" PRIu64 "\njournal-state %s\n", journal->written,
             journal->behind ? "behind" : "good");

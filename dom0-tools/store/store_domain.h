@@ -3,9 +3,10 @@
  * The domains the store knows: what they own, how much they use, and since when
  * their number is theirs.
  *
- * A domain has a record while it is introduced or owns a node.  Domain numbers
- * come again: permissions that were given to the former holder of a number
- * (older than domains.ended[number]) count for nothing.
+ * A domain has a record while it is introduced or owns a node, and then until
+ * some domain ends.  Domain numbers come again: permissions that were given to
+ * the former holder of a number (older than domains.ended[number]) count for
+ * nothing.
  */
 #ifndef DOM0_TOOLS_STORE_DOMAIN_H
 #define DOM0_TOOLS_STORE_DOMAIN_H

@@ -453,5 +453,12 @@ bool stored_domain_shut_down(struct stored *stored, uint32_t domid)
 
 void stored_tell_released(struct stored *stored)
 {
+    struct store_domain *next;
+
+    /* Of those that only had nodes, which are gone too by now, nobody says that they end. */
+    for (struct store_domain *domain = stored->domains->all; domain != NULL; domain = next) {
+        next = domain->next;
+        domain_drop(stored->domains, domain);
+    }
     tell_special(stored, SPECIAL_RELEASE);
 }

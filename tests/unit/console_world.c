@@ -25,6 +25,7 @@
 #include "tests/unit/scratch.h"
 
 struct world_domain *world;
+uint32_t world_first;
 const char *world_log;
 unsigned int world_reports;
 static char directory[SCRATCH_SIZE];
@@ -40,6 +41,7 @@ void world_enter(void)
     ck_assert_ptr_ne(world, MAP_FAILED);
     world_log = "";
     world_reports = 0;
+    world_first = 0;
 }
 
 void world_leave(void)
@@ -76,26 +78,37 @@ char *world_file(const char *file)
     return text;
 }
 
+/* NULL: no such domain. */
+static struct world_domain *find(uint32_t domid)
+{
+    struct world_domain *domain = &world[domid - world_first];
+
+    return domid - world_first < WORLD_DOMAINS && domain->exists ? domain : NULL;
+}
+
 void world_add(uint32_t domid)
 {
-    world[domid].exists = true;
-    world[domid].dying = false;
-    memset(world[domid].handle, (int)domid, sizeof(world[domid].handle));
+    struct world_domain *domain = &world[domid - world_first];
+
+    domain->exists = true;
+    domain->dying = false;
+    memset(domain->handle, (int)domid, sizeof(domain->handle));
 }
 
 void world_fire(uint32_t domid)
 {
-    uint32_t port = WORLD_PORT + domid;
+    struct world_domain *domain = &world[domid - world_first];
+    uint32_t port = WORLD_PORT + domid - world_first;
 
-    if (world[domid].bound && !world[domid].masked) {
-        world[domid].masked = true;
+    if (domain->bound && !domain->masked) {
+        domain->masked = true;
         ck_assert_int_eq(write(events[1], &port, sizeof(port)), sizeof(port));
     }
 }
 
 size_t world_write(uint32_t domid, const char *text, size_t count)
 {
-    struct xencons_interface *page = &world[domid].page;
+    struct xencons_interface *page = &world[domid - world_first].page;
     uint32_t room = RING_OUTPUT - (page->out_prod - page->out_cons);
 
     if (count > room) {
@@ -116,7 +129,7 @@ size_t world_say(uint32_t domid, const char *text)
 
 size_t world_take(uint32_t domid, char *text, size_t size)
 {
-    struct xencons_interface *page = &world[domid].page;
+    struct xencons_interface *page = &world[domid - world_first].page;
     size_t count = 0;
 
     while (count < size && page->in_cons != page->in_prod) {
@@ -196,13 +209,15 @@ int evtchn_open(struct vmctl_error *error)
 
 int evtchn_bind_interdomain(int fd, uint32_t domid, uint32_t remote_port)
 {
+    struct world_domain *domain = find(domid);
+
     (void)fd;
-    if (domid >= WORLD_DOMAINS || !world[domid].exists || remote_port != WORLD_REMOTE + domid) {
+    if (domain == NULL || remote_port != WORLD_REMOTE + domid) {
         return -EINVAL;
     }
-    world[domid].bound = true;
-    world[domid].masked = false;
-    return (int)(WORLD_PORT + domid);
+    domain->bound = true;
+    domain->masked = false;
+    return (int)(WORLD_PORT + domid - world_first);
 }
 
 int evtchn_unbind(int fd, uint32_t port)
@@ -243,14 +258,16 @@ int gntdev_open(struct vmctl_error *error)
 
 void *gntdev_map(int fd, uint32_t domid, uint32_t ref, int prot, struct vmctl_error *error)
 {
+    struct world_domain *domain = find(domid);
+
     (void)fd;
     (void)prot;
-    if (domid >= WORLD_DOMAINS || !world[domid].exists || world[domid].no_grant || ref != 0) {
+    if (domain == NULL || domain->no_grant || ref != 0) {
         (void)vmctl_fail(error, -EINVAL, "grant");
         return NULL;
     }
-    world[domid].mapped = true;
-    return &world[domid].page;
+    domain->mapped = true;
+    return &domain->page;
 }
 
 int gntdev_unmap(int fd, void *page)
@@ -275,14 +292,16 @@ void privcmd_close(struct privcmd *privcmd)
 void *privcmd_map_foreign(struct privcmd *privcmd, uint32_t domid, int prot, const uint64_t *frames,
                           size_t count, struct vmctl_error *error)
 {
+    struct world_domain *domain = find(domid);
+
     (void)privcmd;
     (void)prot;
-    if (domid >= WORLD_DOMAINS || !world[domid].exists || count != 1 || *frames != 5000 + domid) {
+    if (domain == NULL || count != 1 || *frames != 5000 + domid) {
         (void)vmctl_fail(error, -EINVAL, "foreign frame");
         return NULL;
     }
-    world[domid].mapped = true;
-    return &world[domid].page;
+    domain->mapped = true;
+    return &domain->page;
 }
 
 void privcmd_unmap(void *pages, size_t count)
@@ -306,17 +325,19 @@ void privcmd_buffer_free(struct privcmd *privcmd, void *buffer, size_t size)
 
 static void describe(struct xen_domctl_getdomaininfo *info, uint32_t domid)
 {
+    const struct world_domain *domain = find(domid);
+
     memset(info, 0, sizeof(*info));
     info->domain = (domid_t)domid;
-    info->flags = world[domid].dying ? XEN_DOMINF_dying : 0;
-    memcpy(info->handle, world[domid].handle, sizeof(info->handle));
+    info->flags = domain->dying ? XEN_DOMINF_dying : 0;
+    memcpy(info->handle, domain->handle, sizeof(info->handle));
 }
 
 int privcmd_domctl(struct privcmd *privcmd, struct xen_domctl *request)
 {
     (void)privcmd;
     ck_assert_uint_eq(request->cmd, XEN_DOMCTL_getdomaininfo);
-    if (request->domain >= WORLD_DOMAINS || !world[request->domain].exists) {
+    if (find(request->domain) == NULL) {
         return -ESRCH;
     }
     describe(&request->u.getdomaininfo, request->domain);
@@ -328,10 +349,11 @@ static int list_domains(struct xen_sysctl_getdomaininfolist *list)
     struct xen_domctl_getdomaininfo *info = list->buffer;
 
     list->num_domains = 0;
-    for (uint32_t i = list->first_domain;
-         i < WORLD_DOMAINS && list->num_domains < list->max_domains; i++) {
-        if (world[i].exists) {
-            describe(&info[list->num_domains++], i);
+    for (uint32_t i = 0; i < WORLD_DOMAINS && list->num_domains < list->max_domains; i++) {
+        const uint32_t domid = world_first + i;
+
+        if (domid >= list->first_domain && find(domid) != NULL) {
+            describe(&info[list->num_domains++], domid);
         }
     }
     return 0;

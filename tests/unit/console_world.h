@@ -15,7 +15,7 @@
 #include "dom0-tools/console/server.h"
 
 #define WORLD_DOMAINS 100u
-#define WORLD_PORT    40u /* our port of domain n is 40 + n; its own is 1000 + n */
+#define WORLD_PORT    40u /* our port of world[n] is 40 + n; of domain n, its own is 1000 + n */
 #define WORLD_REMOTE  1000u
 
 struct world_domain {
@@ -31,6 +31,7 @@ struct world_domain {
 } __attribute__((aligned(4096)));
 
 extern struct world_domain *world;
+extern uint32_t world_first;       /* number of the domain world[0]; 0, if a test does not set it */
 extern const char *world_log;      /* of the hypervisor */
 extern unsigned int world_reports; /* lines on standard error */
 

@@ -13,6 +13,7 @@
 #include "dom0-tools/console/discovery.h"
 #include "tests/fake/fake_store.h"
 #include "tests/unit/console_world.h"
+#include "tests/unit/in_use.h"
 #include "tests/unit/suite.h"
 
 static struct consoles consoles;
@@ -413,6 +414,67 @@ START_TEST(a_store_that_is_away_is_waited_for)
 }
 END_TEST
 
+/* Another toolstack's guest, with a lower number than one of ours that comes at the same time. */
+START_TEST(a_strangers_console_is_found_beside_ours)
+{
+    start_daemon();
+    turn(500);
+    loop_clear_timer(&consoles.loop, &discovery.sweep); /* of the start, which finds all */
+    create(3, "xls");
+    world_add(4);
+    write_nodes(4, "ours");
+    fake_store_set("@introduceDomain", "");
+    fake_store_set("/paravane/guest/4", "");
+    turn(100);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 4));
+    turn(2500);
+    ck_assert_ptr_nonnull(consoles_find(&consoles, 3));
+}
+END_TEST
+
+/* The first half of them are vmctl's. */
+static void live(uint32_t first)
+{
+    char path[64];
+
+    world_first = first;
+    for (uint32_t domid = first; domid < first + 8; domid++) {
+        world_add(domid);
+        write_nodes(domid, "web");
+        (void)snprintf(path, sizeof(path), "/paravane/guest/%u", domid);
+        fake_store_set(domid < first + 4 ? path : "@introduceDomain", "");
+    }
+    turn(300);
+    for (uint32_t domid = first; domid < first + 8; domid++) {
+        ck_assert_ptr_nonnull(consoles_find(&consoles, domid));
+        (void)world_say(domid, "hello");
+        drop_nodes(domid);
+        world[domid - first].exists = false;
+    }
+    turn(20);
+    fake_store_drop("/paravane");
+    fake_store_set("@releaseDomain", "");
+    turn(200);
+    for (uint32_t domid = first; domid < first + 8; domid++) {
+        ck_assert_ptr_null(consoles_find(&consoles, domid));
+    }
+}
+
+/* Numbers rise with every guest that was ever made. */
+START_TEST(what_is_gone_leaves_no_memory)
+{
+    size_t before;
+
+    start_daemon();
+    turn(100);
+    live(1);
+    before = bytes_in_use();
+    live(5000);
+    live(DOMID_FIRST_RESERVED - 8);
+    ck_assert_uint_eq(bytes_in_use(), before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("console_discovery");
@@ -435,5 +497,7 @@ int main(void)
     tcase_add_test(tcase, a_number_may_be_given_to_another);
     tcase_add_test(tcase, nonsense_in_the_nodes_is_nobodys_end);
     tcase_add_test(tcase, a_store_that_is_away_is_waited_for);
+    tcase_add_test(tcase, a_strangers_console_is_found_beside_ours);
+    tcase_add_test(tcase, what_is_gone_leaves_no_memory);
     return suite_run(suite);
 }

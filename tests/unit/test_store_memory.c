@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each allocation of the store fails once: whatever was asked is done or not
- * done, the tree stays whole, and nothing leaks (ASan looks at the end).
+ * done, the tree stays whole, and nothing leaks (ASan looks at the end).  And
+ * however many domains have come and gone, the memory in use is the same.
  */
 #include <check.h>
 
+#include "tests/unit/in_use.h"
 #include "tests/unit/store_world.h"
 #include "tests/unit/suite.h"
 
@@ -170,6 +172,132 @@ START_TEST(without_failure_the_script_does_what_it_says)
 }
 END_TEST
 
+/* ---- Lives of many domains ------------------------------------------------------------------- */
+
+static struct xenstore_domain_interface ring_page;
+
+static int attach_any(void *context, struct store_connection *ring, uint64_t mfn, uint32_t port)
+{
+    (void)context;
+    (void)mfn;
+    memset(&ring_page, 0, sizeof(ring_page));
+    ring->page = &ring_page;
+    ring->port = port + 1;
+    ring_begin(ring);
+    return 0;
+}
+
+/* `text` with "%" for the domain's number and "|" for a zero byte, which one more ends. */
+static void ask_of(struct store_connection *who, uint32_t domid, uint32_t type,
+                   uint32_t transaction, const char *text)
+{
+    char payload[256];
+    size_t size = 0;
+
+    for (; *text != '\0'; text++) {
+        if (*text == '%') {
+            size += (size_t)snprintf(payload + size, sizeof(payload) - size, "%u", domid);
+        } else {
+            payload[size] = *text;
+            if (*text == '|') {
+                payload[size] = '\0';
+            }
+            size++;
+        }
+    }
+    payload[size++] = '\0';
+    ck_assert_ptr_nonnull(world_ask(&world, who, type, transaction, payload, size));
+    ck_assert_msg(world.head.type == type, "%u of domain %u: %s", type, domid, world.payload);
+}
+
+/* What vmctl writes, and takes away. */
+static void write_nodes(struct store_connection *vmctl, uint32_t domid)
+{
+    ask_of(vmctl, domid, XS_TRANSACTION_START, 0, "");
+    ask_of(vmctl, domid, XS_MKDIR, vmctl->last_transaction, "/local/domain/%");
+    ask_of(vmctl, domid, XS_SET_PERMS, vmctl->last_transaction, "/local/domain/%|n%");
+    ask_of(vmctl, domid, XS_WRITE, vmctl->last_transaction, "/local/domain/%/name|guest");
+    ask_of(vmctl, domid, XS_TRANSACTION_END, vmctl->last_transaction, "T");
+    ask_of(vmctl, domid, XS_WRITE, 0, "/local/domain/0/backend/vbd/%/51712/state|1");
+    ask_of(vmctl, domid, XS_SET_PERMS, 0, "/local/domain/0/backend/vbd/%/51712/state|n0|r%");
+    ask_of(vmctl, domid, XS_WRITE, 0, "/paravane/guest/%/name|guest");
+}
+
+static void remove_nodes(struct store_connection *vmctl, uint32_t domid)
+{
+    ask_of(vmctl, domid, XS_RM, 0, "/local/domain/0/backend/vbd/%");
+    ask_of(vmctl, domid, XS_RM, 0, "/paravane/guest/%");
+    ask_of(vmctl, domid, XS_RM, 0, "/local/domain/%");
+}
+
+/* What a guest does, and leaves as it is. */
+static void act(struct store_connection *guest, uint32_t domid)
+{
+    ask_of(guest, domid, XS_WATCH, 0, "device|token");
+    ask_of(guest, domid, XS_WATCH, 0, "/local/domain/0/backend/vbd/%/51712/state|token");
+    ask_of(guest, domid, XS_WRITE, 0, "device/vbd/51712/state|a value");
+    ask_of(guest, domid, XS_SET_PERMS, 0, "device/vbd/51712/state|n%|r0");
+    ask_of(guest, domid, XS_TRANSACTION_START, 0, "");
+    ask_of(guest, domid, XS_WRITE, guest->last_transaction, "device/vbd/51712/port|7");
+}
+
+/* One in four is never introduced, and another is released before it ends. */
+static void live(struct store_connection *daemon, uint32_t domid)
+{
+    struct store_connection *vmctl = connection_new(&world.stored, 0, false);
+
+    ck_assert_ptr_nonnull(vmctl);
+    write_nodes(vmctl, domid);
+    ask_of(daemon, domid, XS_WATCH, 0, "/local/domain/%/console|c%");
+    if (domid % 4 != 0) {
+        ask_of(vmctl, domid, XS_INTRODUCE, 0, "%|1000|3");
+        act(domain_find(world.stored.domains, domid)->ring, domid);
+        if (domid % 4 == 1) {
+            ask_of(vmctl, domid, XS_RELEASE, 0, "%");
+        }
+        stored_domain_gone(&world.stored, domid);
+        stored_tell_released(&world.stored);
+    }
+    ask_of(daemon, domid, XS_UNWATCH, 0, "/local/domain/%/console|c%");
+    remove_nodes(vmctl, domid);
+    connection_free(vmctl);
+    while (world_take(&world, daemon)) {
+    }
+    while (stored_next_ready(&world.stored) != NULL) {
+    }
+}
+
+/* The last of them was introduced, and so has the records of those that were not dropped. */
+static void live_all(struct store_connection *daemon, uint32_t first, uint32_t last)
+{
+    for (uint32_t domid = first; domid <= last; domid++) {
+        live(daemon, domid);
+    }
+}
+
+START_TEST(what_ends_leaves_nothing)
+{
+    const struct stored_wires wires = { attach_any, world_detach, world_hold, &world };
+    struct store_connection *daemon;
+    size_t before;
+
+    ck_assert(world_init(&world));
+    world.stored.wires = wires;
+    ck_assert_int_eq(stored_populate(&world.stored), 0);
+    daemon = connection_new(&world.stored, 0, false);
+    ck_assert_ptr_nonnull(daemon);
+    live_all(daemon, 1, 501);
+    before = bytes_in_use();
+    live_all(daemon, 502, 1001);
+    live_all(daemon, STORE_DOMIDS - 10, STORE_DOMIDS - 1);
+    live_all(daemon, 1, 1);
+    ck_assert_uint_eq(bytes_in_use(), before);
+    ck_assert_ptr_null(world.stored.domains->all->next);
+    ck_assert_ptr_null(tree_check(&world.stored.tree));
+    world_free(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store memory");
@@ -178,5 +306,6 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, without_failure_the_script_does_what_it_says);
     tcase_add_test(all, every_allocation_may_fail);
+    tcase_add_test(all, what_ends_leaves_nothing);
     return suite_run(suite);
 }
