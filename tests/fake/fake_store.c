@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "tests/fake/fake_lock.h"
+
 #define NODES   512u
 #define EVENTS  4096u
 #define WATCHES 64u
@@ -304,6 +306,7 @@ static int no_memory(struct vmctl_error *error)
 
 int store_open(const char *path, struct store_client **opened, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int r = begin(error);
 
     (void)path;
@@ -320,6 +323,7 @@ int store_open(const char *path, struct store_client **opened, struct vmctl_erro
 
 void store_close(struct store_client *client)
 {
+    FAKE_LOCKED;
     if (client == NULL) {
         return;
     }
@@ -341,6 +345,7 @@ void store_close(struct store_client *client)
 /* Always readable, so that its owner always asks. */
 int store_fd(struct store_client *client)
 {
+    FAKE_LOCKED;
     static int always = -1;
 
     (void)client;
@@ -359,6 +364,7 @@ void store_set_patience(struct store_client *client, unsigned int milliseconds)
 int store_read(struct store_client *client, uint32_t transaction, const char *path, char **text,
                size_t *length, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     const char *value = fake_store_get(path);
     int r = begin(error);
 
@@ -384,6 +390,7 @@ int store_read(struct store_client *client, uint32_t transaction, const char *pa
 int store_list(struct store_client *client, uint32_t transaction, const char *path, char ***names,
                size_t *count, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     const size_t depth = strlen(path);
     char **list;
     char *text;
@@ -488,6 +495,7 @@ int store_write_many(struct store_client *client, uint32_t transaction,
                      const struct store_change *changes, size_t count, size_t *first_failed,
                      struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int result = 0;
 
     (void)client;
@@ -537,12 +545,14 @@ int store_remove(struct store_client *client, uint32_t transaction, const char *
 int store_transaction_start(struct store_client *client, uint32_t *transaction,
                             struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int r = begin(error);
 
     (void)client;
     if (r == 0) {
         memcpy(kept, nodes, sizeof(kept));
         was_late = late == LATE_NOW;
+        (void)fake_lock(); /* the table is its own until it ends */
         *transaction = 1;
         leaks++;
     }
@@ -552,10 +562,12 @@ int store_transaction_start(struct store_client *client, uint32_t *transaction,
 int store_transaction_end(struct store_client *client, uint32_t transaction, bool commit,
                           struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int r = begin(error);
 
     (void)client;
     (void)transaction;
+    (void)pthread_mutex_unlock(&fake_mutex);
     leaks--;
     if (r == 0 && commit && was_late) {
         memcpy(nodes, kept, sizeof(nodes));
@@ -575,6 +587,7 @@ int store_transaction_end(struct store_client *client, uint32_t transaction, boo
 int store_watch(struct store_client *client, const char *path, const char *token,
                 struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int r = begin(error);
 
     for (size_t i = 0; r == 0 && i < WATCHES; i++) {
@@ -593,6 +606,7 @@ int store_watch(struct store_client *client, const char *path, const char *token
 int store_unwatch(struct store_client *client, const char *path, const char *token,
                   struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     for (size_t i = 0; i < WATCHES; i++) {
         if (watches[i].client == client && strcmp(watches[i].path, path) == 0 &&
             strcmp(watches[i].token, token) == 0) {
@@ -607,6 +621,7 @@ int store_unwatch(struct store_client *client, const char *path, const char *tok
 int store_next_event(struct store_client *client, const char **path, const char **token,
                      struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     (void)error;
     for (; first_event < last_event; first_event++) {
         if (events[first_event].client == client) {
@@ -629,6 +644,7 @@ int store_next_event(struct store_client *client, const char **path, const char 
 int store_introduce(struct store_client *client, uint32_t domid, uint64_t mfn, uint32_t port,
                     struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     int r = begin(error);
 
     (void)client;
@@ -641,6 +657,7 @@ int store_introduce(struct store_client *client, uint32_t domid, uint64_t mfn, u
 
 int store_release(struct store_client *client, uint32_t domid, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     (void)client;
     (void)domid;
     if (is_dead != NULL && is_dead()) {

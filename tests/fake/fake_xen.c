@@ -13,6 +13,7 @@
 #include "guest-pv-headers/memory.h"
 #include "guest-pv-headers/version.h"
 #include "guest-pv-headers/xen.h"
+#include "tests/fake/fake_lock.h"
 
 #define GRANTS_FIRST 1u                      /* frames of grant tables, one a domain */
 #define SHARED_FIRST (1u + FAKE_XEN_DOMAINS) /* frames of shared infos */
@@ -28,10 +29,10 @@ static int countdown_code;
 static bool failed;
 static unsigned long large_extents;
 static uint64_t frames_taken;
+static uint32_t next_domain;
+static bool count_on;
 static bool hold_dying;
 static unsigned int leaks;
-static uint8_t scratch[PRIVCMD_PAGE];
-
 static unsigned long steps; /* until the caller dies; 0: it lives on */
 static bool dead;
 
@@ -81,6 +82,8 @@ void fake_xen_reset(void)
     failed = false;
     large_extents = ~0UL;
     frames_taken = 0;
+    next_domain = 1;
+    count_on = false;
     hold_dying = false;
     leaks = 0;
     fake_xen_kill(0);
@@ -123,6 +126,11 @@ void fake_xen_set_free(uint64_t frames)
     frames_taken = FAKE_XEN_FRAMES - FREE_FIRST - frames;
 }
 
+void fake_xen_count_on(void)
+{
+    count_on = true;
+}
+
 void fake_xen_hold_dying(bool hold)
 {
     hold_dying = hold;
@@ -157,22 +165,26 @@ static uint64_t free_frames(void)
 
 int privcmd_open(struct privcmd *privcmd, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     if (fails_now()) {
         return vmctl_fail(error, countdown_code, "fake: open");
     }
-    *privcmd = (struct privcmd){ .fd = 0, .buffer_fd = 0, .scratch = scratch };
-    leaks++;
-    return 0;
+    *privcmd = (struct privcmd){ .fd = 0, .buffer_fd = 0, .scratch = calloc(1, PRIVCMD_PAGE) };
+    leaks += privcmd->scratch != NULL;
+    return privcmd->scratch != NULL ? 0 : vmctl_fail(error, -ENOMEM, "fake: no memory");
 }
 
 void privcmd_close(struct privcmd *privcmd)
 {
+    FAKE_LOCKED;
     leaks -= privcmd->scratch != NULL;
+    free(privcmd->scratch);
     *privcmd = PRIVCMD_CLOSED;
 }
 
 void *privcmd_buffer(struct privcmd *privcmd, size_t size)
 {
+    FAKE_LOCKED;
     void *buffer;
 
     (void)privcmd;
@@ -183,6 +195,7 @@ void *privcmd_buffer(struct privcmd *privcmd, size_t size)
 
 void privcmd_buffer_free(struct privcmd *privcmd, void *buffer, size_t size)
 {
+    FAKE_LOCKED;
     (void)privcmd;
     (void)size;
     leaks -= buffer != NULL;
@@ -214,6 +227,7 @@ static void *map_frames(const uint64_t *frames, size_t count)
 void *privcmd_map_foreign(struct privcmd *privcmd, uint32_t domid, int prot, const uint64_t *frames,
                           size_t count, struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     (void)privcmd;
     (void)prot;
     if (fails_now()) {
@@ -233,6 +247,7 @@ void *privcmd_map_foreign(struct privcmd *privcmd, uint32_t domid, int prot, con
 void *privcmd_map_resource(struct privcmd *privcmd, const struct privcmd_resource *resource,
                            struct vmctl_error *error)
 {
+    FAKE_LOCKED;
     uint64_t frame = GRANTS_FIRST + resource->domid;
 
     (void)privcmd;
@@ -245,6 +260,7 @@ void *privcmd_map_resource(struct privcmd *privcmd, const struct privcmd_resourc
 
 void privcmd_unmap(void *pages, size_t count)
 {
+    FAKE_LOCKED;
     if (pages != NULL) {
         (void)munmap(pages, count * PRIVCMD_PAGE);
         leaks--;
@@ -253,8 +269,9 @@ void privcmd_unmap(void *pages, size_t count)
 
 static int create(struct xen_domctl *request)
 {
-    for (uint32_t i = 1; i < FAKE_XEN_DOMAINS; i++) {
+    for (uint32_t i = next_domain; i < FAKE_XEN_DOMAINS; i++) {
         if (!domains[i].exists) {
+            next_domain = count_on ? i + 1 : 1;
             domains[i] = (struct fake_domain){ .exists = true, .pauses = 1 };
             memcpy(domains[i].uuid, request->u.createdomain.handle, sizeof(domains[i].uuid));
             memset(fake_xen_memory(GRANTS_FIRST + i), 0, PRIVCMD_PAGE);
@@ -357,6 +374,7 @@ static int set(struct fake_domain *domain, struct xen_domctl *request)
 
 int privcmd_domctl(struct privcmd *privcmd, struct xen_domctl *request)
 {
+    FAKE_LOCKED;
     struct fake_domain *domain = &domains[request->domain % FAKE_XEN_DOMAINS];
 
     (void)privcmd;
@@ -403,6 +421,7 @@ static int list(struct xen_sysctl_getdomaininfolist *request)
 
 int privcmd_sysctl(struct privcmd *privcmd, struct xen_sysctl *request)
 {
+    FAKE_LOCKED;
     (void)privcmd;
     if (fails_now()) {
         return countdown_code;
@@ -480,6 +499,7 @@ static int set_map(const struct xen_foreign_memory_map *map)
 
 long privcmd_memory_op(struct privcmd *privcmd, unsigned int command, void *argument, size_t size)
 {
+    FAKE_LOCKED;
     struct xen_memory_reservation *wish = argument;
 
     (void)privcmd;
@@ -519,15 +539,15 @@ static long mmu_op(const struct mmuext_op *op, uint64_t domid)
 
 long privcmd_hypercall(struct privcmd *privcmd, unsigned int op, const uint64_t arguments[5])
 {
-    (void)privcmd;
+    FAKE_LOCKED;
     if (fails_now()) {
         return countdown_code;
     }
     switch (op) {
     case __HYPERVISOR_event_channel_op:
-        return event_op(arguments[0], (void *)scratch);
+        return event_op(arguments[0], privcmd->scratch);
     case __HYPERVISOR_mmuext_op:
-        return mmu_op((const void *)scratch, arguments[3]);
+        return mmu_op(privcmd->scratch, arguments[3]);
     case __HYPERVISOR_xen_version:
         return arguments[0] == XENVER_version ? 4 << 16 | 17 : 0;
     default:

@@ -10,7 +10,7 @@
 #include "libvmctl/privcmd.h"
 
 #define FAKE_XEN_FRAMES  65536u
-#define FAKE_XEN_DOMAINS 8u
+#define FAKE_XEN_DOMAINS 128u
 
 struct fake_domain {
     bool exists;
@@ -60,6 +60,10 @@ void fake_xen_set_large_extents(unsigned long count);
 
 /* Frames in use are these fewer. */
 void fake_xen_set_free(uint64_t frames);
+
+/* A new domain gets the number after the last one, as with a real hypervisor, not the first free
+ * one. */
+void fake_xen_count_on(void);
 
 /* A destroyed domain stays, dying. */
 void fake_xen_hold_dying(bool hold);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients of the store see: requests, permissions, watches, transactions, quotas. */
 #include <check.h>
+#include <time.h>
 
 #include "tests/unit/store_world.h"
 #include "tests/unit/suite.h"
@@ -792,6 +793,85 @@ START_TEST(control_answers)
 }
 END_TEST
 
+/* --- cost ------------------------------------------------------------------------- */
+
+/* Of what tools, guests and back ends do all the time. */
+static void work_a_little(void)
+{
+    uint32_t transaction;
+
+    write_value(dom0, 0, "/local/domain/5/data/x", "1");
+    ASK(&world, dom0, XS_READ, 0, "/local/domain/5/data/x");
+    ASK(&world, dom0, XS_DIRECTORY, 0, "/local/domain/5");
+    OK(dom0, XS_SET_PERMS, "/local/domain/5/data/x\0n0\0r5");
+    ASK(&world, guest, XS_GET_PERMS, 0, "data/x");
+    OK(dom0, XS_WATCH, "/local/domain/5\0token");
+    transaction = begin(dom0);
+    write_value(dom0, transaction, "/local/domain/5/data/y", "2");
+    ck_assert_str_eq(ASK(&world, dom0, XS_TRANSACTION_END, transaction, "T"), "OK");
+    transaction = begin(dom0);
+    write_value(dom0, transaction, "/local/domain/5/data/z", "3");
+    ck_assert_str_eq(ASK(&world, dom0, XS_TRANSACTION_END, transaction, "F"), "OK");
+    OK(dom0, XS_UNWATCH, "/local/domain/5\0token");
+    OK(dom0, XS_RM, "/local/domain/5/data");
+    OK(dom0, XS_INTRODUCE, "6\0001000\0003");
+    OK(dom0, XS_MKDIR, "/local/domain/6/data");
+    OK(dom0, XS_RELEASE, "6");
+    OK(dom0, XS_RM, "/local/domain/6");
+    while (world_take(&world, dom0)) {
+    }
+}
+
+/* The least of some tries: of nanoseconds of the CPU, which other programs do not take. */
+static int64_t cost_of_work(void)
+{
+    int64_t least = INT64_MAX;
+
+    for (unsigned int i = 0; i < 20; i++) {
+        struct timespec from;
+        struct timespec to;
+        int64_t took;
+
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        for (unsigned int j = 0; j < 20; j++) {
+            work_a_little();
+        }
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        took = (int64_t)(to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec;
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+static void add_nodes(unsigned int from, unsigned int to)
+{
+    char path[64];
+
+    for (unsigned int i = from; i < to; i++) {
+        (void)snprintf(path, sizeof(path), "/local/domain/%u/data/%u", 100 + i / 20, i % 20);
+        write_value(dom0, 0, path, "value");
+        (void)snprintf(path, sizeof(path), "/flat/%u", i);
+        write_value(dom0, 0, path, "value");
+    }
+}
+
+/* A hundred times the nodes and the watches; who walked them all would need a hundred times as
+ * long. */
+START_TEST(no_request_costs_more_with_more_nodes)
+{
+    int64_t with_few;
+    int64_t with_many;
+
+    add_nodes(0, 100);
+    work_a_little();
+    with_few = cost_of_work();
+    add_nodes(100, 10000);
+    with_many = cost_of_work();
+    ck_assert_msg(with_many < 2 * with_few, "%lld ns with 200 nodes, %lld with 20000",
+                  (long long)with_few, (long long)with_many);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store engine");
@@ -840,5 +920,6 @@ int main(void)
     tcase_add_test(all, introducing_can_fail_without_trace);
     tcase_add_test(all, an_end_is_told_once_until_resumed);
     tcase_add_test(all, control_answers);
+    tcase_add_test(all, no_request_costs_more_with_more_nodes);
     return suite_run(suite);
 }
