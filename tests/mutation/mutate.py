@@ -158,8 +158,9 @@ class Program:
     def notices(self, number, patience, command=None, times=1):
         """Perhaps with another command, so many times as long."""
         times *= patience
-        return not self.passes(command or self.command, {"MUTANT": str(number)},
-                               5 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
+        environment = {"MUTANT": str(number), "CK_TIMEOUT_MULTIPLIER": str(4 * patience)}
+        return not self.passes(command or self.command, environment,
+                               2 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
 
 
 class Corpus:
