@@ -31,7 +31,8 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LISTS = ("tests/unit/sources.am", "tests/attack/sources.am", "tests/fuzz/sources.am")
 CORPUS = "tests/fuzz/corpus/core"
 MARK = b"mutant here\0"
-SLOWER = 10  # how many times its usual time a test may take, beside thrice its CPU time
+SLOWER = 4  # how many times its usual time a test may take, beside thrice its CPU time
+PASSES, NOTICES, LATE = range(3)
 
 
 def variables():
@@ -129,21 +130,22 @@ class Program:
         noted = work / "noted"
         noted.write_bytes(bytes(limit))
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        if not self.passes(command, {"MUTANT_NOTED": str(noted)}, 60, 600):
+        if self.status(command, {"MUTANT_NOTED": str(noted)}, 60, 600) != 0:
             sys.exit(f"{name} fails without any change")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.seconds = time.monotonic() - started
         self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         self.noted = noted.read_bytes()
 
-    def passes(self, command, environment, cpu, seconds):
+    def status(self, command, environment, cpu, seconds):
+        """Of its end; None if there was none."""
         test = subprocess.Popen(["prlimit", f"--cpu={cpu}", *command], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env=os.environ | environment, start_new_session=True)
         try:
-            return test.wait(seconds) == 0
+            return test.wait(seconds)
         except subprocess.TimeoutExpired:
-            return False
+            return None
         finally:
             test.terminate()  # libcheck takes its child with it, or its whole session
             try:
@@ -155,12 +157,16 @@ class Program:
     def can_tell(self, number):
         return self.noted[number] != 0
 
-    def notices(self, number, patience, command=None, times=1):
+    def ask(self, number, patience, command=None, times=1):
         """Perhaps with another command, so many times as long."""
         times *= patience
         environment = {"MUTANT": str(number), "CK_TIMEOUT_MULTIPLIER": str(4 * patience)}
-        return not self.passes(command or self.command, environment,
-                               2 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
+        started = time.monotonic()
+        status = self.status(command or self.command, environment,
+                             2 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
+        # libcheck has a limit as well; too much CPU time does not depend on what else runs.
+        late = status is None or (status > 0 and time.monotonic() - started > 15)
+        return PASSES if status == 0 else LATE if late else NOTICES
 
 
 class Corpus:
@@ -171,15 +177,14 @@ class Corpus:
     def __init__(self, program, work, limit):
         self.inputs = [Program(path.name, [program, path], work, limit)
                        for path in sorted((ROOT / CORPUS).iterdir())]
-        self.seconds = sum(each.seconds for each in self.inputs)
 
     def can_tell(self, number):
         return any(each.can_tell(number) for each in self.inputs)
 
-    def notices(self, number, patience):
+    def ask(self, number, patience):
         able = [each for each in self.inputs if each.can_tell(number)]
         together = [able[0].command[0], *(each.command[1] for each in able)]
-        return able[0].notices(number, patience, together, len(able))
+        return able[0].ask(number, patience, together, len(able))
 
 
 class Guest:
@@ -207,14 +212,15 @@ class Guest:
     def can_tell(self, number):
         return self.fit and number in self.noted
 
-    def notices(self, number, patience):
+    def ask(self, number, patience):
         changed = self.work / f"changed-{number}.elf"
         image = self.image.read_bytes()
         changed.write_bytes(re.sub(re.escape(MARK) + b"....", lambda _: MARK + number.to_bytes(4, "little"),
                                    image, flags=re.DOTALL))
-        passes = self.passes(changed, "/dev/null", 10 + 3 * patience * self.seconds)
+        limit, started = 10 + 3 * patience * self.seconds, time.monotonic()
+        passes = self.passes(changed, "/dev/null", limit)
         changed.unlink()
-        return not passes
+        return PASSES if passes else LATE if time.monotonic() - started > limit else NOTICES
 
 
 def try_all(stage, changes, tests, most):
@@ -228,11 +234,11 @@ def try_all(stage, changes, tests, most):
         # What noticed another change of the line probably notices this one.
         able.sort(key=lambda test: test is not killers.get(place))
         for test in able[:most] if most else able:
-            started = time.monotonic()
-            if test.notices(number, patience):
-                if patience == 1 and time.monotonic() - started > 4 + 2 * test.seconds:
-                    slow.append(change)
-                    return False
+            answer = test.ask(number, patience)
+            if answer == LATE and patience == 1:
+                slow.append(change)
+                return False
+            if answer != PASSES:
                 killed[test.name] = killed.get(test.name, 0) + 1
                 killers[place] = test
                 return False
@@ -241,7 +247,7 @@ def try_all(stage, changes, tests, most):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         left = [change for change, alive in zip(changes, pool.map(survives, changes)) if alive]
     # Again, alone: did it hang, or was the machine slow?
-    left += [change for change in slow if survives(change, 4)]
+    left += [change for change in slow if survives(change, 2)]
     left = [change for change in changes if change in left]
     names = ", ".join(f"{name} {count}" for name, count in sorted(killed.items(), key=lambda pair: -pair[1]))
     print(f"{stage}: {sum(killed.values())} killed, {len(left)} left; {names}"
