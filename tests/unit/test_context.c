@@ -510,7 +510,7 @@ START_TEST(selectors_are_loaded_if_the_old_or_the_new_is_not_null)
 
     to->pv.ds = to->pv.es = USER_DATA;
     context_switch(&idle, to);
-    __asm__("movw %%ds, %0; movw %%es, %1" : "=r"(ds), "=r"(es));
+    __asm__ volatile("movw %%ds, %0; movw %%es, %1" : "=r"(ds), "=r"(es));
     ck_assert_uint_eq(ds, USER_DATA);
     ck_assert_uint_eq(es, USER_DATA);
     hardware.ds = hardware.es = USER_DATA;
@@ -518,7 +518,7 @@ START_TEST(selectors_are_loaded_if_the_old_or_the_new_is_not_null)
     ck_assert_uint_eq(to->pv.ds, USER_DATA);
     to->pv.ds = to->pv.es = 0;
     context_switch(&idle, to);
-    __asm__("movw %%ds, %0; movw %%es, %1" : "=r"(ds), "=r"(es));
+    __asm__ volatile("movw %%ds, %0; movw %%es, %1" : "=r"(ds), "=r"(es));
     ck_assert_uint_eq(ds, 0);
     ck_assert_uint_eq(es, 0);
 }
