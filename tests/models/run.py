@@ -20,6 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEEP = {
+    "fifo": [["-DVCPUS=1"], ["-DSENDS=3", "-DGUEST=1"]],
     "wakeup": [["-DIRQS=1", "-DGUEST=1"], ["-DSENDS=2"]],
     "page_type": [["-DOPERATIONS_1=2"], ["-DOPERATIONS_0=3"]],
 }

@@ -10,6 +10,7 @@ SPINNERS=16
 SHARE_TOLERANCE=4 # per cent
 LEAK_KIB=128      # what a daemon may grow by: malloc keeps as much before it gives some back;
 NUMBER_BYTES=16   # and for each domain number, which stored and consoled have tables by
+HEAP_BYTES=32768  # that stored may have more of in use: buffers of those who just asked
 LAZY_FILES=24     # that the supervisor's eight threads, and stored for them, open when first needed
 
 # number NAME DEFAULT
@@ -21,30 +22,47 @@ number()
 
 # --- what daemons hold ------------------------------------------------------------
 
-# daemons files: open files of each; daemons memory: KiB that only it has.
+# daemons pids; daemons files: open files of each; daemons memory: KiB that only it has.
 daemons()
 {
     for daemon in stored consoled devd supervisor; do
         pid=$(pidof paravane-$daemon) || fail "paravane-$daemon does not run"
         case $1 in
+        pids) echo "$pid" ;;
         files) echo "$daemon $pid $(find "/proc/$pid/fd" -type l | wc -l)" ;;
         memory) echo "$daemon $(sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status")" ;;
         esac
     done
 }
 
+ask_store()
+{
+    /usr/lib/xen-4.17/bin/xenstore-control "$@"
+}
+
+# Bytes of its heap.
+stored_in_use()
+{
+    ask_store stats | sed -n 's/^memory //p'
+}
+
 remember_daemons()
 {
     daemons files >/tmp/files-before
     daemons memory >/tmp/memory-before
+    in_use_before=$(stored_in_use)
 }
 
 same_daemons()
 {
+    [ "$(daemons pids)" = "$daemon_pids" ] || fail "a daemon was restarted"
     daemons files >/tmp/files-after
-    paste -d ' ' /tmp/files-before /tmp/files-after | while read -r name pid before _ pid_after after; do
+    paste -d ' ' /tmp/files-before /tmp/files-after | while read -r name _ before _ _ after; do
         say "paravane-$name: $before files before, $after after"
-        [ "$pid" = "$pid_after" ] && [ "$after" -le $((before + LAZY_FILES)) ] || touch /tmp/leaks
+        case $name in
+        stored | supervisor) before=$((before + LAZY_FILES)) ;;
+        esac
+        [ "$after" -le "$before" ] || touch /tmp/leaks
     done
     daemons memory >/tmp/memory-after
     most=$((LEAK_KIB + cycled * NUMBER_BYTES / 1024))
@@ -52,8 +70,28 @@ same_daemons()
         say "paravane-$name: $before KiB before, $after KiB after"
         [ "$after" -le $((before + most)) ] || touch /tmp/leaks
     done
-    [ ! -e /tmp/leaks ] || fail "a daemon was restarted or has grown by more than $LAZY_FILES files, $most KiB"
+    [ ! -e /tmp/leaks ] || fail "a daemon has grown by more than $LAZY_FILES files (consoled, devd: none), $most KiB"
+    in_use=$(stored_in_use)
+    say "paravane-stored: $in_use_before bytes in use before, $in_use after"
+    [ "$in_use" -le $((in_use_before + HEAP_BYTES)) ] || fail "paravane-stored keeps something"
+    [ "$(ask_store check)" = OK ] || fail "the store's tree: $(ask_store check)"
 }
+
+# What nobody counts who counts guests: small files, and devices of dom0's kernel.
+remains()
+{
+    echo "files $(find /run/paravane /run/xenstored -type f | wc -l)" \
+        "backends $(find /sys/bus/xen-backend/devices -type l | wc -l)" \
+        "terminals $(find /dev/pts -type c | wc -l)"
+}
+
+same_remains()
+{
+    [ "$(remains)" = "$remains_before" ]
+}
+
+# What a kernel that is not well says.  On dom0's console only the worst of it is seen.
+NOT_WELL='WARNING: CPU|BUG:|Oops|Call Trace|soft lockup|rcu: INFO|rcu_.* stall|Out of memory|blocked for more than'
 
 # --- load -------------------------------------------------------------------------
 
@@ -113,8 +151,11 @@ hammers_done()
 stop_hammers()
 {
     within "$1" hammers_done || fail "the hammers are not done: $(tail -n 3 /var/log/paravane/console/hammer*.log)"
+    refused=$(ask_store refused)
+    [ -z "$refused" ] || fail "the store refused $refused"
     for own in $FOUR; do
         console_says "hammer$own" 'not so' && fail "hammer$own: $(console_of "hammer$own" | grep 'not so')"
+        console_of "hammer$own" | grep -E "$NOT_WELL" && fail "hammer$own is not well"
         console_says "hammer$own" 'GUEST: hammer ok' || fail "hammer$own has failed"
         console_of "hammer$own" | awk -v name="hammer$own" '/hammer: / { sum[/disk/ ? "disk" : "net"] += $(NF - 1) }
             END { print "DOM0: " name ": " sum["disk"] " MiB on disk, " sum["net"] " MiB received" }'
@@ -141,9 +182,13 @@ stop_grants()
         console_says "grants$own" 'GRANTS: rounds [1-9]' || fail "grants$own has not met the others"
         say "grants$own: $(console_of "grants$own" | tail -n 1 | tr -d '\r')"
     done
-    # Each while the others use its pages.
+    # Each while the others use its pages; these go on for a while, and have nothing to complain of.
     for own in $FOUR; do
         vmctl destroy "grants$own" || fail "vmctl destroy grants$own"
+        sleep 1
+    done
+    for own in $FOUR; do
+        console_says "grants$own" 'not so' && fail "grants$own, when others died: $(console_of "grants$own" | grep 'not so' | head -n 3)"
     done
 }
 
@@ -162,6 +207,7 @@ stop_pair()
 {
     for own in 1 2; do
         console_says "pair$own" FAILED && fail "pair$own: $(console_of "pair$own" | grep FAILED | head -n 3)"
+        console_of "pair$own" | grep -E "$NOT_WELL" && fail "pair$own is not well"
         within 120 console_says "pair$own" 'GUEST: round [1-9]' || fail "pair$own: $(console_of "pair$own" | tail -n 3)"
         say "pair$own: $(console_of "pair$own" | grep 'GUEST: round' | tail -n 1 | tr -d '\r')"
     done
@@ -178,10 +224,10 @@ press_memory()
         dd if=/dev/zero of=/run/hog/hog bs=1M count=$spare 2>/dev/null
         echo $((all - 48 * 1024)) >$balloon
         sleep 2
+        echo "$spare $((dom0_kib - $(dom0_has)))" >>/run/pressed
         rm /run/hog/hog
         echo "$all" >$balloon
         sleep 5
-        echo "$spare" >>/run/pressed
     done
 }
 
@@ -190,7 +236,7 @@ start_pressure()
     mkdir -p /run/hog
     mount -t tmpfs -o size=100% hog /run/hog || fail "no tmpfs"
     touch /run/soaks
-    dom0_kib=$(cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb)
+    dom0_kib=$(dom0_has)
     press_memory &
     pressing=$!
 }
@@ -198,15 +244,23 @@ start_pressure()
 stop_pressure()
 {
     rm /run/soaks
-    wait $pressing
+    wait "$pressing"
     umount /run/hog
-    say "dom0's memory was taken $(wc -l </run/pressed) times, $(sort -n /run/pressed | tail -n 1) MiB at most"
-    within 60 dom0_is_whole || fail "dom0 had $dom0_kib KiB, now $(cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb)"
+    given=$(cut -d ' ' -f 2 /run/pressed | sort -n | tail -n 1)
+    say "dom0's memory was taken $(wc -l </run/pressed) times, $(sort -n /run/pressed | tail -n 1 | cut -d ' ' -f 1) MiB at most;" \
+        "it gave $given KiB"
+    [ "$given" -gt 0 ] || fail "dom0's balloon gave nothing"
+    within 60 dom0_is_whole || fail "dom0 had $dom0_kib KiB, now $(dom0_has)"
+}
+
+dom0_has()
+{
+    cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb
 }
 
 dom0_is_whole()
 {
-    [ "$(cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb)" = "$dom0_kib" ]
+    [ "$(dom0_has)" = "$dom0_kib" ]
 }
 
 # --- cycles -----------------------------------------------------------------------
@@ -256,6 +310,7 @@ task_guest_soak()
     wanted=$(number cycles 2000)
     cycled=0
     start_daemons
+    daemon_pids=$(daemons pids)
     start_bridge
     tiny_guest small spin 256
     guest_memory=128 guest_xml cycle facts "$(disk_of cycle 1)"
@@ -269,6 +324,7 @@ task_guest_soak()
     stop_grants
     cycled=0
     remember_account "$bridge"
+    remains_before=$(remains)
 
     start_pressure
     start_grants
@@ -284,7 +340,12 @@ task_guest_soak()
 
     [ $cycled -ge "$wanted" ] || fail "only $cycled cycles of $wanted"
     same_account
+    within 20 same_remains || fail "left behind: $remains_before, now $(remains)"
     same_daemons
+    dmesg | grep -E "$NOT_WELL" && fail "dom0's kernel is not well"
+    for log in stored consoled; do # the others tell what they do
+        [ ! -s "/var/log/paravane/$log.log" ] || fail "paravane-$log says $(tail -n 3 "/var/log/paravane/$log.log")"
+    done
     within 20 no_grants_left || fail "grants in use: $(cat /tmp/grants)"
 }
 
