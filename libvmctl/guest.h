@@ -6,6 +6,9 @@
 #include "libvmctl/guest_config.h"
 #include "libvmctl/handle.h"
 
+/* Destroy it.  Memory that somebody holds on to does not keep a guest from being gone. */
+int guest_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error);
+
 /* Remove what dom0 has of a domain: its nodes, and then its description. */
 int guest_forget(struct vmctl *handle, uint32_t domid, struct vmctl_error *error);
 

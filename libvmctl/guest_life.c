@@ -163,6 +163,13 @@ int vmctl_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
     return r < 0 ? vmctl_context(out, r, "destroy guest") : 0;
 }
 
+int guest_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
+{
+    int r = vmctl_destroy(handle, domid, error);
+
+    return r == -EBUSY || r == -ESRCH ? 0 : r;
+}
+
 /* Write a node below the guest's home. */
 static int write_home(struct vmctl *handle, uint32_t domid, const char *name, const char *text,
                       struct vmctl_error *error)

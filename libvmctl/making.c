@@ -17,6 +17,7 @@
 
 #include "libvmctl/config_values.h"
 #include "libvmctl/domain.h"
+#include "libvmctl/guest.h"
 #include "libvmctl/handle.h"
 
 #define FOLDER       "making"
@@ -89,14 +90,6 @@ static int has_node(struct store_client *store, const char *folder, uint32_t dom
     return 1;
 }
 
-/* Memory that somebody holds on to does not keep a guest from being gone. */
-static int destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
-{
-    int r = vmctl_destroy(handle, domid, error);
-
-    return r == -EBUSY || r == -ESRCH ? 0 : r;
-}
-
 static int recover_domain(struct vmctl *handle, const struct record *record, const uint8_t uuid[16],
                           struct vmctl_error *error)
 {
@@ -109,14 +102,14 @@ static int recover_domain(struct vmctl *handle, const struct record *record, con
     }
     r = domain_info(&handle->privcmd, record->domid, &info, error);
     if (r == -ESRCH || (r == 0 && info.domain != record->domid)) {
-        return destroy(handle, record->domid, error); /* its nodes */
+        return guest_destroy(handle, record->domid, error); /* its nodes */
     }
     if (r < 0 || memcmp(info.handle, uuid, sizeof(info.handle)) != 0) {
         return r; /* another domain has its number by now */
     }
     r = has_node(store, "/paravane/guest", record->domid, error);
     if (r == 0) {
-        return destroy(handle, record->domid, error);
+        return guest_destroy(handle, record->domid, error);
     }
     if (r > 0 && !record->paused && (info.flags & XEN_DOMINF_paused) != 0) {
         r = domain_unpause(&handle->privcmd, record->domid, error);
@@ -140,7 +133,7 @@ static int recover_uuid(struct vmctl *handle, const uint8_t uuid[16], struct vmc
         }
         r = has_node(store, "/local/domain", guests[i].domid, error);
         if (r >= 0) {
-            r = r == 0 ? destroy(handle, guests[i].domid, error) : 0;
+            r = r == 0 ? guest_destroy(handle, guests[i].domid, error) : 0;
         }
     }
     free(guests);

@@ -334,18 +334,6 @@ static int format_permissions(const struct store_permission *permissions, size_t
     return 0;
 }
 
-int store_set_permissions(struct store_client *client, uint32_t transaction, const char *path,
-                          const struct store_permission *permissions, size_t count,
-                          struct vmctl_error *error)
-{
-    const struct store_change change = { .kind = STORE_CHANGE_PERMISSIONS,
-                                         .path = path,
-                                         .permissions = permissions,
-                                         .permission_count = count };
-
-    return store_write_many(client, transaction, &change, 1, NULL, error);
-}
-
 static const struct {
     enum xsd_sockmsg_type type;
     const char *words;

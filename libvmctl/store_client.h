@@ -77,9 +77,6 @@ int store_remove(struct store_client *client, uint32_t transaction, const char *
 /* *names is one allocation: free() it alone. */
 int store_list(struct store_client *client, uint32_t transaction, const char *path, char ***names,
                size_t *count, struct vmctl_error *error);
-int store_set_permissions(struct store_client *client, uint32_t transaction, const char *path,
-                          const struct store_permission *permissions, size_t count,
-                          struct vmctl_error *error);
 
 /*
  * All of `changes` in one send, in order.  All are tried; the error is that of

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "dom0-tools/console/discovery.h"
@@ -23,6 +21,7 @@
 #include "dom0-tools/console/hypervisor_log.h"
 #include "dom0-tools/console/server.h"
 #include "dom0-tools/daemons/directories.h"
+#include "dom0-tools/daemons/frame.h"
 #include "dom0-tools/daemons/report.h"
 #include "libvmctl/console_client.h"
 
@@ -84,17 +83,7 @@ static void signalled(struct source *source, uint32_t events)
 
 static int open_signals(struct daemon *daemon, struct vmctl_error *error)
 {
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    daemon->signals = (struct source){
-        .ready = signalled,
-        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-    };
+    daemon->signals = (struct source){ .ready = signalled, .fd = frame_open_signals() };
     if (daemon->signals.fd < 0) {
         return vmctl_fail(error, -errno, "signalfd: %s", strerror(errno));
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What daemons without options have in common: help, one at a time, an end by signal. */
+/* What daemons have in common: an end by signal; those without options also help, and one at a
+ * time. */
 #ifndef DOM0_TOOLS_DAEMONS_FRAME_H
 #define DOM0_TOOLS_DAEMONS_FRAME_H
 
@@ -15,7 +16,10 @@ struct frame {
 /* The whole of main(): the program's exit status. */
 int frame_main(const struct frame *frame, int argc, char **argv);
 
-/* Blocks SIGTERM and SIGINT; a descriptor that one of them makes readable, or -1 with errno. */
+/*
+ * Blocks SIGTERM and SIGINT; a descriptor that one of them makes readable, and does not block, or
+ * -1 with errno.  SIGPIPE is ignored.
+ */
 int frame_open_signals(void);
 
 #endif

@@ -22,6 +22,7 @@
 
 #include "dom0-tools/daemons/directories.h"
 #include "dom0-tools/daemons/dom0_nodes.h"
+#include "dom0-tools/daemons/frame.h"
 #include "dom0-tools/daemons/keeper.h"
 #include "dom0-tools/daemons/prepare.h"
 #include "dom0-tools/daemons/report.h"
@@ -171,17 +172,7 @@ static void signalled(struct source *source, uint32_t events)
 
 static int open_signals(struct program *all)
 {
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    all->signals = (struct source){
-        .ready = signalled,
-        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-    };
+    all->signals = (struct source){ .ready = signalled, .fd = frame_open_signals() };
     return all->signals.fd < 0 ? -errno : loop_watch(&all->loop, &all->signals, EPOLLIN);
 }
 

@@ -3,17 +3,17 @@
 #include "dom0-tools/store/wires.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "dom0-tools/daemons/frame.h"
 
 #define EVENTS           64
 #define SENDS            64 /* connections sent to before the next look at who asks */
@@ -28,16 +28,10 @@ static int add(const struct wires *wires, int fd, const int *which)
 
 int wires_open(struct wires *wires, struct stored *stored, struct vmctl_error *error)
 {
-    sigset_t ends;
-
     wires->stored = stored;
     wires->pending_end = &wires->pending;
-    (void)sigemptyset(&ends);
-    (void)sigaddset(&ends, SIGTERM);
-    (void)sigaddset(&ends, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
     wires->epoll = epoll_create1(EPOLL_CLOEXEC);
-    wires->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    wires->signals = frame_open_signals();
     if (wires->epoll < 0 || wires->signals < 0 || add(wires, wires->signals, &wires->signals) < 0) {
         return vmctl_fail(error, -errno, "epoll: %s", strerror(errno));
     }

@@ -16,14 +16,6 @@
 
 #define MOST_NAMES 100 /* web-1 to web-99 */
 
-/* Memory that somebody holds on to does not keep a guest from being gone. */
-static int destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
-{
-    int r = vmctl_destroy(handle, domid, error);
-
-    return r == -EBUSY || r == -ESRCH ? 0 : r;
-}
-
 static int save_and_destroy(struct vmctl *handle, struct job *job, struct vmctl_error *error)
 {
     struct guest_config *config = NULL;
@@ -34,7 +26,7 @@ static int save_and_destroy(struct vmctl *handle, struct job *job, struct vmctl_
     }
     if (r == 0) {
         memcpy(job->uuid, config->uuid, sizeof(job->uuid));
-        r = destroy(handle, job->domid, error);
+        r = guest_destroy(handle, job->domid, error);
     }
     guest_config_free(config);
     return r;
@@ -183,7 +175,7 @@ void action_run(struct vmctl *handle, struct job *job)
 
     switch (job->kind) {
     case JOB_DESTROY:
-        job->result = destroy(handle, job->domid, &error);
+        job->result = guest_destroy(handle, job->domid, &error);
         break;
     case JOB_SAVE_AND_DESTROY:
         job->result = save_and_destroy(handle, job, &error);

@@ -245,7 +245,12 @@ START_TEST(a_file_becomes_a_device_until_it_is_closed)
     ck_assert_int_eq(ioctl(disk.fd, LOOP_GET_STATUS64, &info), 0);
     ck_assert((info.lo_flags & LO_FLAGS_AUTOCLEAR) != 0);
     ck_assert((info.lo_flags & LO_FLAGS_READ_ONLY) == 0);
-    ck_assert((info.lo_flags & LO_FLAGS_DIRECT_IO) != 0 || !direct_works());
+    if (direct_works()) {
+        ck_assert((info.lo_flags & LO_FLAGS_DIRECT_IO) != 0);
+    } else {
+        (void)printf("SKIP: direct I/O, which %s has not; the system test guests tries it\n",
+                     folder);
+    }
     disk_close(&disk);
     ck_assert(!bound_for_long(disk.minor));
 }

@@ -23,10 +23,10 @@ struct worker {
 static int create(struct vmctl *handle, const char *xml, uint32_t *domid, struct vmctl_error *error)
 {
     struct guest_config *config = NULL;
-    int r = guest_config_parse(xml, strlen(xml), NULL, NULL, &config, error);
+    int r = vmctl_config_parse(xml, strlen(xml), NULL, &config, error);
 
     r = r < 0 ? r : vmctl_create(handle, config, VMCTL_CREATE_PAUSED, domid, error);
-    guest_config_free(config);
+    vmctl_config_free(config);
     return r;
 }
 
@@ -87,13 +87,13 @@ static void describe(const char *name, char xml[2048])
 {
     struct guest_config *config = world_config(name, "");
     char *text = NULL;
-    size_t length = 0;
 
-    ck_assert_int_eq(guest_config_write(config, &text, &length, NULL), 0);
-    ck_assert_uint_lt(length, 2048);
-    memcpy(xml, text, length + 1);
+    ck_assert_str_eq(vmctl_config_name(config), name);
+    ck_assert_int_eq(vmctl_config_write(config, &text, NULL), 0);
+    ck_assert_uint_lt(strlen(text), 2048);
+    memcpy(xml, text, strlen(text) + 1);
     free(text);
-    guest_config_free(config);
+    vmctl_config_free(config);
 }
 
 START_TEST(two_threads_with_a_handle_each)

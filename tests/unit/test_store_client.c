@@ -224,6 +224,9 @@ START_TEST(permissions)
     const struct store_permission wanted[] = { { 0, STORE_PERM_NONE },
                                                { 7, STORE_PERM_READ | STORE_PERM_WRITE } };
     static const char path[] = "/p";
+    const struct store_change change = {
+        .kind = STORE_CHANGE_PERMISSIONS, .path = path, .permissions = wanted, .permission_count = 2
+    };
     static const char told[] = "n0\0b7";
     const struct xsd_sockmsg ask = { .type = XS_GET_PERMS, .len = sizeof(path) };
     struct xsd_sockmsg answer;
@@ -231,7 +234,7 @@ START_TEST(permissions)
     int fd;
 
     write_text(0, path, "");
-    ck_assert_int_eq(store_set_permissions(client, 0, path, wanted, 2, &error), 0);
+    ck_assert_int_eq(store_write_many(client, 0, &change, 1, NULL, &error), 0);
     fd = connect_raw();
     ck_assert_int_eq(write(fd, &ask, sizeof(ask)), sizeof(ask));
     ck_assert_int_eq(write(fd, path, sizeof(path)), sizeof(path));
@@ -543,7 +546,13 @@ END_TEST
 static bool use_all(void)
 {
     static const struct store_permission owner = { 0, STORE_PERM_READ };
-    static const struct store_change change = { .kind = STORE_CHANGE_MKDIR, .path = "/m/x" };
+    static const struct store_change changes[] = {
+        { .kind = STORE_CHANGE_MKDIR, .path = "/m/x" },
+        { .kind = STORE_CHANGE_PERMISSIONS,
+          .path = "/m",
+          .permissions = &owner,
+          .permission_count = 1 },
+    };
     struct store_client *one = NULL;
     const char *path;
     const char *token;
@@ -557,8 +566,7 @@ static bool use_all(void)
     good = good && store_write_text(one, 0, "/m/a", "1", &error) == 0;
     good = good && store_read(one, 0, "/m/a", &text, NULL, &error) == 0;
     good = good && store_list(one, 0, "/m", &names, &count, &error) == 0;
-    good = good && store_write_many(one, 0, &change, 1, NULL, &error) == 0;
-    good = good && store_set_permissions(one, 0, "/m", &owner, 1, &error) == 0;
+    good = good && store_write_many(one, 0, changes, 2, NULL, &error) == 0;
     good = good && store_transaction_start(one, &transaction, &error) == 0;
     good = good && store_write_text(one, transaction, "/m/b", "1", &error) == 0;
     good = good && store_transaction_end(one, transaction, true, &error) == 0;
