@@ -297,13 +297,6 @@ cycles()
     say "$cycled cycles of $1, the last of them $(($(seconds) - began)) s after it began"
 }
 
-# Nobody holds a page of another domain; a handle that is not given back keeps its granter, dead, in the list.
-no_grants_left()
-{
-    grant_tables >/tmp/grants
-    grep -q 'd0 grants: ' /tmp/grants && ! grep -q 'd[1-9][0-9]* grants: \|users' /tmp/grants
-}
-
 task_guest_soak()
 {
     duration=$(($(number minutes 10) * 60))
@@ -346,7 +339,6 @@ task_guest_soak()
     for log in stored consoled; do # the others tell what they do
         [ ! -s "/var/log/paravane/$log.log" ] || fail "paravane-$log says $(tail -n 3 "/var/log/paravane/$log.log")"
     done
-    within 20 no_grants_left || fail "grants in use: $(cat /tmp/grants)"
 }
 
 # --- shares -----------------------------------------------------------------------
