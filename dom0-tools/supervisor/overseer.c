@@ -379,7 +379,8 @@ static void look_at_abandoned(struct overseer *overseer)
 static void look_at_nodes(struct overseer *overseer, const uint32_t *announced, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (find_ward(overseer, announced[i]) == NULL) {
+        /* What is no number reads as 0, and dom0 is not to be reaped. */
+        if (announced[i] != 0 && find_ward(overseer, announced[i]) == NULL) {
             const struct job job = { .kind = JOB_REAP, .domid = announced[i] };
 
             look_at_leftover(overseer, &job, LEFTOVER_MS);

@@ -643,6 +643,15 @@ START_TEST(nodes_of_a_guest_that_is_gone_are_removed)
 }
 END_TEST
 
+START_TEST(dom0_leaves_nothing_behind)
+{
+    world.announced[world.announced_count++] = 0;
+    overseer_look(overseer);
+    pass(10000);
+    ck_assert_uint_eq(world.job_count, 0);
+}
+END_TEST
+
 START_TEST(what_a_killed_maker_began_is_seen_to_at_once)
 {
     struct job job;
@@ -914,6 +923,7 @@ static TCase *overseer_cases(void)
     tcase_add_test(cases, a_dying_domain_is_looked_at_now_and_then);
     tcase_add_test(cases, a_domain_that_goes_in_time_is_not_spoken_of);
     tcase_add_test(cases, nodes_of_a_guest_that_is_gone_are_removed);
+    tcase_add_test(cases, dom0_leaves_nothing_behind);
     tcase_add_test(cases, what_a_killed_maker_began_is_seen_to_at_once);
     tcase_add_test(cases, who_destroys_a_guest_has_time_to_remove_its_nodes);
     tcase_add_test(cases, many_guests_in_any_order_are_told_apart);
