@@ -451,6 +451,7 @@ START_TEST(a_switch_saves_one_and_loads_the_other)
         fake_set_current(&idle);
         context_switch(&idle, from);
         ck_assert_ptr_eq(current, from);
+        ck_assert_ptr_null(fpu_saved); /* an idle vCPU has nothing */
         check_loaded(0x10000, first);
         ck_assert(cpumask_has(&guest->dirty_cpus, cpu_id()));
         this_cpu()->regs.rip = 0x777;
@@ -472,6 +473,7 @@ START_TEST(a_switch_saves_one_and_loads_the_other)
         ck_assert_ptr_eq(fpu_saved, to->fpu);
         ck_assert_uint_eq(hardware.cr3, (uint64_t)core_l4 - CORE_IMAGE);
         ck_assert(!cpumask_has(&other->dirty_cpus, cpu_id()));
+        fpu_saved = NULL;
         ck_assert_uint_eq(this_cpu()->softirq_pending, 0);
     }
     ck_assert_uint_eq(tables_loaded, 8);

@@ -468,6 +468,8 @@ START_TEST(a_hypercall_page_can_be_asked_for_by_msr)
 
         ck_assert_ptr_nonnull(immediate);
         ck_assert_uint_eq(immediate[1], number);
+        /* iret does not come back, and finds rax on the stack. */
+        ck_assert_uint_eq(immediate[-1], number == __HYPERVISOR_iret ? 0x50 : 0x53);
     }
     ck_assert_uint_eq(fake_page_refs(page), 1);
     ck_assert_uint_eq(fake_page_uses(page), 0);
@@ -537,6 +539,41 @@ START_TEST(debug_registers_keep_the_core_out_of_reach)
     ck_assert_int_eq(RUN(&regs, 0x0f, 0x21, 0xe3), 0);
     ck_assert(!pv_debug_register_get(me(), 8, &value));
     ck_assert_int_eq((int)pv_debug_register_set(me(), 15, 0, true), -XEN_ENODEV);
+}
+END_TEST
+
+START_TEST(debug_registers_have_hypercalls_as_well)
+{
+    static const uint64_t watch[] = { 0x401000, 0x402000, 0x403000, 0x404000 };
+
+    for (unsigned int i = 0; i < 4; i++) {
+        ck_assert_int_eq(hypercall_set_debugreg(i, watch[i]), 0);
+        ck_assert_int_eq(hypercall_get_debugreg(i), (long)watch[i]);
+    }
+    ck_assert_int_eq(hypercall_set_debugreg(7, UINT32_MAX & ~UINT64_C(0x2222f800)), 0);
+    for (unsigned int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(machine.dr[i], watch[i]);
+        /* Each of the four may be kept from ports, where it is enabled. */
+        ck_assert_int_eq(hypercall_set_debugreg(7, UINT64_C(2) << (16 + 4 * i)), 0);
+        ck_assert_int_eq(hypercall_set_debugreg(7, UINT64_C(2) << (16 + 4 * i) | 1u << 2 * i),
+                         -XEN_EPERM);
+    }
+    ck_assert_int_eq(hypercall_set_debugreg(6, UINT32_MAX), 0);
+    ck_assert_int_eq(hypercall_set_debugreg(6, UINT64_C(1) << 32), -XEN_EPERM);
+    ck_assert_int_eq(hypercall_get_debugreg(6), hypercall_get_debugreg(4));
+    ck_assert_int_eq(hypercall_get_debugreg(7), hypercall_get_debugreg(5));
+    ck_assert_int_eq(hypercall_set_debugreg(5, 0), 0);
+    ck_assert_int_eq(hypercall_get_debugreg(7), 0x400);
+    me()->pv.cr4 = CR4_DE;
+    for (unsigned int i = 4; i < 6; i++) {
+        ck_assert_int_eq(hypercall_set_debugreg(i, 0), -XEN_ENODEV);
+        ck_assert_int_eq(hypercall_get_debugreg(i), -XEN_ENODEV);
+    }
+    for (uint64_t i = 8; i != 0; i <<= 1) {
+        ck_assert_int_eq(hypercall_set_debugreg(i, 0), -XEN_ENODEV);
+        ck_assert_int_eq(hypercall_get_debugreg(i), -XEN_ENODEV);
+    }
+    ck_assert_int_eq(hypercall_get_debugreg(UINT64_C(1) << 32), -XEN_ENODEV);
 }
 END_TEST
 
@@ -968,6 +1005,7 @@ START_TEST(a_programs_ports_are_those_its_kernel_allows)
     ck_assert_int_eq(RUN(&regs, 0xec), 0);
     me()->pv.io_bitmap = (uint64_t)bitmap;
     me()->pv.io_bitmap_ports = 0x81;
+    machine.cr[3] = 0x2000;
     ck_assert_int_eq(RUN(&regs, 0xec), 1);
     ck_assert_int_eq(RUN(&regs, 0x66, 0xed), 0); /* the next port is not in it */
     me()->pv.io_bitmap_ports = 0x80;
@@ -1100,6 +1138,7 @@ int main(void)
         a_write_to_cr2_is_seen_where_faults_are_reported,
         xcr0_takes_only_what_is_allowed_and_consistent,
         debug_registers_keep_the_core_out_of_reach,
+        debug_registers_have_hypercalls_as_well,
         a_context_being_prepared_does_not_touch_the_hardware,
         cli_and_sti_are_stepped_over_where_iopl_allows,
         caches_are_written_back_for_those_with_devices,

@@ -85,8 +85,8 @@ uint32_t ioapic_gsi_of_isa(unsigned int isa_irq)
     return isa_irq == 0 ? 2 : isa_irq < 16 ? isa_irq : 5000;
 }
 
-/* Where the device says its table is, and the one frame beyond memory that the domain may use. */
-static uint64_t table_address;
+/* Where the device says its table is, and the frames that the domain may use. */
+static uint64_t table_address, first_allowed, last_allowed;
 #define DEVICE_FRAME (frame_limit + 100)
 
 void msi_find_table(struct msi_request *request)
@@ -98,7 +98,7 @@ void msi_find_table(struct msi_request *request)
 bool io_permitted(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last)
 {
     (void)domain;
-    return kind == IO_FRAME && first == DEVICE_FRAME && last == DEVICE_FRAME;
+    return kind == IO_FRAME && first >= first_allowed && last <= last_allowed && first <= last;
 }
 
 int msi_attach(uint32_t number, const struct msi_request *request)
@@ -165,6 +165,7 @@ static void setup(void)
     memset(pins, 0, sizeof(pins));
     memset(messages, 0, sizeof(messages));
     eois = sent = unmasked = 0;
+    first_allowed = last_allowed = DEVICE_FRAME;
     attach_result = 0;
     cpu_count = 4;
     for (unsigned int cpu = 0; cpu < cpu_count; cpu++) {
@@ -374,6 +375,35 @@ START_TEST(a_reserved_number_is_given_to_nobody_else)
 }
 END_TEST
 
+START_TEST(number_0_is_a_number)
+{
+    struct msi_request request = { .msix = true };
+
+    ck_assert_int_eq(pirq_map_message(control, &request, 0), 0);
+    ck_assert(messages[the_message()].attached);
+    ck_assert_int_eq(pirq_unmap(control, 0), 0);
+    ck_assert_int_eq(pirq_map_gsi(control, EDGE, 0), 0);
+    ck_assert_int_eq(pirq_map_gsi(control, EDGE, 0), 0);
+    ck_assert_int_eq(pirq_map_gsi(control, EDGE, 3), -XEN_EEXIST);
+    ck_assert_int_eq(pirq_guest_bind(control, 0, PORT), 0);
+    ck_assert_int_eq(pirq_map_gsi(control, LEVEL, LEVEL), LEVEL);
+    ck_assert_int_eq(pirq_map_gsi(control, LEVEL, 0), -XEN_EEXIST);
+}
+END_TEST
+
+START_TEST(a_line_of_two_domains_stays_with_the_one_that_bound_it)
+{
+    int theirs = pirq_map_gsi(other, LEVEL, PIRQ_ANY);
+
+    bind_gsi(LEVEL);
+    ck_assert_int_eq(pirq_guest_bind(other, (uint32_t)theirs, PORT), -XEN_EBUSY);
+    ck_assert_int_eq(pirq_unmap(other, theirs), 0);
+    ck_assert(!pins[LEVEL].masked);
+    ck_assert_ptr_eq(irq_lines[LEVEL].domain, control);
+    ck_assert_int_eq(irq_lines[LEVEL].kind, IRQ_LEVEL);
+}
+END_TEST
+
 START_TEST(a_message_is_masked_until_it_is_bound)
 {
     uint32_t pirq = map_message(), line = the_message();
@@ -453,6 +483,80 @@ START_TEST(a_table_of_messages_is_written_to_only_where_the_domain_may_write)
 }
 END_TEST
 
+START_TEST(a_table_of_messages_is_never_in_ram)
+{
+    struct msi_request request = { .msix = true };
+    struct page *device = fake_page_new(control), *ram = fake_page_new(control);
+
+    ck_assert_ptr_eq(ram, device + 1);
+    device->refs = page_ref_owner_bits(DOMID_IO);
+    first_allowed = page_frame(device).number;
+    last_allowed = first_allowed + 1;
+    table_address = first_allowed << PAGE_SHIFT;
+    ck_assert_int_ge(pirq_map_message(control, &request, PIRQ_ANY), 0);
+    table_address += 8; /* reaches into RAM */
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_EPERM);
+    table_address = last_allowed << PAGE_SHIFT;
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_EPERM);
+    request.msix = false; /* has no table */
+    ck_assert_int_ge(pirq_map_message(control, &request, PIRQ_ANY), 0);
+}
+END_TEST
+
+START_TEST(a_line_interrupts_the_cpu_of_the_first_vcpu_if_it_can)
+{
+    struct domain *without = fake_domain_new(6, 0, false);
+
+    control->vcpu[0]->cpu = 2;
+    bind_gsi(EDGE);
+    ck_assert_uint_eq(pins[EDGE].cpu, 2);
+    pirq_guest_unbind(control, EDGE);
+    cpus[2].apic_id = 0xff;
+    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT), 0);
+    ck_assert_uint_eq(pins[EDGE].cpu, 0);
+    ck_assert_int_eq(pirq_map_gsi(without, LEVEL, PIRQ_ANY), LEVEL);
+    ck_assert_int_eq(pirq_guest_bind(without, LEVEL, PORT), 0);
+    ck_assert_uint_eq(pins[LEVEL].cpu, 0);
+    fake_cpu_use(2, control->vcpu[0]);
+    (void)map_message();
+    ck_assert_uint_eq(messages[the_message()].cpu, 0);
+    fake_cpu_use(0, control->vcpu[0]);
+    pirqs_destroy(without);
+    fake_domain_free(without);
+}
+END_TEST
+
+START_TEST(a_line_for_which_there_is_no_vector_is_not_bound)
+{
+    struct msi_request request = { .msix = true };
+
+    ck_assert_int_eq(pirq_map_gsi(control, EDGE, EDGE), EDGE);
+    while (pirq_map_message(control, &request, PIRQ_ANY) >= 0) {
+    }
+    ck_assert_int_eq(pirq_guest_bind(control, EDGE, PORT), -XEN_ENOSPC);
+    ck_assert_ptr_null(irq_lines[EDGE].domain);
+    ck_assert_int_eq(pirq_setup_gsi(GSIS, true, false), -XEN_EINVAL); /* a message's line */
+    ck_assert_int_eq(irq_lines[GSIS].kind, IRQ_MESSAGE);
+}
+END_TEST
+
+START_TEST(lines_of_messages_run_out_without_harm)
+{
+    struct msi_request request = { .msix = true };
+    uint32_t first = irq_message_alloc(), last = first, line;
+
+    while ((line = irq_message_alloc()) != IRQ_NONE) {
+        last = line;
+    }
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_ENOSPC);
+    for (line = first; line <= last; line++) {
+        irq_message_free(line);
+    }
+    fake_answers.fail_allocation = 1;
+    ck_assert_int_eq(pirq_map_message(control, &request, PIRQ_ANY), -XEN_ENOMEM);
+}
+END_TEST
+
 START_TEST(vectors_run_out_without_harm)
 {
     struct msi_request request = { .msix = true };
@@ -483,7 +587,9 @@ START_TEST(numbers_run_out_without_harm)
     while (pirq_reserve(other, true) >= 0) {
         last++;
     }
-    ck_assert_int_eq(last, (int)pirq_limit(other));
+    ck_assert_int_eq(last, 64);
+    ck_assert_uint_eq(pirq_limit(other), 64);
+    ck_assert_int_eq(pirq_unmap(other, 64), -XEN_EINVAL);
     ck_assert_int_eq(pirq_reserve(other, false), -XEN_ENOSPC);
     ck_assert_int_eq(pirq_map_gsi(other, LEVEL, PIRQ_ANY), -XEN_ENOSPC);
 }
@@ -672,6 +778,9 @@ START_TEST(with_the_old_page_an_eoi_also_unmasks_the_port)
     struct page *page = fake_page_new(control);
 
     ck_assert_int_eq(pirq_set_eoi_page(control, page_frame(page), true), 0);
+    ck_assert_int_eq(pirq_map_gsi(control, LEVEL, LEVEL), LEVEL);
+    ck_assert_int_eq(pirq_eoi(control, LEVEL), 0);
+    ck_assert_uint_eq(unmasked, 0); /* it has no port yet */
     bind_gsi(LEVEL);
     ck_assert_int_eq(pirq_eoi(control, LEVEL), 0);
     ck_assert_uint_eq(unmasked, 1);
@@ -730,6 +839,8 @@ static TCase *pirq_cases(void)
     tcase_add_test(cases, gsis_have_their_own_number_and_messages_the_highest);
     tcase_add_test(cases, a_reserved_number_is_given_to_nobody_else);
     tcase_add_test(cases, unmapping_takes_everything_back);
+    tcase_add_test(cases, number_0_is_a_number);
+    tcase_add_test(cases, a_line_of_two_domains_stays_with_the_one_that_bound_it);
     tcase_add_test(cases, a_message_that_cannot_be_attached_leaves_nothing);
     tcase_add_test(cases, numbers_run_out_without_harm);
     tcase_add_test(cases, wiring_is_told_once);
@@ -752,7 +863,11 @@ static TCase *line_cases(void)
     tcase_add_test(cases, a_line_of_the_core_is_not_for_guests);
     tcase_add_test(cases, a_message_is_masked_until_it_is_bound);
     tcase_add_test(cases, a_table_of_messages_is_written_to_only_where_the_domain_may_write);
+    tcase_add_test(cases, a_table_of_messages_is_never_in_ram);
+    tcase_add_test(cases, a_line_interrupts_the_cpu_of_the_first_vcpu_if_it_can);
+    tcase_add_test(cases, a_line_for_which_there_is_no_vector_is_not_bound);
     tcase_add_test(cases, vectors_run_out_without_harm);
+    tcase_add_test(cases, lines_of_messages_run_out_without_harm);
     tcase_add_test(cases, a_line_moves_with_its_vector_and_loses_nothing);
     tcase_add_test(cases, a_move_that_cannot_be_leaves_the_line_where_it_is);
     tcase_add_test(cases, a_vector_in_use_there_stops_a_move);

@@ -145,9 +145,20 @@ static void list_pages(uint64_t *frames, unsigned int count)
     }
 }
 
+START_TEST(descriptors_end_with_their_page)
+{
+    struct page *page = new_page(), *next = new_page();
+
+    ck_assert_ptr_eq(next, page + 1);
+    table_of(next)[0] = code;
+    ck_assert_int_eq(segments_adjust(table_of(page)), 0);
+    ck_assert_uint_eq(table_of(next)[0], code);
+}
+END_TEST
+
 START_TEST(a_gdt_holds_its_frames_and_lets_the_old_ones_go)
 {
-    uint64_t frames[GDT_GUEST_PAGES], others[GDT_GUEST_PAGES];
+    uint64_t frames[GDT_GUEST_PAGES + 1], others[GDT_GUEST_PAGES];
 
     list_pages(frames, GDT_GUEST_PAGES);
     list_pages(others, GDT_GUEST_PAGES);
@@ -167,6 +178,7 @@ START_TEST(a_gdt_holds_its_frames_and_lets_the_old_ones_go)
         }
     }
     ck_assert_int_eq(segments_set_gdt(vcpu, frames, GDT_GUEST_ENTRIES), 0);
+    frames[GDT_GUEST_PAGES] = frames[0]; /* not for want of a frame */
     ck_assert_int_eq(segments_set_gdt(vcpu, frames, GDT_GUEST_ENTRIES + 1), -XEN_EINVAL);
     ck_assert_int_eq(segments_set_gdt(vcpu, frames, UINT32_MAX), -XEN_EINVAL);
     segments_drop(vcpu);
@@ -349,6 +361,7 @@ START_TEST(a_page_that_is_not_fit_is_not_shown)
     struct page *fit = new_page(), *gates = new_page(), *writable = new_page();
 
     make_tree();
+    ck_assert_int_eq(set(ldt_l1, 3, entry_of(new_page(), 0)), 0); /* not present */
     table_of(gates)[3] = gate;
     ck_assert_int_eq(set(ldt_l1, 0, entry_of(fit, RO)), 0);
     ck_assert_int_eq(set(ldt_l1, 1, entry_of(gates, RO)), 0);
@@ -394,6 +407,8 @@ START_TEST(an_ldt_is_shown_with_its_vcpu_and_gone_with_the_next)
     make_tree();
     ck_assert_int_eq(set(ldt_l1, 0, entry_of(page, RO)), 0);
     ck_assert_int_eq(segments_set_ldt(vcpu, ldt_base, 3), 0);
+    ck_assert_int_eq(segments_set_ldt(guest->vcpu[1], ldt_base, 0), 0); /* it is not loaded */
+    ck_assert_uint_eq(ldt_loaded, 3);
     segments_load(guest->vcpu[1]);
     ck_assert_uint_eq(ldt_loaded, 0);
     ck_assert_uint_eq(ldt_shown[0].number, UINT64_MAX);
@@ -422,6 +437,8 @@ START_TEST(a_descriptor_is_written_to_a_table_in_use_and_to_plain_memory)
     ck_assert_uint_eq(table_of(table)[511], code | UINT64_C(3) << 45);
     ck_assert_int_eq(update(plain, 0, code), 0);
     ck_assert_uint_eq(table_of(plain)[0], code | UINT64_C(3) << 45);
+    table_of(plain)[1] = gate; /* what else it holds does not matter */
+    ck_assert_int_eq(update(plain, 0, code), 0);
     ck_assert_int_eq(update(table, 511, 0), 0);
     ck_assert_uint_eq(table_of(table)[511], 0);
     ck_assert(page_is(table, PAGE_SEGMENTS));
@@ -500,6 +517,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, page_world_teardown);
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, each_descriptor_is_refused_or_made_ring_3_s);
+    tcase_add_test(tcase, descriptors_end_with_their_page);
     tcase_add_test(tcase, a_gdt_holds_its_frames_and_lets_the_old_ones_go);
     tcase_add_test(tcase, a_gdt_may_have_a_frame_twice_and_share_it_with_another_vcpu);
     tcase_add_test(tcase, a_gdt_with_one_bad_frame_is_refused_whole);

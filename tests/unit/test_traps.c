@@ -243,6 +243,14 @@ START_TEST(flags_and_mask_are_saved_as_the_guest_sees_them)
     pv_inject_exception(regs, vcpu, VECTOR_OF, 0);
     ENTERED(HANDLER + VECTOR_OF, OF_USER);
     ck_assert_uint_eq(vcpu->info->evtchn_upcall_mask, 1);
+
+    restart();
+    TI_SET_IF(&vcpu->pv.traps[VECTOR_GP], 1);
+    pv_inject_exception(regs, vcpu, VECTOR_GP, 0x10);
+    ck_assert_uint_eq(vcpu->info->evtchn_upcall_mask, 1);
+    restart();
+    pv_inject_exception(regs, vcpu, VECTOR_GP, 0x10);
+    ck_assert_uint_eq(vcpu->info->evtchn_upcall_mask, 0);
 }
 END_TEST
 
@@ -588,6 +596,7 @@ START_TEST(iret_goes_to_the_program_or_stays_in_the_kernel)
     for (unsigned int user = 0; user < 2; user++) {
         iret_frame((GUEST_CS64 & ~UINT64_C(3)) | (user != 0 ? 3 : 0),
                    SET_FLAGS | RFLAGS_IOPL | RFLAGS_VM | RFLAGS_VIF | RFLAGS_VIP);
+        vcpu->pv.iopl = 0;
         hypercall_iret(regs, vcpu);
         ck_assert_uint_eq(vcpu->pv.kernel_mode, user == 0);
         ck_assert_uint_eq(hardware.swaps, user);
@@ -602,7 +611,7 @@ START_TEST(iret_goes_to_the_program_or_stays_in_the_kernel)
         ck_assert_uint_eq(regs->rcx, 3);
         ck_assert_uint_eq(regs->vector, 0);
         ck_assert_uint_eq(vcpu->info->evtchn_upcall_mask, 0);
-        ck_assert_uint_eq(vcpu->pv.iopl, RFLAGS_IOPL); /* as it was */
+        ck_assert_uint_eq(vcpu->pv.iopl, 0); /* as it was */
         ck_assert_uint_eq(this_cpu()->softirq_pending, 0);
     }
 }
