@@ -239,24 +239,12 @@ int domain_fill_hypercall_page(struct privcmd *privcmd, uint32_t domid, uint64_t
     return simple(privcmd, &request, "filling the hypercall page", error);
 }
 
-/* For calls other than domctl: an argument in the scratch page. */
-static long call(struct privcmd *privcmd, unsigned int op, unsigned int command, void *argument,
-                 size_t size)
-{
-    const uint64_t arguments[5] = { command, (uint64_t)(uintptr_t)privcmd->scratch };
-    long result;
-
-    memcpy(privcmd->scratch, argument, size);
-    result = privcmd_hypercall(privcmd, op, arguments);
-    memcpy(argument, privcmd->scratch, size);
-    return result;
-}
-
 int domain_alloc_port(struct privcmd *privcmd, uint32_t domid, struct vmctl_error *error)
 {
     struct evtchn_alloc_unbound port = { .dom = (domid_t)domid, .remote_dom = 0 };
+    const uint64_t arguments[5] = { EVTCHNOP_alloc_unbound, (uint64_t)(uintptr_t)privcmd->scratch };
     long r =
-        call(privcmd, __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &port, sizeof(port));
+        privcmd_call_with(privcmd, __HYPERVISOR_event_channel_op, arguments, &port, sizeof(port));
 
     return r < 0 ? call_failed(error, (int)r, "making an event channel") : (int)port.port;
 }
@@ -307,7 +295,6 @@ int domain_set_memory_map(struct privcmd *privcmd, uint32_t domid, uint64_t byte
     struct e820_entry ram = { .start = 0, .size = bytes, .type = E820_RAM };
     long r;
 
-    memset(buffer, 0, sizeof(ram));
     memcpy(buffer, &ram, sizeof(ram));
     r = privcmd_memory_op(privcmd, XENMEM_set_memory_map, &map, sizeof(map));
     return r < 0 ? call_failed(error, (int)r, "setting the memory map") : 0;
@@ -318,10 +305,8 @@ int domain_pin_l4(struct privcmd *privcmd, uint32_t domid, uint64_t frame,
 {
     struct mmuext_op pin = { .cmd = MMUEXT_PIN_L4_TABLE, .arg1.mfn = frame };
     const uint64_t arguments[5] = { (uint64_t)(uintptr_t)privcmd->scratch, 1, 0, domid };
-    long r;
+    long r = privcmd_call_with(privcmd, __HYPERVISOR_mmuext_op, arguments, &pin, sizeof(pin));
 
-    memcpy(privcmd->scratch, &pin, sizeof(pin));
-    r = privcmd_hypercall(privcmd, __HYPERVISOR_mmuext_op, arguments);
     return r < 0 ? call_failed(error, (int)r, "having the page tables accepted") : 0;
 }
 

@@ -17,14 +17,8 @@ static long version(struct vmctl *handle, unsigned int command, void *answer, si
 {
     struct privcmd *privcmd = &handle->privcmd;
     const uint64_t arguments[5] = { command, (uint64_t)(uintptr_t)privcmd->scratch };
-    long r;
 
-    memset(privcmd->scratch, 0, size);
-    r = privcmd_hypercall(privcmd, __HYPERVISOR_xen_version, arguments);
-    if (r >= 0 && size != 0) {
-        memcpy(answer, privcmd->scratch, size);
-    }
-    return r;
+    return privcmd_call_with(privcmd, __HYPERVISOR_xen_version, arguments, answer, size);
 }
 
 /* A text answer, cut to fit. */
@@ -40,8 +34,9 @@ static void version_text(struct vmctl *handle, unsigned int command, char *to, s
 
 static void ask_versions(struct vmctl *handle, struct vmctl_host *host)
 {
+    const uint64_t arguments[5] = { XENVER_version };
     struct xen_compile_info compile = { .compiler = "" };
-    long number = version(handle, XENVER_version, NULL, 0);
+    long number = privcmd_hypercall(&handle->privcmd, __HYPERVISOR_xen_version, arguments);
 
     if (number >= 0) {
         host->version_major = (uint32_t)number >> 16;

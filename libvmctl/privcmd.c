@@ -100,27 +100,13 @@ long privcmd_hypercall(struct privcmd *privcmd, unsigned int op, const uint64_t 
     return result == -1 ? -errno : result;
 }
 
-/* A call whose argument `at` is a structure, which is copied in and out. */
-static long call_with(struct privcmd *privcmd, unsigned int op, const uint64_t arguments[5],
-                      void *structure, size_t size)
-{
-    long result;
-
-    if (size > PRIVCMD_PAGE) {
-        return -EINVAL;
-    }
-    memcpy(privcmd->scratch, structure, size);
-    result = privcmd_hypercall(privcmd, op, arguments);
-    memcpy(structure, privcmd->scratch, size);
-    return result;
-}
-
 int privcmd_domctl(struct privcmd *privcmd, struct xen_domctl *request)
 {
     const uint64_t arguments[5] = { address_of(privcmd->scratch) };
 
     request->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    return (int)call_with(privcmd, __HYPERVISOR_domctl, arguments, request, sizeof(*request));
+    return (int)privcmd_call_with(privcmd, __HYPERVISOR_domctl, arguments, request,
+                                  sizeof(*request));
 }
 
 int privcmd_sysctl(struct privcmd *privcmd, struct xen_sysctl *request)
@@ -128,14 +114,15 @@ int privcmd_sysctl(struct privcmd *privcmd, struct xen_sysctl *request)
     const uint64_t arguments[5] = { address_of(privcmd->scratch) };
 
     request->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return (int)call_with(privcmd, __HYPERVISOR_sysctl, arguments, request, sizeof(*request));
+    return (int)privcmd_call_with(privcmd, __HYPERVISOR_sysctl, arguments, request,
+                                  sizeof(*request));
 }
 
 long privcmd_memory_op(struct privcmd *privcmd, unsigned int command, void *argument, size_t size)
 {
     const uint64_t arguments[5] = { command, address_of(privcmd->scratch) };
 
-    return call_with(privcmd, __HYPERVISOR_memory_op, arguments, argument, size);
+    return privcmd_call_with(privcmd, __HYPERVISOR_memory_op, arguments, argument, size);
 }
 
 void *privcmd_buffer(struct privcmd *privcmd, size_t size)

@@ -10,8 +10,10 @@
 #ifndef LIBVMCTL_PRIVCMD_H
 #define LIBVMCTL_PRIVCMD_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "guest-pv-headers/domctl.h"
 #include "guest-pv-headers/sysctl.h"
@@ -33,6 +35,21 @@ void privcmd_close(struct privcmd *privcmd);
 
 /* The hypercall's result, or a negative errno. */
 long privcmd_hypercall(struct privcmd *privcmd, unsigned int op, const uint64_t arguments[5]);
+
+/* A call one of whose arguments points to `scratch`, where `structure` is copied in and out. */
+static inline long privcmd_call_with(struct privcmd *privcmd, unsigned int op,
+                                     const uint64_t arguments[5], void *structure, size_t size)
+{
+    long result;
+
+    if (size > PRIVCMD_PAGE) {
+        return -EINVAL;
+    }
+    memcpy(privcmd->scratch, structure, size);
+    result = privcmd_hypercall(privcmd, op, arguments);
+    memcpy(structure, privcmd->scratch, size);
+    return result;
+}
 
 /*
  * domctl and sysctl with the structure copied in and out; the interface version
