@@ -12,7 +12,7 @@ for other in gcc clang; do
     esac
 done
 
-headers=$(find hypervisor guest-pv-headers libvmctl dom0-tools -name '*.h' \
+headers=$(find hypervisor guest-pv-headers libvmctl dom0-tools tests -name '*.h' \
     ! -name '*_list.h' ! -name asm_offsets.h 2>/dev/null | LC_ALL=C sort)
 if [ -z "$headers" ]; then
     echo "no headers found under $PWD"

@@ -23,7 +23,9 @@ sources()
 }
 core=$(sources hypervisor)
 tools=$(sources libvmctl dom0-tools)
-hosted=$(sources tests/unit tests/fake tests/fuzz tests/cli)
+hosted=$(sources tests/unit tests/fake tests/fuzz tests/cli tests/abi/test_ring.c tests/system/load \
+    tests/system/dom0 tests/system/guest/hammer.c tests/mutation; find tests/bench -maxdepth 1 -name '*.c')
+ours=$(sources tests/guests tests/bench/kernel tests/system/guest | grep -v /hammer.c)
 common="-std=gnu17 -I. -I$build -Wno-unknown-warning-option -DPACKAGE_VERSION=\"lint\""
 places='-DPKGDATADIR="/lint" -DPKGLIBEXECDIR="/lint"'
 libxml2=$(pkg-config --cflags-only-I libxml-2.0 | sed 's/-I/-isystem /g')
@@ -56,9 +58,9 @@ check()
     tidy "$core" $common -DPARAVANE_CORE -ffreestanding -mgeneral-regs-only \
         -include hypervisor/lib/visibility.h
     tidy "$tools" $common -D_GNU_SOURCE $places $libxml2
-    tidy "$hosted" $common -D_GNU_SOURCE $libxml2
+    tidy "$hosted" $common -D_GNU_SOURCE -DMUTANTS=1 $libxml2
     tidy "$(sources tests/attack)" $common -D_GNU_SOURCE -include tests/attack/cpu.h
-    tidy "$(sources tests/guests)" $common -ffreestanding '-DTEST_NAME="lint"'
+    tidy "$ours" $common -ffreestanding '-DTEST_NAME="lint"'
     check -DPARAVANE_CORE $core
     check $tools
 }

@@ -11,13 +11,13 @@
 #include "guest-pv-headers/io/blkif.h"
 #include "guest-pv-headers/xen.h"
 
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                  \
-        }                                                                             \
-    } while (0)
+static _Noreturn void failed(int line, const char *condition)
+{
+    (void)fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, line, condition);
+    exit(1);
+}
+
+#define CHECK(condition) ((condition) ? (void)0 : failed(__LINE__, #condition))
 
 static union {
     struct blkif_sring shared;
@@ -86,7 +86,8 @@ static void a_new_ring_is_empty(void)
 {
     start(0);
     CHECK(RING_SIZE(&front) == 32 && RING_SIZE(&back) == 32);
-    CHECK(RING_FREE_REQUESTS(&front) == 32 && !RING_FULL(&front));
+    CHECK(RING_FREE_REQUESTS(&front) == 32);
+    CHECK(!RING_FULL(&front));
     CHECK(page.shared.req_event == 1 && page.shared.rsp_event == 1);
     CHECK(page.shared.pvt.pvt_pad[3] == 0 && page.shared.__pad[43] == 0);
     CHECK(!RING_HAS_UNCONSUMED_REQUESTS(&back) && !RING_HAS_UNCONSUMED_RESPONSES(&front));
@@ -132,7 +133,8 @@ static void only_who_asked_is_notified(void)
 
     RING_FINAL_CHECK_FOR_RESPONSES(&front, work);
     CHECK(work);
-    CHECK(receive() == 1 && receive() == 2);
+    CHECK(receive() == 1);
+    CHECK(receive() == 2);
     RING_FINAL_CHECK_FOR_RESPONSES(&front, work);
     CHECK(!work && page.shared.rsp_event == 3);
     CHECK(serve(&notify) == 3 && notify == 1);

@@ -241,16 +241,16 @@ static double seconds(void)
 static double cpu_time(void)
 {
     char name[64];
-    double used = 0;
+    char text[64];
     FILE *file;
 
     (void)snprintf(name, sizeof(name), "/proc/%s/schedstat", pid);
     file = fopen(name, "r");
-    if (file == NULL || fscanf(file, "%lf", &used) != 1) {
+    if (file == NULL || fgets(text, sizeof(text), file) == NULL) {
         die(name);
     }
     (void)fclose(file);
-    return used;
+    return strtod(text, NULL);
 }
 
 static const struct {
@@ -263,9 +263,22 @@ static const struct {
     { "make+remove", add_make, 1 }, { "transaction", NULL, 1 },
 };
 
-static void measure(size_t kind, double wanted)
+static void do_one(size_t kind)
 {
     static struct batch batch;
+
+    if (kinds[kind].add == NULL) {
+        transaction();
+        return;
+    }
+    for (unsigned int k = 0; k < kinds[kind].depth; k++) {
+        kinds[kind].add(&batch);
+    }
+    run(&batch);
+}
+
+static void measure(size_t kind, double wanted)
+{
     const double from = seconds();
     const double used = cpu_time();
     double taken;
@@ -273,14 +286,7 @@ static void measure(size_t kind, double wanted)
 
     do {
         for (int i = 0; i < 20; i++) {
-            if (kinds[kind].add == NULL) {
-                transaction();
-            } else {
-                for (unsigned int k = 0; k < kinds[kind].depth; k++) {
-                    kinds[kind].add(&batch);
-                }
-                run(&batch);
-            }
+            do_one(kind);
             done += kinds[kind].depth;
         }
         taken = seconds() - from;

@@ -4,6 +4,7 @@
 #define TESTS_UNIT_KERNEL_MAKER_H
 
 #include <elf.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -35,16 +35,33 @@ static void tell_store(void)
 
 /* --- requests as they should be ------------------------------------------------------ */
 
+/* Whether there is room in the ring for a byte, sooner or later. */
+static bool has_room(void)
+{
+    if (store->req_prod - store->req_cons < XENSTORE_RING_SIZE) {
+        return true;
+    }
+    tell_store();
+    return wait_for(store->req_prod - store->req_cons < XENSTORE_RING_SIZE, 20000);
+}
+
+/* Whether there is a byte of an answer. */
+static bool has_come(void)
+{
+    if (store->rsp_prod != store->rsp_cons) {
+        return true;
+    }
+    tell_store();
+    return wait_for(store->rsp_prod != store->rsp_cons, 20000);
+}
+
 static bool send(const void *data, size_t length)
 {
     const char *bytes = data;
 
     for (size_t i = 0; i < length; i++) {
-        if (store->req_prod - store->req_cons == XENSTORE_RING_SIZE) {
-            tell_store();
-            if (!wait_for(store->req_prod - store->req_cons < XENSTORE_RING_SIZE, 20000)) {
-                return false;
-            }
+        if (!has_room()) {
+            return false;
         }
         store->req[MASK_XENSTORE_IDX(store->req_prod)] = bytes[i];
         barrier();
@@ -59,11 +76,8 @@ static bool receive(void *data, size_t length)
     char *bytes = data;
 
     for (size_t i = 0; i < length; i++) {
-        if (store->rsp_prod == store->rsp_cons) {
-            tell_store();
-            if (!wait_for(store->rsp_prod != store->rsp_cons, 20000)) {
-                return false;
-            }
+        if (!has_come()) {
+            return false;
         }
         bytes[i] = store->rsp[MASK_XENSTORE_IDX(store->rsp_cons)];
         barrier();

@@ -8,15 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            printf("%s:%d: not so: %s (errno: %s)\n", __FILE__, __LINE__, #condition, \
-                   strerror(errno));                                                  \
-            (void)fflush(stdout);                                                     \
-            _exit(1);                                                                 \
-        }                                                                             \
-    } while (0)
+static inline _Noreturn void check_failed(const char *file, int line, const char *condition)
+{
+    printf("%s:%d: not so: %s (errno: %s)\n", file, line, condition, strerror(errno));
+    (void)fflush(stdout);
+    _exit(1);
+}
+
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
 #define FAIL(words)                                       \
     do {                                                  \

@@ -92,7 +92,7 @@ static void chain(void)
 int main(int argc, char **argv)
 {
     if (argc > 1) {
-        return atoi(argv[1]);
+        return (int)strtol(argv[1], NULL, 10);
     }
     forks();
     for (int i = 0; i < GENERATIONS; i++) {
