@@ -77,7 +77,8 @@ static void come_back(struct session *session)
 {
     const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
     const unsigned int patience = session->console->options.patience_ms;
-    const int64_t until = now_ms() + TRIES * (patience != 0 ? patience : CONSOLE_PATIENCE_MS);
+    const int64_t until =
+        now_ms() + (int64_t)TRIES * (patience != 0 ? patience : CONSOLE_PATIENCE_MS);
     char words[80];
     uint64_t lost = 0;
     int code;
@@ -196,7 +197,7 @@ static int open_signals(sigset_t *before)
 int console_run_terminal(struct console *console, int input, int output, enum console_end *end,
                          struct vmctl_error *error)
 {
-    struct vmctl_error words;
+    struct vmctl_error words = { .code = 0 };
     struct session session = {
         .console = console,
         .input = input,

@@ -731,7 +731,7 @@ START_TEST(callbacks_are_registered_and_those_that_can_be_spared_unregistered)
         [CALLBACKTYPE_sysenter] = true, [CALLBACKTYPE_syscall32] = true,
     };
 
-    for (uint16_t type = 0; type < ARRAY_SIZE(all); type++) {
+    for (uint16_t type = 0; type < (uint16_t)ARRAY_SIZE(all); type++) {
         bool known = all[type];
         bool spared = type != CALLBACKTYPE_event && type != CALLBACKTYPE_failsafe &&
                       type != CALLBACKTYPE_syscall;
