@@ -17,11 +17,11 @@ unsigned char *mutant_noted = nowhere;
 
 static pid_t program; /* libcheck runs each test in a child */
 
+/* Too much CPU time is another matter: mutate.py tries again. */
 static _Noreturn void fail(int signal)
 {
-    (void)signal;
-    if (getpid() != program) {
-        kill(program, SIGKILL);
+    if (getpid() != program || signal == SIGXCPU) {
+        kill(program, signal == SIGXCPU ? SIGUSR1 : SIGKILL);
     }
     _exit(EXIT_FAILURE);
 }

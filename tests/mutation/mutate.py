@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Change one condition of the core at a time; see whether a test notices.
 
-    tests/mutation/mutate.py [--work DIR] [--count N] [--sanitize] [--guests N] FILE[:LINE]...
+    tests/mutation/mutate.py [--work DIR] [--count N] [--sanitize] [--guests N] [--those PATTERN] FILE[:LINE]...
 
 All changes of all FILEs (conditions.py) are compiled in at once, and a number picks
 one at run time.  First each test runs without a number and notes which changes would
@@ -18,6 +18,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -164,8 +165,8 @@ class Program:
         started = time.monotonic()
         status = self.status(command or self.command, environment,
                              2 + int(3 * times * self.cpu), 30 + SLOWER * times * self.seconds)
-        # libcheck has a limit as well; too much CPU time does not depend on what else runs.
-        late = status is None or (status > 0 and time.monotonic() - started > 15)
+        # libcheck has a limit as well.
+        late = status in (None, -signal.SIGUSR1) or (status > 0 and time.monotonic() - started > 15)
         return PASSES if status == 0 else LATE if late else NOTICES
 
 
@@ -192,7 +193,7 @@ class Guest:
 
     def __init__(self, name, image, guests, work):
         self.name, self.image, self.guests, self.work = name, image, guests, work
-        noted = work / "debugcon"
+        noted = work / f"noted-{name}"
         noted.unlink(missing_ok=True)
         started = time.monotonic()
         # A loaded machine may be too slow for it once.
@@ -238,6 +239,8 @@ def try_all(stage, changes, tests, most):
             if answer == LATE and patience == 1:
                 slow.append(change)
                 return False
+            if answer == LATE:
+                print(f"late twice: {what}", flush=True)
             if answer != PASSES:
                 killed[test.name] = killed.get(test.name, 0) + 1
                 killers[place] = test
@@ -262,6 +265,8 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--guests", type=int, default=8,
                         help="test guests for a change, at most; 0: none (%(default)s)")
+    parser.add_argument("--those", default="", metavar="PATTERN",
+                        help="only test guests with such names: a regular expression")
     parser.add_argument("--sanitize", action="store_true",
                         help="unit tests and corpus with ASan and UBSan: they see more, and take longer")
     parser.add_argument("files", nargs="+", metavar="FILE[:LINE]", help="all of it, or only that line")
@@ -300,7 +305,10 @@ def main():
             left = try_all("corpus", left, [Corpus(attack, work, tree.limit)], 0)
         if left and args.guests:
             image, folder = tree.core()
-            guests = [Guest(path.stem, image, folder, work) for path in sorted(folder.glob("*.elf"))]
+            names = [path.stem for path in sorted(folder.glob("*.elf")) if re.search(args.those, path.stem)]
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                guests = list(pool.map(lambda name: Guest(name, image, folder, work), names))
+            print(f"guests: {sum(guest.fit for guest in guests)} of {len(guests)} fit", flush=True)
             guests.sort(key=lambda test: len(test.noted))
             left = try_all("guests", left, guests, args.guests)
         for _, what in left:

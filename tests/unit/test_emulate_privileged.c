@@ -1005,7 +1005,6 @@ START_TEST(a_programs_ports_are_those_its_kernel_allows)
     ck_assert_int_eq(RUN(&regs, 0xec), 0);
     me()->pv.io_bitmap = (uint64_t)bitmap;
     me()->pv.io_bitmap_ports = 0x81;
-    machine.cr[3] = 0x2000;
     ck_assert_int_eq(RUN(&regs, 0xec), 1);
     ck_assert_int_eq(RUN(&regs, 0x66, 0xed), 0); /* the next port is not in it */
     me()->pv.io_bitmap_ports = 0x80;

@@ -165,6 +165,25 @@ static void merge_all(void)
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
+START_TEST(the_younger_stamp_stands_for_both_halves)
+{
+    for (unsigned int last = 0; last < 2; last++) {
+        struct page *block;
+
+        heap_add(mfn(ZONE_4G + last * 4), 4);
+        block = take(2, HEAP_ANY_ADDRESS);
+        ck_assert_ptr_nonnull(block);
+        now = 5;
+        heap_free_frames(block + (last == 0 ? 2 : 0), 1);
+        now = 9;
+        heap_free_frames(block + (last == 0 ? 0 : 2), 1);
+        now = 12;
+        ck_assert_ptr_eq(take(2, HEAP_ANY_ADDRESS), block);
+        ck_assert_uint_eq(flushed_stamp, 9);
+    }
+}
+END_TEST
+
 START_TEST(an_empty_heap_gives_nothing)
 {
     ck_assert_ptr_null(take(0, HEAP_ANY_ADDRESS));
@@ -848,6 +867,7 @@ int main(void)
 
     tcase_add_checked_fixture(frames, setup, NULL);
     tcase_set_timeout(frames, 30);
+    tcase_add_test(frames, the_younger_stamp_stands_for_both_halves);
     tcase_add_test(frames, an_empty_heap_gives_nothing);
     tcase_add_test(frames, what_is_added_is_free_in_the_largest_pieces_there_are);
     tcase_add_test(frames, what_is_added_beside_free_frames_merges_with_them);

@@ -647,24 +647,6 @@ START_TEST(nothing_is_asked_after_the_last_entry)
 }
 END_TEST
 
-/* Behind the last frame of the array is nothing: sanitizers see whoever looks there. */
-START_TEST(a_table_ends_with_its_frame)
-{
-    struct page *child = new_table(1), *last = new_page();
-
-    while (number_of(last) != FAKE_FRAMES - 1) {
-        last = new_page();
-    }
-    for (unsigned int i = 0; i < 16; i++) {
-        memset(table_of(last), 0, PAGE_SIZE);
-        table_of(last)[PTE_ENTRIES - 1 - i] = entry_of(child, RW);
-        ck_assert_int_eq(pin(last, 2), 0);
-        unpin(last);
-        ck_assert_int_eq(state_of(last), PAGE_FREE);
-    }
-}
-END_TEST
-
 START_TEST(a_tree_with_a_bad_leaf_is_refused_and_comes_down)
 {
     struct page *root = build_tree(4, 3), *l3, *l2, *l1;
@@ -1616,7 +1598,6 @@ static void add_tree_tests(TCase *tcase)
     tcase_add_test(tcase, a_tree_may_be_preempted_after_any_number_of_entries);
     tcase_add_test(tcase, each_piece_does_at_least_one_unit);
     tcase_add_test(tcase, nothing_is_asked_after_the_last_entry);
-    tcase_add_test(tcase, a_table_ends_with_its_frame);
     tcase_add_test(tcase, a_tree_with_a_bad_leaf_is_refused_and_comes_down);
     tcase_add_test(tcase, the_direction_may_change_at_any_point);
     tcase_add_test(tcase, a_child_that_was_given_up_is_taken_again_on_the_way_up);
