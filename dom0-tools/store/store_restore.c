@@ -87,7 +87,8 @@ static void replay_perms(struct stored *stored, const struct journal_record *rec
     struct store_perms *perms = perms_of(record, 1);
 
     saw_generation(stored, record->numbers[0]);
-    if (node == NULL || perms == NULL ||
+    /* As for a request: the root is nobody's to take along. */
+    if (node == NULL || perms == NULL || (node->parent == NULL && perms_owner(perms) != 0) ||
         tree_reserve_owner(&stored->tree, perms_owner(perms)) < 0) {
         perms_drop(perms);
         return;
@@ -261,7 +262,7 @@ static void replay_small(struct stored *stored, const struct journal_record *rec
         break;
     case RECORD_GONE:
         saw_generation(stored, value);
-        if (domain != NULL) {
+        if (domain != NULL && record->domid != 0) {
             stored_forget_domain(stored, record->domid, value);
         }
         break;
