@@ -22,6 +22,7 @@
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/entry.h"
 #include "hypervisor/x86/features.h"
+#include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/panic_dump.h"
 #include "hypervisor/x86/smp.h"
 
@@ -111,6 +112,7 @@ void boot_main(uint32_t magic, uint32_t information)
     features_detect();
     patch_smap();
     features_enable();
+    fpu_setup();
     memory_setup();
     if (boot_info.efi_system_table != 0) {
         firmware_setup_efi(boot_info.efi_system_table);

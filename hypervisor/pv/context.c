@@ -222,6 +222,10 @@ static int take_tables(struct vcpu *vcpu, const struct vcpu_guest_context *conte
         segments_drop(vcpu);
         goto put_user;
     }
+    if (user.number != 0) {
+        pt_show_m2p(user, false);
+    }
+    pt_show_m2p(kernel, true);
     return 0;
 
 put_user:
@@ -246,7 +250,7 @@ int pv_vcpu_initialise(struct vcpu *vcpu, const struct vcpu_guest_context *conte
         return -XEN_EEXIST;
     }
     /* A user program cannot be started without an address space of its own. */
-    if ((context->flags & VGCF_in_kernel) == 0 && context->ctrlreg[1] == 0) {
+    if ((context->flags & VGCF_in_kernel) == 0 && context->ctrlreg[1] >> PAGE_SHIFT == 0) {
         return -XEN_EINVAL;
     }
     error = take_tables(vcpu, context);

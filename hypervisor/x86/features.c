@@ -62,6 +62,7 @@ void features_detect(void)
     f->large_1g = bit(leaf.edx, 26);
     f->rdtscp = bit(leaf.edx, 27);
     f->physical_bits = highest >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+    f->fpu_keeps_addresses = f->amd && (highest < 0x80000008 || !bit(cpuid(0x80000008, 0).ebx, 2));
     detect_xsave();
 }
 

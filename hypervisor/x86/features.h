@@ -10,6 +10,8 @@ struct cpu_features {
     bool xsave, fsgsbase, smep, smap, umip;
     bool large_1g, rdtscp, x2apic;
     bool intel, amd;
+    bool fpu_keeps_addresses; /* FXRSTOR loads those of the last x87 instruction only with an
+                                 exception */
     unsigned int physical_bits;
     uint64_t cr3_keep;   /* CR3_KEEP where there is PCID, else 0 */
     uint64_t xcr0;       /* the state components the core lets guests use */

@@ -10,6 +10,8 @@
 
 #define FXSAVE_SIZE       512
 #define FCW_OFFSET        0
+#define FSW_OFFSET        2
+#define FSW_PENDING       0x80 /* an exception: then they are loaded with the rest */
 #define MXCSR_OFFSET      24
 #define MXCSR_MASK_OFFSET 28
 #define MXCSR_DEFAULT     0x1f80u
@@ -23,21 +25,17 @@ struct fpu_state {
     uint8_t memory[];
 };
 
-/* Bits of MXCSR that exist: loading any other faults. */
-static uint32_t mxcsr_mask(void)
+static uint32_t mxcsr_mask; /* bits of MXCSR that exist: loading any other faults */
+
+void fpu_setup(void)
 {
-    static uint32_t mask;
+    static uint8_t image[FXSAVE_SIZE] __attribute__((aligned(16)));
 
-    if (mask == 0) {
-        static uint8_t image[FXSAVE_SIZE] __attribute__((aligned(16)));
-
-        __asm__ volatile("fxsave (%0)" : : "r"(image) : "memory");
-        memcpy(&mask, image + MXCSR_MASK_OFFSET, sizeof(mask));
-        if (mask == 0) {
-            mask = 0xffbf;
-        }
+    __asm__ volatile("fxsave (%0)" : : "r"(image) : "memory");
+    memcpy(&mxcsr_mask, image + MXCSR_MASK_OFFSET, sizeof(mxcsr_mask));
+    if (mxcsr_mask == 0) {
+        mxcsr_mask = 0xffbf;
     }
-    return mask;
 }
 
 /* Of an area with legacy state alone. */
@@ -72,7 +70,7 @@ void fpu_from_fxsave(struct fpu_state *state, const void *fxsave)
 
     memcpy(state->area, fxsave, FXSAVE_SIZE);
     memcpy(&mxcsr, state->area + MXCSR_OFFSET, sizeof(mxcsr));
-    mxcsr &= mxcsr_mask();
+    mxcsr &= mxcsr_mask;
     memcpy(state->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     make_header(state);
 }
@@ -102,6 +100,12 @@ void fpu_save(struct fpu_state *state)
 
 void fpu_load(const struct fpu_state *state)
 {
+    static const uint32_t zero;
+
+    /* Else the addresses of the last instruction and its operand would be whose state was there. */
+    if (cpu_features.fpu_keeps_addresses && (state->area[FSW_OFFSET] & FSW_PENDING) == 0) {
+        __asm__ volatile("fnclex\n\tffree %%st(7)\n\tfildl %0" : : "m"(zero));
+    }
     if (!cpu_features.xsave) {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(state->area) : "memory");
         return;

@@ -9,6 +9,9 @@
 
 struct vcpu;
 
+/* On the boot CPU, before there are guests: with CR0.TS as one of them sets it, it would fault. */
+void fpu_setup(void);
+
 /* A fresh area in the state a CPU has after reset, with MXCSR 0x1f80 (heap_alloc); or NULL. */
 struct fpu_state *fpu_create(void);
 

@@ -502,7 +502,7 @@ static uint64_t make_context(struct input *input)
 
     context = (struct vcpu_guest_context){ .flags = how & 7u, .kernel_sp = ADDRESS(PFN_STACK + 1) };
     context.ctrlreg[3] = frame(input) << PAGE_SHIFT;
-    context.ctrlreg[1] = (how & 8) != 0 ? frame(input) << PAGE_SHIFT : 0;
+    context.ctrlreg[1] = (how & 8) != 0 ? frame(input) << PAGE_SHIFT : how;
     context.gdt_ents = (how & 16) != 0 ? number(input) : 0;
     context.gdt_frames[0] = frame(input);
     context.ldt_base = (how & 32) != 0 ? address(input) : 0;

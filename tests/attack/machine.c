@@ -482,6 +482,9 @@ void __wrap_context_switch(struct vcpu *from, struct vcpu *to)
     } else {
         this_cpu()->regs = to->regs;
         cpumask_add(&to->domain->dirty_cpus, cpu_id());
+        if (!to->pv.kernel_mode && to->pv.user_l4.number == 0) {
+            finding("vCPU %u runs in user mode without a table", to->id);
+        }
         tlb_load_cr3(to->pv.kernel_mode ? to->pv.kernel_cr3 : to->pv.user_cr3);
         if (to->pv.nmi_pending) {
             softirq_raise(SOFTIRQ_GUEST);

@@ -37,6 +37,12 @@ static void check_page_tables(void)
     context = cpu_context(1);
     context->ctrlreg[1] = va_mfn(page_alloc()) << PAGE_SHIFT;
     refused(context, "user page table is a writable page");
+    for (unsigned long low = 0; low < PAGE_SIZE; low += PAGE_SIZE - 1) {
+        context = cpu_context(1);
+        context->flags = 0;
+        context->ctrlreg[1] = low;
+        refused(context, "user mode without a user page table");
+    }
 }
 
 static void check_tables(void)
@@ -103,6 +109,9 @@ static void check_sanitised(void)
 {
     struct vcpu_guest_context *context = cpu_context(1);
 
+    /* Floating-point state comes with it, while this vCPU's own is not to be touched: CR0.TS. */
+    expect_eq(hypercall1(__HYPERVISOR_fpu_taskswitch, 1), 0, "TS set");
+    context->flags |= VGCF_i387_valid;
     context->user_regs.cs = FLAT_KERNEL_CS & ~3;
     context->user_regs.ss = FLAT_KERNEL_SS & ~3;
     context->kernel_ss = 0;
@@ -111,6 +120,7 @@ static void check_sanitised(void)
     context->debugreg[7] = BIT(13) | 3;
     cpu_of(1)->function = note_flags;
     expect_eq(cpu_initialise(1, context), 0, "a context that can be made harmless");
+    expect_eq(hypercall1(__HYPERVISOR_fpu_taskswitch, 0), 0, "TS clear");
     expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0, "up");
     expect(wait_for(cpu_of(1)->done, 2000UL), "it runs, in ring 3");
     expect_eq(flags_seen & (3UL << 12 | BIT(17) | BIT(19) | BIT(20)), 0, "no IOPL, VM, VIF, VIP");
