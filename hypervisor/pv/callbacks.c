@@ -40,8 +40,10 @@ static int set_callback(unsigned int type, uint64_t address, bool mask_events)
         return -XEN_EINVAL;
     }
     switch (type) {
-    case CALLBACKTYPE_event: /* these two always mask events, whatever is said */
-    case CALLBACKTYPE_nmi:
+    case CALLBACKTYPE_nmi: /* by either way: Linux has it in its trap table */
+        current->pv.traps[VECTOR_NMI].address = address;
+        return 0;
+    case CALLBACKTYPE_event: /* always masks events, whatever is said */
     case CALLBACKTYPE_failsafe:
     case CALLBACKTYPE_syscall:
     case CALLBACKTYPE_syscall32:

@@ -17,10 +17,9 @@
 #define HAS_ERROR_CODE                                                               \
     ((1u << VECTOR_DF) | (1u << VECTOR_TS) | (1u << VECTOR_NP) | (1u << VECTOR_SS) | \
      (1u << VECTOR_GP) | (1u << VECTOR_PF) | (1u << VECTOR_AC))
-#define ERROR_CODE_IDT   2u /* the code names a gate of the interrupt table */
-#define SYSTEM_CALL_GATE 0x80
-#define SELECTOR_RPL     UINT64_C(3)
-#define FLAGS_CLEARED    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+#define ERROR_CODE_IDT 2u /* the code names a gate of the interrupt table */
+#define SELECTOR_RPL   UINT64_C(3)
+#define FLAGS_CLEARED  (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
 /* Switch between a vCPU's kernel and its user program: gs and CR3.  For the loaded one. */
 static always_inline void switch_mode(struct vcpu *vcpu, bool kernel)
@@ -198,14 +197,14 @@ static bool software_interrupt(struct cpu_regs *regs, struct vcpu *vcpu)
 /* INT 0x80 has a gate of the core's own that lets it through, whatever the guest's says. */
 static void system_call_gate(struct cpu_regs *regs, struct vcpu *vcpu)
 {
-    const struct trap_info *trap = &vcpu->pv.traps[SYSTEM_CALL_GATE];
+    const struct trap_info *trap = &vcpu->pv.traps[VECTOR_SYSTEM_CALL];
 
     if (likely(trap->address != 0 && TI_GET_DPL(trap) >= (vcpu->pv.kernel_mode ? 1 : 3))) {
-        pv_inject_exception(regs, vcpu, SYSTEM_CALL_GATE, 0);
+        pv_inject_exception(regs, vcpu, VECTOR_SYSTEM_CALL, 0);
         return;
     }
     regs->rip -= 2;
-    pv_inject_exception(regs, vcpu, VECTOR_GP, SYSTEM_CALL_GATE << 3 | ERROR_CODE_IDT);
+    pv_inject_exception(regs, vcpu, VECTOR_GP, VECTOR_SYSTEM_CALL << 3 | ERROR_CODE_IDT);
 }
 
 static void general_protection(struct cpu_regs *regs, struct vcpu *vcpu)
@@ -256,7 +255,7 @@ void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu)
             pv_inject_exception(regs, vcpu, VECTOR_UD, 0);
         }
         break;
-    case SYSTEM_CALL_GATE:
+    case VECTOR_SYSTEM_CALL:
         system_call_gate(regs, vcpu);
         break;
     default:
@@ -264,12 +263,12 @@ void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu)
     }
 }
 
-/* One a time: the other is raised again by the iret of the first, or waits for the next entry. */
+/* An NMI comes on top of a failsafe callback; while one is handled the next waits for its iret. */
 static void deliver_owed(void)
 {
     struct vcpu *vcpu = current;
     struct cpu_regs *regs = &this_cpu()->regs;
-    const struct pv_callback *nmi = &vcpu->pv.callbacks[CALLBACKTYPE_nmi];
+    uint64_t nmi = vcpu->pv.traps[VECTOR_NMI].address;
 
     if (vcpu->is_idle) {
         return;
@@ -284,10 +283,13 @@ static void deliver_owed(void)
             return;
         }
         bounce_failsafe(regs, vcpu);
-    } else if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked && nmi->address != 0) {
-        vcpu->pv.nmi_pending = false;
-        vcpu->pv.nmi_masked = true;
-        bounce_to(regs, vcpu, nmi->address, true, FRAME_PLAIN, 0);
+    }
+    if (vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked) {
+        vcpu->pv.nmi_pending = false; /* lost where there is no handler */
+        if (nmi != 0) {
+            vcpu->pv.nmi_masked = true;
+            bounce_to(regs, vcpu, nmi, true, FRAME_PLAIN, 0);
+        }
     }
 }
 

@@ -66,20 +66,21 @@
 #define DE_CFG_LFENCE 0x2 /* it serialises */
 
 /* Exception vectors.  SDM volume 3A, table 6-1. */
-#define VECTOR_DB  1
-#define VECTOR_NMI 2
-#define VECTOR_BP  3
-#define VECTOR_OF  4
-#define VECTOR_UD  6
-#define VECTOR_NM  7
-#define VECTOR_DF  8
-#define VECTOR_TS  10
-#define VECTOR_NP  11
-#define VECTOR_SS  12
-#define VECTOR_GP  13
-#define VECTOR_PF  14
-#define VECTOR_AC  17
-#define VECTOR_MC  18
+#define VECTOR_DB          1
+#define VECTOR_NMI         2
+#define VECTOR_BP          3
+#define VECTOR_OF          4
+#define VECTOR_UD          6
+#define VECTOR_NM          7
+#define VECTOR_DF          8
+#define VECTOR_TS          10
+#define VECTOR_NP          11
+#define VECTOR_SS          12
+#define VECTOR_GP          13
+#define VECTOR_PF          14
+#define VECTOR_AC          17
+#define VECTOR_MC          18
+#define VECTOR_SYSTEM_CALL 0x80 /* INT 0x80 of a guest */
 
 #define PF_PRESENT  0x01
 #define PF_WRITE    0x02

@@ -93,7 +93,7 @@ void descriptors_setup(void)
     }
     gate_set(VECTOR_BP, 3, IST_NONE);
     gate_set(VECTOR_OF, 3, IST_NONE);
-    gate_set(0x80, 3, IST_NONE);
+    gate_set(VECTOR_SYSTEM_CALL, 3, IST_NONE);
     gate_set(VECTOR_DB, 0, IST_DEBUG);
     gate_set(VECTOR_DF, 0, IST_DOUBLE_FAULT);
     gate_set(VECTOR_NMI, 0, IST_NMI);

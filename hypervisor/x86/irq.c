@@ -11,6 +11,7 @@
 
 #include "hypervisor/lib/log.h"
 #include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/percpu.h"
 #include "hypervisor/x86/smp.h"
 
@@ -129,6 +130,9 @@ static uint8_t choose_vector(unsigned int cpu)
     for (unsigned int i = 0; i < VECTORS; i++) {
         uint8_t vector = (uint8_t)(VECTOR_DEVICE_FIRST + i);
 
+        if (vector == VECTOR_SYSTEM_CALL) {
+            continue;
+        }
         if (free_everywhere(vector)) {
             return vector;
         }

@@ -6,7 +6,8 @@
 
 #include "hypervisor/lib/cpumask.h"
 
-/* Vectors of the core's own interrupts; device interrupts get 0x30 to 0xef. */
+/* Vectors of the core's own interrupts; device interrupts get 0x30 to 0xef, but not guests' gate.
+ */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST  0xef
 #define VECTOR_APIC_TIMER   0xf0

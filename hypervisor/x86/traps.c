@@ -74,7 +74,7 @@ static void nmi_or_machine_check(const struct cpu_regs *regs)
 
 void trap_from_guest(struct cpu_regs *regs)
 {
-    if (likely(regs->vector < 32 || regs->vector == 0x80)) {
+    if (likely(regs->vector < 32 || regs->vector == VECTOR_SYSTEM_CALL)) {
         pv_exception(regs, current);
     } else {
         interrupt(regs->vector);

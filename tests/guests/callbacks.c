@@ -87,6 +87,33 @@ static void check_nmi(void)
     trap_hook = NULL;
 }
 
+/* Linux has its handler in the trap table, and registers no callback. */
+static void check_nmi_by_trap_table(void)
+{
+    evtchn_port_t timer;
+    uint64_t start;
+
+    trap_hook = note_nmi;
+    set_trap(2, 4, nmi_entry);
+    expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0), 0, "send");
+    expect(wait_for(nmis == 3, 1000UL), "delivered");
+    expect_eq(unset(CALLBACKTYPE_nmi), 0, "that is the same handler");
+    expect_eq(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0), 0, "send to nobody");
+
+    expect_eq(bind_virq(VIRQ_TIMER, 0, &timer), 0, "timer");
+    hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
+    clear_port(timer);
+    unmask_port(timer);
+    this_cpu()->events_wanted = true;
+    start = now();
+    expect_eq(hypercall1(__HYPERVISOR_set_timer_op, start + 10 * MILLISECOND), 0, "timer");
+    expect_eq(hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0), 0, "block");
+    expect(now() >= start + 10 * MILLISECOND, "an NMI without a handler keeps nobody awake");
+    expect_eq(nmis, 3, "and is lost");
+    events_off();
+    trap_hook = NULL;
+}
+
 static void check_set_callbacks(void)
 {
     unsigned int there;
@@ -113,5 +140,6 @@ void test_main(void)
 {
     check_types();
     check_nmi();
+    check_nmi_by_trap_table();
     check_set_callbacks();
 }

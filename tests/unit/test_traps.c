@@ -472,13 +472,19 @@ START_TEST(selectors_that_failed_are_told_by_the_failsafe_callback)
     vcpu->pv.es = 0xe;
     vcpu->pv.fs = 0xf;
     vcpu->pv.gs = 0x9;
-    vcpu->pv.nmi_pending = true;
     pv_selectors_failed(vcpu);
     ck_assert_uint_eq(this_cpu()->softirq_pending, 1u << SOFTIRQ_GUEST);
     deliver_owed();
     ENTERED(HANDLER + 0x1000 + CALLBACKTYPE_failsafe, 0xd, 0xe, 0xf, 0x9, OF_USER);
-    ck_assert(vcpu->pv.nmi_pending); /* one a time */
     ck_assert(!vcpu->pv.selectors_failed);
+
+    restart();
+    vcpu->pv.nmi_pending = true; /* on top of the other */
+    pv_selectors_failed(vcpu);
+    deliver_owed();
+    ck_assert_uint_eq(regs->rip, HANDLER + VECTOR_NMI);
+    ck_assert_uint_eq(((const uint64_t *)regs->rsp)[2], HANDLER + 0x1000 + CALLBACKTYPE_failsafe);
+    ck_assert(!vcpu->pv.nmi_pending);
 
     restart();
     vcpu->pv.callbacks[CALLBACKTYPE_failsafe].address = 0;
@@ -501,10 +507,12 @@ START_TEST(an_nmi_comes_once_until_iret)
     deliver_owed();
     nothing_happened();
     pv_send_nmi(vcpu);
-    vcpu->pv.callbacks[CALLBACKTYPE_nmi].address = 0;
+    vcpu->pv.traps[VECTOR_NMI].address = 0;
     deliver_owed();
     nothing_happened();
-    vcpu->pv.callbacks[CALLBACKTYPE_nmi].address = HANDLER;
+    ck_assert(!vcpu->pv.nmi_pending && !vcpu->pv.nmi_masked); /* nobody wants it: lost */
+    pv_send_nmi(vcpu);
+    vcpu->pv.traps[VECTOR_NMI].address = HANDLER;
     vcpu->is_idle = true;
     deliver_owed();
     nothing_happened();
@@ -740,14 +748,18 @@ START_TEST(callbacks_are_registered_and_those_that_can_be_spared_unregistered)
         ck_assert_int_eq(callback(CALLBACKOP_register, type, NOT_CANONICAL, 0), -XEN_EINVAL);
         ck_assert_int_eq(callback(CALLBACKOP_register, type, 0x1000u + type, flags),
                          known ? 0 : -XEN_ENOSYS);
-        if (known) {
+        if (type == CALLBACKTYPE_nmi) {
+            ck_assert_uint_eq(vcpu->pv.traps[VECTOR_NMI].address, 0x1000u + type);
+        } else if (known) {
             ck_assert_uint_eq(vcpu->pv.callbacks[type].address, 0x1000u + type);
             ck_assert_uint_eq(vcpu->pv.callbacks[type].masks_events, flags != 0);
         }
         ck_assert_int_eq(callback(CALLBACKOP_unregister, type, 0, 0), !spared ? -XEN_EINVAL
                                                                       : known ? 0
                                                                               : -XEN_ENOSYS);
-        if (known) {
+        if (type == CALLBACKTYPE_nmi) {
+            ck_assert_uint_eq(vcpu->pv.traps[VECTOR_NMI].address, 0);
+        } else if (known) {
             ck_assert_uint_eq(vcpu->pv.callbacks[type].address, spared ? 0 : 0x1000u + type);
         }
     }
