@@ -334,11 +334,13 @@ void domain_unpause(struct domain *domain)
 /* Set the shutdown state once; false if it was set before. */
 static bool begin_shutdown(struct domain *domain, uint32_t reason)
 {
+    atomic_fetch_add(&domain->pause_count, 1); /* before domain_resume() can take it back */
     if (atomic_exchange(&domain->shutting_down, true)) {
+        domain_unpause(domain);
+        softirq_raise(SOFTIRQ_SCHEDULE); /* it is stopped, even if this CPU has not seen it yet */
         return false;
     }
     (void)domain_latch_code(domain, reason);
-    atomic_fetch_add(&domain->pause_count, 1);
     stop_vcpus(domain);
     event_send_global_virq(VIRQ_DOM_EXC);
     return true;

@@ -141,8 +141,8 @@ static int permit_ports(struct domain *domain, uint64_t first, uint64_t last, bo
 
 /*
  * Replace a set by a changed one.  The new one is made before the lock is taken
- * and the old one freed after: the heap's lock ranks above ours.  Only the
- * holder of the domain's lock changes a set, so it stands still meanwhile.
+ * and the old one freed after: the heap's lock ranks above ours.  Control operations
+ * on one domain exclude each other, so the set stands still meanwhile.
  */
 int io_permit(struct domain *domain, enum io_kind kind, uint64_t first, uint64_t last, bool allow)
 {

@@ -3,9 +3,9 @@
  * Which pieces of the machine a domain was given: I/O ports, frames of device
  * memory, interrupt lines.
  *
- * Changed with the domain's lock held (or before it runs); looked up without it
- * from anywhere.  Ports are a bitmap of atomic words, made when the first port
- * is given.  Frames and lines are range sets, replaced as a whole under `lock`.
+ * Changed by one control operation at a time (domain_change_begin()) or before the
+ * domain runs; looked up from anywhere.  Ports are a bitmap of atomic words, made when the first
+ * port is given.  Frames and lines are range sets, replaced as a whole under `lock`.
  */
 #pragma once
 

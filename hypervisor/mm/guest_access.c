@@ -7,8 +7,8 @@
  */
 #include "hypervisor/mm/guest_access.h"
 
-/* The range a copy may touch is wholly the guest's, and not empty.  Sizes are far below the core's
-   hole. */
+/* The range a copy may touch is wholly the guest's, and not empty.  (The functions of words look at
+   both ends only: their sizes are far below the core's hole.) */
 static bool range_ok(uint64_t address, size_t size)
 {
     uint64_t last = address + size - 1;

@@ -13,8 +13,9 @@
 #include "hypervisor/x86/tlb.h"
 
 #define ZONES       3u
-#define NO_FRAME    0u /* frame 0 is never in the heap */
-#define SCRUB_ORDER 2u /* frames an idle CPU clears before it looks whether it is wanted */
+#define NO_FRAME    0u    /* frame 0 is never in the heap */
+#define MERGE_MOST  8192u /* blocks: a millisecond */
+#define SCRUB_ORDER 2u    /* frames an idle CPU clears before it looks whether it is wanted */
 
 static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };
 
@@ -168,14 +169,20 @@ static struct page *take_block(unsigned int order, uint64_t end, bool *clean) RE
     return NULL;
 }
 
-/* Memory is short: a clean block and a dirty one may be a larger one together. */
-static void merge_all(uint64_t end) REQUIRES(heap_lock)
+/*
+ * Memory is short: a clean block and a dirty one may be a larger one together.  The next who is
+ * refused goes on where this one had enough.
+ */
+static void merge_some(uint64_t end) REQUIRES(heap_lock)
 {
+    unsigned int left = MERGE_MOST;
+
     for (unsigned int zone = zones_below(end); zone-- > 0;) {
         for (unsigned int order = 0; order < HEAP_ORDER_LIMIT; order++) {
             uint32_t number;
 
-            while ((number = free_blocks[zone][true][order]) != NO_FRAME) {
+            while ((number = free_blocks[zone][true][order]) != NO_FRAME && left > 0) {
+                left--;
                 block_remove(page_at(number), order, true);
                 insert_merged(page_at(number), order, false);
             }
@@ -224,7 +231,7 @@ static struct page *take_any(unsigned int order, uint64_t end, bool *clean) REQU
         while (single_count > 0) {
             free_block(take_single(), 0);
         }
-        merge_all(end);
+        merge_some(end);
         block = take_block(order, end, clean);
     }
     return block;

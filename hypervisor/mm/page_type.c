@@ -154,8 +154,9 @@ static int get(struct page *page, enum page_type type, bool locked)
             return -XEN_EINVAL;
         }
         if (step == PAGE_WAIT) {
-            /* Whoever validates a table of tables may be at it as long as nothing else is due. */
-            if (type >= PAGE_L2 && type <= PAGE_L4 && preempt_pending()) {
+            /* Whoever validates a table may be at it, and at tables half way that it meets, as long
+             * as nothing else is due there. */
+            if (type >= PAGE_L1 && type <= PAGE_L4 && preempt_pending()) {
                 return -XEN_ERESTART;
             }
             spin_wait();

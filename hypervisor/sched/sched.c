@@ -4,7 +4,7 @@
  *
  * A vCPU is asleep, queued on one CPU, or loaded on one.  vcpu.cpu says whose
  * run queue it belongs to and changes only under the lock (RANK_SCHEDULER) of
- * the queue it names, and never while vcpu.running.  Nobody loads a vCPU whose
+ * the queue it names, while running only by the CPU that gives it up.  Nobody loads a vCPU whose
  * `running` is set: it is cleared after context_switch() has saved it.
  *
  * Flags that stop a vCPU (blocked, the pause counts) are set before a queue is
@@ -302,7 +302,7 @@ void sched_sleep(struct vcpu *vcpu) NO_LOCK_ANALYSIS
 {
     struct run_queue *queue = lock_queue_of(vcpu);
 
-    if (vcpu->sched->queued) {
+    if (vcpu->sched->queued && !vcpu_runnable(vcpu)) { /* or was it woken again meanwhile? */
         queue_remove(queue, vcpu);
         vcpu_time_runstate(vcpu, sleep_state(vcpu), clock_now());
     } else if (queue->loaded == vcpu) {

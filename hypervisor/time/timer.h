@@ -4,7 +4,8 @@
  *
  * Handlers run from a soft interrupt on the timer's CPU with no lock held and
  * may arm the timer again.  Whoever arms or stops a timer holds no lock that
- * its handler takes: both may wait for the handler to return on another CPU.
+ * its handler takes (but for a timer of the same CPU): both may wait for the handler to return on
+ * another CPU.
  */
 #pragma once
 

@@ -301,6 +301,11 @@ void vcpu_time_unloaded(struct vcpu *vcpu)
     if (unlikely(atomic_load_explicit(&time->period_ns, memory_order_relaxed) != 0)) {
         timer_stop(&time->periodic);
     }
+    /* Whoever waits for its locks sees that it does not run; nobody holds one in user mode. */
+    if (time->runstate_area != 0 && time->runstate.state == RUNSTATE_runnable &&
+        vcpu->pv.kernel_mode) {
+        runstate_write(vcpu, time->runstate_area);
+    }
 }
 
 /* ---- registering areas ---------------------------------------------------------------------- */

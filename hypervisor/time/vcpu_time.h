@@ -33,7 +33,8 @@ void vcpu_time_unloaded(struct vcpu *vcpu);
 void vcpu_time_runstate_get(const struct vcpu *vcpu, struct vcpu_runstate_info *out);
 long vcpu_time_runstate_tell(const struct vcpu *vcpu, uint64_t guest_address);
 
-/* Write the pvclock fields of vcpu_info (and the registered copy); on its own CPU or while new. */
+/* Write the pvclock fields of vcpu_info (the registered copy is due then); on its own CPU or while
+ * new. */
 void vcpu_time_publish(struct vcpu *vcpu);
 
 /* Write wc_sec and friends of a domain's shared info page. */

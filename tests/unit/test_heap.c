@@ -306,6 +306,35 @@ START_TEST(a_large_piece_that_is_scattered_is_not_there)
 }
 END_TEST
 
+/* Every other frame free and clean: nothing will be whole, however long one merges. */
+START_TEST(who_is_refused_has_merged_only_so_much)
+{
+    enum { PAIRS = 20000, AT_ONCE = 8192 };
+    uint64_t clean = 0;
+
+    heap_add(mfn(ZONE_4G), 2 * PAIRS);
+    for (unsigned int i = 0; i < 2 * PAIRS; i++) {
+        ck_assert_ptr_nonnull(take(0, HEAP_ANY_ADDRESS));
+    }
+    for (unsigned int i = 0; i < PAIRS; i++) {
+        heap_free_frames(page_of(mfn(ZONE_4G + 2 * i)), 0);
+    }
+    ck_assert_ptr_null(take(1, HEAP_ANY_ADDRESS)); /* nothing lies aside any more */
+    do {
+        clears = 0;
+    } while (heap_scrub_some());
+    for (unsigned int round = 0; round < 3; round++) {
+        ck_assert_ptr_null(take(1, HEAP_ANY_ADDRESS));
+        clean = 0;
+        for (unsigned int i = 0; i < PAIRS; i++) {
+            clean += (page_of(mfn(ZONE_4G + 2 * i))->refs & PAGE_REF_CLEAN) != 0 ? 1 : 0;
+        }
+        ck_assert_uint_eq(clean, round < 2 ? PAIRS - (round + 1) * AT_ONCE : 0);
+    }
+    ck_assert_uint_eq(heap_free_count(), PAIRS);
+}
+END_TEST
+
 START_TEST(single_frames_lie_aside_and_are_given_out_first)
 {
     struct page *a, *b;
@@ -876,6 +905,7 @@ int main(void)
     tcase_add_test(frames, an_order_beyond_the_limit_is_refused);
     tcase_add_test(frames, all_frames_are_given_out_once);
     tcase_add_test(frames, a_large_piece_that_is_scattered_is_not_there);
+    tcase_add_test(frames, who_is_refused_has_merged_only_so_much);
     tcase_add_test(frames, single_frames_lie_aside_and_are_given_out_first);
     tcase_add_test(frames, what_lies_aside_is_there_for_those_who_need_more_or_other_frames);
     tcase_add_test(frames, who_has_no_limit_gets_the_highest_zone_first);

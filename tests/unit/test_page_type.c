@@ -735,11 +735,11 @@ static void counted_to_the_limit(void)
     page->use = page_use_make(page_use_type(page->use), PAGE_IN_USE, ENTRIES, PAGE_USE_LIMIT);
 }
 
-START_TEST(only_who_waits_for_a_table_of_tables_leaves_for_what_is_due)
+START_TEST(who_waits_for_a_page_table_leaves_for_what_is_due)
 {
     while_spinning = counted_to_the_limit;
     FOR_EACH_TYPE (type) {
-        bool leaves = type == PAGE_L2 || type == PAGE_L3 || type == PAGE_L4;
+        bool leaves = type >= PAGE_L1 && type <= PAGE_L4;
 
         fake_answers.preempt_after = 1;
         page->use = page_use_make(type, PAGE_BUSY, 0, 0);
@@ -1063,7 +1063,7 @@ int main(void)
     tcase_add_test(driver, finishing_what_is_not_partial_does_nothing);
     tcase_add_test(driver, a_partial_frame_keeps_the_last_reference_until_it_is_finished);
     tcase_add_test(driver, who_wants_the_same_waits_and_takes_what_comes);
-    tcase_add_test(driver, only_who_waits_for_a_table_of_tables_leaves_for_what_is_due);
+    tcase_add_test(driver, who_waits_for_a_page_table_leaves_for_what_is_due);
     tcase_add_test(driver, invalidation_waits_for_who_writes_an_entry);
     tcase_add_test(driver, while_a_table_changes_it_is_nothing_else_and_not_in_use_yet);
     tcase_add_exit_test(driver, putting_a_free_frame_is_fatal, 99);

@@ -459,6 +459,20 @@ START_TEST(a_vcpu_that_is_down_is_offline_a_blocked_one_blocked_whatever_else)
 }
 END_TEST
 
+START_TEST(a_vcpu_woken_before_it_is_put_to_sleep_stays_queued)
+{
+    start(2);
+    atomic_store(&vcpus[1]->blocked, VCPU_DOWN);
+    atomic_store(&vcpus[1]->blocked, 0); /* another CPU, before the first gets to sched_sleep() */
+    sched_wake(vcpus[1]);
+    sched_sleep(vcpus[1]);
+    ck_assert_int_eq(states[1], RUNSTATE_runnable);
+    stop(0);
+    settle();
+    ck_assert(vcpus[1]->running);
+}
+END_TEST
+
 START_TEST(a_vcpu_woken_before_its_cpu_decides_stays)
 {
     unsigned int before;
@@ -1234,6 +1248,7 @@ static void add_one_cpu_tests(TCase *one)
     tcase_add_test(one, yield_lets_those_that_wait_go_first);
     tcase_add_test(one, a_vcpu_put_to_sleep_leaves_its_cpu);
     tcase_add_test(one, a_vcpu_that_is_down_is_offline_a_blocked_one_blocked_whatever_else);
+    tcase_add_test(one, a_vcpu_woken_before_it_is_put_to_sleep_stays_queued);
     tcase_add_test(one, a_vcpu_woken_before_its_cpu_decides_stays);
     tcase_add_test(one, idle_time_is_counted);
     tcase_add_test(one, block_waits_for_an_event);

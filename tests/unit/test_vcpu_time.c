@@ -268,6 +268,34 @@ START_TEST(an_area_is_written_through_the_kernels_tables_when_loaded_in_user_mod
 }
 END_TEST
 
+START_TEST(who_is_preempted_in_his_kernel_is_seen_not_to_run)
+{
+    static const struct {
+        int state;
+        bool kernel, shown;
+    } cases[] = {
+        { RUNSTATE_runnable, true, true },
+        { RUNSTATE_runnable, false, false }, /* its tables may not show the area */
+        { RUNSTATE_blocked, true, false },   /* holds nothing */
+    };
+    struct vcpu_runstate_info area;
+
+    vcpu_time_unloaded(vcpu); /* without an area */
+    ck_assert_int_eq(register_runstate(0, &area), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        vcpu_time_runstate(vcpu, RUNSTATE_running, fake_now);
+        vcpu_time_loaded(vcpu);
+        ck_assert_int_eq(area.state, RUNSTATE_running);
+        vcpu->pv.kernel_mode = cases[i].kernel;
+        vcpu_time_runstate(vcpu, cases[i].state, fake_now);
+        vcpu_time_unloaded(vcpu);
+        ck_assert_int_eq(area.state, cases[i].shown ? cases[i].state : RUNSTATE_running);
+        vcpu->pv.kernel_mode = true;
+    }
+    ck_assert_uint_eq(cr3_loads, 0);
+}
+END_TEST
+
 START_TEST(an_area_that_is_not_mapped_harms_nobody)
 {
     static struct vcpu_runstate_info area;
@@ -824,6 +852,7 @@ int main(void)
         with_the_assist_the_update_is_announced_and_finished,
         without_the_assist_readers_never_see_the_flag,
         an_area_is_written_through_the_kernels_tables_when_loaded_in_user_mode,
+        who_is_preempted_in_his_kernel_is_seen_not_to_run,
         an_area_that_is_not_mapped_harms_nobody,
         areas_of_the_core_or_not_canonical_are_refused,
         NULL,
