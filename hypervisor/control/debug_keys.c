@@ -3,7 +3,7 @@
  * Keys on the serial console while its input goes to the core (Ctrl-A three
  * times): look at the machine without any help from dom0.
  *
- * A key is acted upon in the UART's interrupt, with no lock held on this CPU;
+ * A key is acted upon in the UART's interrupt, or for dom0's sysctl, with no lock held on this CPU;
  * what other CPUs change meanwhile may show half changed.
  */
 #include "hypervisor/drivers/console.h"
@@ -76,8 +76,8 @@ static void key_registers(void)
 {
     unsigned int cpu;
 
-    log_error("CPU %u, domain %u vCPU %u, which this key interrupted:\n", cpu_id(),
-              current->domain->id, current->id);
+    log_error("CPU %u, domain %u vCPU %u, which runs here:\n", cpu_id(), current->domain->id,
+              current->id);
     if (!current->is_idle) {
         registers_dump(&this_cpu()->regs);
     }

@@ -420,8 +420,5 @@ long hypercall_domctl(uint64_t request)
     if (result == -XEN_ERESTART) {
         return hypercall_continue(__HYPERVISOR_domctl, 1, request, 0, 0, 0);
     }
-    if ((row->flags & OUT) != 0 && copy_to_guest(place, &op) != 0) {
-        return -XEN_EFAULT;
-    }
-    return result;
+    return (row->flags & OUT) != 0 && copy_to_guest(place, &op) != 0 ? -XEN_EFAULT : result;
 }

@@ -173,8 +173,6 @@ long hypercall_platform_op(uint64_t argument)
         return -XEN_ENOSYS;
     }
     result = rows[op.cmd].function(&op);
-    if (result == 0 && rows[op.cmd].out && copy_to_guest(guest_op, &op) != 0) {
-        return -XEN_EFAULT;
-    }
-    return result;
+    return result == 0 && rows[op.cmd].out && copy_to_guest(guest_op, &op) != 0 ? -XEN_EFAULT
+                                                                                : result;
 }

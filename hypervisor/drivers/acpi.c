@@ -171,13 +171,12 @@ static void add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t acpi_id, 
 
 static void add_ioapic(struct acpi_info *info, const struct table *entry)
 {
-    if (list_full(info->ioapic_count, ARRAY_SIZE(info->ioapics), "I/O APICs")) {
-        return;
+    if (!list_full(info->ioapic_count, ARRAY_SIZE(info->ioapics), "I/O APICs")) {
+        info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
+            .address = field32(entry, 4),
+            .gsi_base = field32(entry, 8),
+        };
     }
-    info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
-        .address = field32(entry, 4),
-        .gsi_base = field32(entry, 8),
-    };
 }
 
 /* ISA lines are edge triggered and active high unless the entry says otherwise. */

@@ -245,6 +245,7 @@ void console_poll(void)
             keys[count++] = (char)key;
         }
     }
+    serial_interrupts_again();
     waits = input.head != input.tail;
     console_leave(entered);
 

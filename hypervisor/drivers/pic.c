@@ -3,7 +3,7 @@
  * 8259A pair and 8254 channel 0.
  *
  * Masked 8259s can still raise their spurious interrupt 7; it must not look
- * like an exception, so they are given vectors of the device range first.
+ * like an exception, so they are given vectors below those of devices first.
  */
 #include "hypervisor/drivers/pic.h"
 

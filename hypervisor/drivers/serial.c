@@ -176,10 +176,7 @@ void serial_write(const char *text, size_t size)
 
 int serial_read(void)
 {
-    if (uart.port == 0 || (uart_in(UART_LSR) & LSR_RECEIVED) == 0) {
-        return -1;
-    }
-    return uart_in(UART_DATA);
+    return uart.port == 0 || (uart_in(UART_LSR) & LSR_RECEIVED) == 0 ? -1 : uart_in(UART_DATA);
 }
 
 void serial_interrupts_on(void)
@@ -200,6 +197,15 @@ void serial_interrupt(void)
     (void)uart_in(UART_MSR);
     fill_fifo();
     set_transmitting(uart.head != uart.tail);
+}
+
+void serial_interrupts_again(void)
+{
+    if (uart.port != 0 && uart.interrupts) {
+        uart.transmitting = !uart.transmitting;
+        uart_out(UART_IER, 0);
+        set_transmitting(!uart.transmitting);
+    }
 }
 
 void serial_interrupts_off(void)

@@ -31,5 +31,8 @@ void serial_interrupts_on(void);
 /* Send what the UART takes now and acknowledge; input is for serial_read() afterwards. */
 void serial_interrupt(void);
 
+/* After that: what is pending by then makes an edge of the line again. */
+void serial_interrupts_again(void);
+
 /* Panic: no more interrupts; what waits is sent now. */
 void serial_interrupts_off(void);

@@ -25,8 +25,8 @@ enum channel_state {
 };
 
 /*
- * One port, 16 bytes.  `binding` and `value` change under the event lock (an
- * interdomain pair's under both domains'), and `value` only while no sender can
+ * One port, 16 bytes.  `binding` and `value` change under the event lock (a
+ * pair comes and goes under both domains'), and `value` only while no sender can
  * be between reading the two.
  *
  *   binding  bits 0-3 state, 4-47 address of the remote domain (INTERDOMAIN),

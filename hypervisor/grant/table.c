@@ -148,17 +148,16 @@ int grant_table_frame(struct domain *domain, uint32_t index, bool status, mfn_t 
 {
     const struct grant_table *table = domain->grants;
     uint64_t before = status ? (uint64_t)index * (GRANT_STATUS_ENTRIES / GRANT_V2_ENTRIES) : index;
-    int error;
+    int error =
+        status && atomic_load(&table->version) != 2 ? -XEN_EINVAL : grow(domain, before + 1);
+    const void *place;
 
-    if (status && atomic_load(&table->version) != 2) {
-        return -XEN_EINVAL;
-    }
-    error = grow(domain, before + 1);
     if (error != 0) {
         return error;
     }
-    *frame = direct_map_frame(status ? (void *)table->status[index] : table->shared[index]);
-    return 0;
+    place = status ? (const void *)table->status[index] : table->shared[index];
+    *frame = direct_map_frame(place);
+    return place != NULL ? 0 : -XEN_EINVAL; /* version 1 meanwhile */
 }
 
 int grant_command_domain(domid_t id, struct domain **domain)
@@ -231,11 +230,9 @@ long grant_status_frames(uint64_t argument)
         const struct grant_table *table = domain->grants;
         uint32_t have = grant_status_needed(atomic_load(&table->frames));
 
-        if (op.nr_frames > (atomic_load(&table->version) == 2 ? have : 0)) {
-            status = GNTST_general_error;
-        } else {
-            status = tell_frames(op.frame_list, (void *const *)table->status, op.nr_frames);
-        }
+        status = op.nr_frames > (atomic_load(&table->version) == 2 ? have : 0)
+                     ? GNTST_general_error
+                     : tell_frames(op.frame_list, (void *const *)table->status, op.nr_frames);
         domain_put(domain);
     }
     op.status = (int16_t)status;

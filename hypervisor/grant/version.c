@@ -102,19 +102,16 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
 {
     uint32_t frames = atomic_load(&table->frames);
     uint64_t saved[RESERVED] = { 0 };
-    int error = grant_add_status(table, owner, frames); /* all there already in version 2 */
+    int error = -XEN_EBUSY;
 
-    if (error != 0) {
-        return error;
-    }
     atomic_store(&table->version, 0);
-    if (!quiet(table, frames * GRANT_V1_ENTRIES)) {
-        error = -XEN_EBUSY;
-    } else {
+    if (quiet(table, frames * GRANT_V1_ENTRIES)) {
         error = save(table, 3 - version, saved);
-        if (error == 0 && version == 1 && status_mapped(table)) {
-            error = -XEN_EBUSY;
-        }
+    }
+    if (error == 0) {
+        error = version == 2           ? grant_add_status(table, owner, frames)
+                : status_mapped(table) ? -XEN_EBUSY
+                                       : 0;
     }
     if (error != 0) {
         atomic_store(&table->version, 3 - version);
@@ -149,10 +146,7 @@ long grant_set_version(uint64_t argument)
         spin_unlock(&table->lock);
     }
     op.version = atomic_load(&table->version);
-    if (copy_to_guest(guest, &op) != 0) {
-        return -XEN_EFAULT;
-    }
-    return error;
+    return copy_to_guest(guest, &op) != 0 ? -XEN_EFAULT : error;
 }
 
 long grant_get_version(uint64_t argument)

@@ -111,11 +111,7 @@ long hypercall_multicall(uint64_t calls, uint64_t count)
     count = (uint32_t)count;
     continuations[cpu_id()] = (struct continuation){ .in_multicall = true };
     for (uint64_t i = 0; i < count && error == 0; i++) {
-        if (i > 0 && preempt_pending()) {
-            error = -XEN_ERESTART;
-        } else {
-            error = run_entry(&entries[i]);
-        }
+        error = i > 0 && preempt_pending() ? -XEN_ERESTART : run_entry(&entries[i]);
         if (error == -XEN_ERESTART) {
             calls = guest_address(&entries[i]);
             count -= i;

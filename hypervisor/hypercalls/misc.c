@@ -82,11 +82,8 @@ static long get_build_id(uint64_t argument)
     if (error != 0) {
         return error;
     }
-    if (room == 0) {
-        return -XEN_EINVAL;
-    }
     if (room < size) {
-        return -XEN_ENOBUFS;
+        return room == 0 ? -XEN_EINVAL : -XEN_ENOBUFS;
     }
     error = copy_array_to_guest((uint8_t __guest *)place->buf, id, size);
     return error != 0 ? error : (long)size;
@@ -121,7 +118,8 @@ long hypercall_xen_version(uint64_t command, uint64_t argument)
                    ? give_text(argument, core_command_line, XEN_CAPABILITIES_INFO_LEN)
                    : give_text(argument, "<denied>", XEN_CAPABILITIES_INFO_LEN);
     case XENVER_build_id:
-        return get_build_id(argument);
+        /* It tells where everything in the core is. */
+        return current->domain->privileged ? get_build_id(argument) : -XEN_EPERM;
     default:
         return -XEN_ENOSYS;
     }
@@ -191,10 +189,8 @@ static long console_read(uint32_t count, uint64_t buffer)
     char text[CHUNK];
     size_t got = console_read_guest(text, MIN(count, CHUNK));
 
-    if (copy_array_to_guest(guest_pointer(char, buffer), text, got) != 0) {
-        return -XEN_EFAULT;
-    }
-    return (long)got;
+    return copy_array_to_guest(guest_pointer(char, buffer), text, got) != 0 ? -XEN_EFAULT
+                                                                            : (long)got;
 }
 
 long hypercall_console_io(uint64_t operation, uint64_t count, uint64_t buffer)

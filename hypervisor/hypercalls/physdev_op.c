@@ -304,11 +304,11 @@ _Static_assert(sizeof(union argument) <= UINT8_MAX, "struct row.size");
 long hypercall_physdev_op(uint64_t command, uint64_t argument)
 {
     uint32_t number = (uint32_t)command;
-    const struct row *row = &rows[number];
+    const struct row *row = number < ARRAY_SIZE(rows) ? &rows[number] : NULL;
     union argument a;
     long result;
 
-    if (number >= ARRAY_SIZE(rows) || row->function == NULL) {
+    if (row == NULL || row->function == NULL) {
         return -XEN_ENOSYS;
     }
     if (raw_copy_from_guest(&a, guest_pointer(const void, argument), row->size) != 0) {

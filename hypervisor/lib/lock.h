@@ -18,10 +18,10 @@
 
 enum lock_rank {
     RANK_DOMAIN_LIST, /* the list of domains                            */
-    RANK_DOMAIN,      /* domain.lock: life cycle, limits, vCPU set-up   */
-    RANK_GRANT,       /* grant table: entries, map track                */
+    RANK_DOMAIN,      /* domain.lock: life cycle, vCPU set-up, pirqs    */
+    RANK_GRANT,       /* grant table: its growth and version            */
     RANK_IRQ,         /* physical interrupt lines and their bindings    */
-    RANK_EVENT,       /* domain.event_lock: ports and their bindings    */
+    RANK_EVENT,       /* event_channels.lock: ports, their bindings     */
     RANK_EVENT_QUEUE, /* one FIFO event queue                           */
     RANK_PAGE_TABLE,  /* one page-table page's entries                  */
     RANK_PAGE_LIST,   /* domain.page_lock: its list of pages, counts    */

@@ -19,8 +19,7 @@
 #define FLAGS_ANY                                                                      \
     (PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_SOFTWARE | \
      PTE_SOFTWARE_HIGH | PTE_NO_EXECUTE | PTE_FRAME)
-#define FLAGS_L1    (FLAGS_ANY | PTE_GLOBAL)
-#define FLAGS_L2    (FLAGS_ANY | PTE_GLOBAL)
+#define FLAGS_L1    (FLAGS_ANY | PTE_GLOBAL) /* of level 2 as well */
 #define FLAGS_CACHE (PTE_PWT | PTE_PCD | PTE_PAT)
 
 #define REGION_SHIFT (PAGE_SHIFT + 9) /* what a level-1 table maps */
@@ -224,7 +223,7 @@ static bool core_slot(unsigned int level, unsigned int index)
 
 static bool table_flags_ok(unsigned int level, pte_t entry)
 {
-    return (entry & ~(level == 2 ? FLAGS_L2 : FLAGS_ANY)) == 0;
+    return (entry & ~(level == 2 ? FLAGS_L1 : FLAGS_ANY)) == 0;
 }
 
 static int set_upper(struct domain *domain, struct page *table, unsigned int level,

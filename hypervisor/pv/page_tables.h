@@ -56,7 +56,7 @@ int must_check pt_swap_l1(struct domain *domain, struct page *table, unsigned in
 int must_check pt_exchange_l1(struct domain *domain, struct page *table, unsigned int index,
                               pte_t old, pte_t new_entry);
 
-/* Release what an entry that pt_exchange_l1() returned holds. */
+/* Release what an entry that was swapped out holds. */
 void pt_release_l1_entry(pte_t entry);
 
 /*

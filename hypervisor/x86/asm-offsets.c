@@ -14,18 +14,13 @@
 void asm_offsets(void);
 void asm_offsets(void)
 {
-    OFFSET(REGS_R15, struct cpu_regs, r15);
-    OFFSET(REGS_R11, struct cpu_regs, r11);
     OFFSET(REGS_RAX, struct cpu_regs, rax);
-    OFFSET(REGS_RCX, struct cpu_regs, rcx);
     OFFSET(REGS_ERROR_CODE, struct cpu_regs, error_code);
     OFFSET(REGS_VECTOR, struct cpu_regs, vector);
     OFFSET(REGS_RIP, struct cpu_regs, rip);
     OFFSET(REGS_CS, struct cpu_regs, cs);
     OFFSET(REGS_RFLAGS, struct cpu_regs, rflags);
     OFFSET(REGS_RSP, struct cpu_regs, rsp);
-    OFFSET(REGS_SS, struct cpu_regs, ss);
-    SIZE(REGS_SIZE, struct cpu_regs);
     OFFSET(CPU_CURRENT, struct cpu_info, current);
     OFFSET(CPU_SOFTIRQ, struct cpu_info, softirq_pending);
     SIZE(CPU_INFO_SIZE, struct cpu_info);

@@ -33,7 +33,7 @@ void pv_guest_syscall32(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_guest_sysenter(struct cpu_regs *regs, struct vcpu *vcpu);
 void pv_deliver_upcall(struct cpu_regs *regs, struct vcpu *vcpu);
 
-/* In pv/, called from trap_from_guest(): an exception of the guest (never returns an error). */
+/* In pv/, called from trap_from_guest(): an exception of the guest. */
 void pv_exception(struct cpu_regs *regs, struct vcpu *vcpu);
 
 /* The guest's frame could not be loaded by iretq: give it to the guest or crash it. */

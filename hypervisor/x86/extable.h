@@ -2,7 +2,7 @@
 /*
  * Instructions of the core that are allowed to fault, and where to go on.
  *
- * EXTABLE(from, to) in an asm text: a #PF or #GP at label `from` continues at
+ * EXTABLE(from, to) in an asm text: any exception at label `from` continues at
  * label `to`.
  */
 #pragma once

@@ -36,7 +36,6 @@ struct cpu_info {
     struct vcpu *current; /* the vCPU whose state is loaded; the idle vCPU counts as one */
     _Atomic uint32_t softirq_pending; /* bits of enum softirq */
     uint32_t id;                      /* 0 is the boot CPU; dense */
-    uint64_t scratch[2];              /* the entry code's */
     _Atomic uint32_t event_sends;     /* odd while this CPU sends an event: event/channels.h */
     uint32_t locks_held;              /* bits of enum lock_rank, in debug builds */
     uint64_t cr3_keep;                /* CR3_KEEP if the other of a vCPU's modes has lost nothing */

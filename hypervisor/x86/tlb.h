@@ -3,7 +3,7 @@
  * Making other CPUs forget translations.
  *
  * A clock counts full flushes; each CPU notes its reading when it flushes, each
- * frame when it stops being writable or is freed (struct page.tlb_stamp).  A
+ * frame when its use as writable or as a table ends or it is freed (struct page.tlb_stamp).  A
  * CPU needs a flush for a frame only if its last flush is not newer.
  */
 #pragma once
@@ -13,8 +13,9 @@
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/percpu.h"
 
-/* Flush this CPU: every non-global translation; or one address, if that is not: */
-#define TLB_FLUSH_ALL UINT64_MAX
+#define TLB_FLUSH_ALL UINT64_MAX /* instead of an address */
+
+/* Flush this CPU: every translation that is not global; or that of one address. */
 void tlb_flush_local(void);
 void tlb_flush_here(uint64_t address_or_all);
 

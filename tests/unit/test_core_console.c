@@ -65,6 +65,10 @@ void serial_interrupt(void)
 {
 }
 
+void serial_interrupts_again(void)
+{
+}
+
 void serial_interrupts_on(void)
 {
     interrupts = 1;

@@ -501,6 +501,20 @@ START_TEST(without_memory_for_status_the_version_stays)
 }
 END_TEST
 
+START_TEST(a_version_that_is_refused_leaves_no_status)
+{
+    struct rig_extent extent;
+
+    rig_grant(8, GTF_permit_access, MAPPER, 6);
+    ck_assert_int_eq(rig_pin(MAPPER, 8, GRANT_READ, &extent), 0);
+    ck_assert_int_eq(set_version(2, 1), -XEN_EBUSY);
+    ck_assert_uint_eq(table->status_frames, 0);
+    rig_unpin(8, GRANT_READ);
+    ck_assert_int_eq(set_version(2, 2), 0);
+    ck_assert_uint_ne(table->status_frames, 0);
+}
+END_TEST
+
 START_TEST(commands_and_counts_are_those_of_the_abi)
 {
     static const uint32_t unknown[] = { GNTTABOP_dump_table, 13, 14, 0x1000 + GNTTABOP_query_size,
@@ -569,6 +583,7 @@ int main(void)
     tcase_add_test(tests, entries_in_use_keep_the_version_unless_reserved);
     tcase_add_test(tests, status_frames_in_somebodys_page_tables_keep_version_2);
     tcase_add_test(tests, without_memory_for_status_the_version_stays);
+    tcase_add_test(tests, a_version_that_is_refused_leaves_no_status);
     tcase_add_test(tests, commands_and_counts_are_those_of_the_abi);
     return suite_run(suite);
 }
