@@ -81,9 +81,10 @@ static bool usable(uint64_t address)
            (address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END);
 }
 
+/* With an end: a range up to the very last byte has none. */
 static bool usable_range(uint64_t start, uint64_t last)
 {
-    return last >= start && usable(start) && usable(last) &&
+    return last + 1 > start && usable(start) && usable(last) &&
            (start >= HYPERVISOR_VIRT_END || last < HYPERVISOR_VIRT_START) &&
            (start ^ last) >> 63 == 0;
 }

@@ -55,7 +55,8 @@ static void check_kernel(const struct elf_kernel *kernel, size_t size)
         must(segment->file_offset <= size && segment->file_size <= size - segment->file_offset);
         must(segment->file_size <= segment->memory_size);
         must(segment->address >= kernel->virt_base && segment->address >= kernel->start);
-        must(segment->address + segment->memory_size <= kernel->end);
+        must(segment->address <= kernel->end);
+        must(segment->memory_size <= kernel->end - segment->address);
     }
     if (builder_layout(kernel, &wish, &layout, &error) == 0) {
         check_layout(&layout);

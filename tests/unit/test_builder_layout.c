@@ -103,6 +103,8 @@ START_TEST(kernels_that_cannot_run_are_refused_in_words)
     wish = usual_kernel;
     wish.bss = UINT64_MAX - TEXT_SIZE;
     refused(&wish, "address space");
+    wish.bss = 0 - (KERNEL_BASE + KERNEL_TEXT) - TEXT_SIZE; /* to the last byte there is */
+    refused(&wish, "address space");
 }
 END_TEST
 
