@@ -18,6 +18,7 @@
 #include "dom0-tools/devices/devices.h"
 
 #define PATIENCE_MS 10000
+#define SHARE       64 /* events taken before the next look at what is due */
 
 static const char program[] = "paravane-devd";
 
@@ -45,15 +46,15 @@ static void raise_limit(void)
     }
 }
 
-/* All events there are; they point into the client, so each is copied first. */
+/* A share of the events, each copied first: they point into the client.  1: there may be more. */
 static int take_events(struct store_client *store, struct devices *devices)
 {
     struct vmctl_error error = { .code = 0 };
     const char *token;
     const char *path;
-    int r;
+    int r = 1;
 
-    while ((r = store_next_event(store, &path, &token, &error)) > 0) {
+    for (int i = 0; i < SHARE && (r = store_next_event(store, &path, &token, &error)) > 0; i++) {
         char copy[512];
 
         (void)snprintf(copy, sizeof(copy), "%s", path);
@@ -73,21 +74,22 @@ static int serve(struct store_client *store, struct devices *devices, int signal
             { .fd = store_fd(store), .events = POLLIN },
             { .fd = devices_link_fd(devices), .events = POLLIN },
         };
-        int ready;
+        const int more = take_events(store, devices);
 
-        if (take_events(store, devices) < 0) {
+        if (more < 0) {
             return 1;
         }
         fds[2].fd = devices_link_fd(devices);
-        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), devices_timeout(devices));
-        if (ready < 0 && errno != EINTR) {
+        if (poll(fds, sizeof(fds) / sizeof(fds[0]), more > 0 ? 0 : devices_timeout(devices)) < 0 &&
+            errno != EINTR) {
             say(strerror(errno));
             return 1;
         }
         if (fds[0].revents != 0) {
             return 0;
         }
-        if (ready == 0 || fds[2].revents != 0) {
+        /* However often something else happens. */
+        if (devices_timeout(devices) == 0 || fds[2].revents != 0) {
             devices_retry(devices);
         }
     }

@@ -17,8 +17,9 @@ struct devices {
     struct devices_settings settings;
     struct netlink netlink;
     struct device_table table;
-    int link_fd;    /* -1 while nothing waits */
-    size_t waiting; /* devices in DEVICE_WAITING */
+    int link_fd;      /* -1 while nothing waits */
+    size_t waiting;   /* devices in DEVICE_WAITING */
+    int64_t retry_at; /* ms; when disks among them are tried again */
     unsigned int round;
 };
 

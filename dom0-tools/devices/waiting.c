@@ -28,7 +28,9 @@ static int start_waiting(struct devices *devices, struct device *device, struct 
     }
     device->state = DEVICE_WAITING;
     device->deadline = devices->settings.now() + patience;
-    devices->waiting++;
+    if (devices->waiting++ == 0) {
+        devices->retry_at = devices->settings.now() + DISK_RETRY;
+    }
     return 0;
 }
 
@@ -104,7 +106,7 @@ int devices_timeout(const struct devices *devices)
     }
     for (const struct device *device = next_waiting(devices, NULL); device != NULL;
          device = next_waiting(devices, device)) {
-        int64_t due = device->key.class == DEVICE_VBD ? now + DISK_RETRY : device->deadline;
+        int64_t due = device->key.class == DEVICE_VBD ? devices->retry_at : device->deadline;
 
         least = due < least ? due : least;
     }
@@ -115,6 +117,7 @@ void devices_retry(struct devices *devices)
 {
     struct device *device = NULL;
 
+    devices->retry_at = devices->settings.now() + DISK_RETRY;
     if (devices->link_fd >= 0) {
         netlink_drain(devices->link_fd);
     }

@@ -472,7 +472,14 @@ START_TEST(an_image_that_is_let_go_of_in_time_is_waited_for)
     expect_status("vbd/6/51712", NULL);
     ck_assert_int_eq(devices_timeout(devices), 50);
     ck_assert_int_eq(devices_link_fd(devices), -1);
+    clock_ms += 40;
+    add_disk("vbd/7/51712", "a.img", "w"); /* puts nothing off */
+    ck_assert_int_eq(devices_timeout(devices), 10);
+    drop("vbd/7/51712");
+    clock_ms += 20;
+    ck_assert_int_eq(devices_timeout(devices), 0);
     devices_retry(devices);
+    ck_assert_int_eq(devices_timeout(devices), 50);
     expect_status("vbd/6/51712", NULL);
     (void)close(back_end);
     ck_assert(!bound_for_long(minor));
