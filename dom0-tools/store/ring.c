@@ -69,6 +69,7 @@ void ring_begin(struct store_connection *connection)
     publish(&page->req_cons, connection->consumed);
     publish(&page->server_features,
             XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    connection->failed = false;
     publish(&page->error, XENSTORE_ERROR_NONE);
 }
 

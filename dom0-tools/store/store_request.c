@@ -137,7 +137,7 @@ static int look_for(struct request *request, unsigned int wanted, struct store_l
         return may(request, look->perms, wanted) ? 0 : -EACCES;
     }
     do {
-        request->stored->counters.levels++;
+        request->stored->counters.steps++;
         size = path_parent(request->path.text, size);
         r = look_at(request, request->path.text, size, look);
         if (r < 0) {
@@ -302,7 +302,7 @@ static int create_in_transaction(struct request *request, struct store_perms *fr
         r = transaction_create(request->transaction, &request->stored->tree, request->path.text,
                                (size_t)(walk.at + walk.size - request->path.text), perms);
         request->transaction->created++;
-        request->stored->counters.levels++;
+        request->stored->counters.steps++;
     }
     perms_drop(perms);
     return r;

@@ -8,7 +8,7 @@
 
 #define FIRST_BUCKETS 16U
 
-struct store_transaction *transaction_new(uint32_t id)
+struct store_transaction *transaction_new(uint32_t id, uint64_t *work)
 {
     struct store_transaction *transaction = calloc(1, sizeof(*transaction));
 
@@ -16,6 +16,7 @@ struct store_transaction *transaction_new(uint32_t id)
         return NULL;
     }
     transaction->id = id;
+    transaction->work = work;
     transaction->mask = FIRST_BUCKETS - 1;
     transaction->memory = sizeof(*transaction);
     transaction->index = calloc(FIRST_BUCKETS, sizeof(struct transaction_entry *));
@@ -43,10 +44,9 @@ void transaction_free(struct store_transaction *transaction)
     free(transaction);
 }
 
-static struct transaction_entry *find(const struct store_transaction *transaction,
-                                      const struct store_tree *tree, const char *path, size_t size)
+static struct transaction_entry *find(const struct store_transaction *transaction, uint32_t hash,
+                                      const char *path, size_t size)
 {
-    const uint32_t hash = tree_hash(tree, NULL, path, size);
     struct transaction_entry *entry = transaction->index[hash & transaction->mask];
 
     while (entry != NULL && (entry->hash != hash || entry->path_size != size ||
@@ -54,6 +54,13 @@ static struct transaction_entry *find(const struct store_transaction *transactio
         entry = entry->same_hash;
     }
     return entry;
+}
+
+/* The tree's node there, whoever may see it. */
+static struct store_node *node_of(const struct transaction_entry *entry,
+                                  const struct store_tree *tree)
+{
+    return tree_find_hashed(tree, entry->hash, entry->path, entry->path_size);
 }
 
 static void grow(struct store_transaction *transaction)
@@ -80,7 +87,8 @@ static void grow(struct store_transaction *transaction)
 static struct transaction_entry *get(struct store_transaction *transaction,
                                      const struct store_tree *tree, const char *path, size_t size)
 {
-    struct transaction_entry *entry = find(transaction, tree, path, size);
+    const uint32_t hash = tree_hash(tree, NULL, path, size);
+    struct transaction_entry *entry = find(transaction, hash, path, size);
     struct transaction_entry **bucket;
 
     if (entry != NULL) {
@@ -92,7 +100,7 @@ static struct transaction_entry *get(struct store_transaction *transaction,
     }
     memset(entry, 0, sizeof(*entry));
     grow(transaction);
-    entry->hash = tree_hash(tree, NULL, path, size);
+    entry->hash = hash;
     entry->path_size = (uint32_t)size;
     memcpy(entry->path, path, size);
     bucket = &transaction->index[entry->hash & transaction->mask];
@@ -117,8 +125,10 @@ static bool hidden(const struct store_transaction *transaction, const struct sto
         return false;
     }
     for (;;) {
-        const struct transaction_entry *entry = find(transaction, tree, path, size);
+        const struct transaction_entry *entry =
+            find(transaction, tree_hash(tree, NULL, path, size), path, size);
 
+        (*transaction->work)++;
         if (entry != NULL && entry->hides) {
             return true;
         }
@@ -139,7 +149,7 @@ static const struct store_node *see(struct transaction_entry *entry,
     if (hidden(transaction, tree, entry->path, entry->path_size)) {
         return NULL;
     }
-    node = tree_find(tree, entry->path, entry->path_size);
+    node = node_of(entry, tree);
     if (!entry->saw) {
         entry->saw = true;
         entry->seen = node == NULL ? 0 : node->generation;
@@ -315,6 +325,7 @@ int transaction_remove(struct store_transaction *transaction, const struct store
     }
     for (struct transaction_entry *below = transaction->first_change; below != NULL;
          below = below->next_change) {
+        (*transaction->work)++;
         if (below->exists && is_below(below, path, size)) {
             forget(transaction, below);
         }
@@ -336,7 +347,7 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
         return -ENOMEM;
     }
     if (!hidden(transaction, tree, path, size)) {
-        node = tree_find(tree, path, size);
+        node = node_of(entry, tree);
     }
     if (node != NULL && entry->seen_list == 0) {
         entry->seen_list = node->list_generation;
@@ -344,8 +355,9 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
     for (const struct store_node *child = node == NULL ? NULL : node->first_child; child != NULL;
          child = child->next) {
         const struct transaction_entry *mine =
-            find(transaction, tree, child->path, child->path_size);
+            find(transaction, child->hash, child->path, child->path_size);
 
+        (*transaction->work)++;
         if (mine != NULL && (mine->hides || (mine->changed && !mine->exists))) {
             continue; /* if it was made again it comes below */
         }
@@ -358,10 +370,10 @@ int transaction_list(struct store_transaction *transaction, const struct store_t
         const char *name = mine->path + prefix + 1;
         const size_t name_size = mine->path_size - prefix - 1;
 
+        (*transaction->work)++;
         if (!mine->exists || mine->path_size <= prefix + 1 || !is_below(mine, path, prefix) ||
             memchr(name, '/', name_size) != NULL ||
-            (node != NULL && !mine->hides &&
-             tree_find(tree, mine->path, mine->path_size) != NULL)) {
+            (node != NULL && !mine->hides && node_of(mine, tree) != NULL)) {
             continue;
         }
         if (!call(context, name, name_size)) {
@@ -381,7 +393,7 @@ const struct transaction_entry *transaction_conflict(const struct store_transact
         if (!entry->saw && entry->seen_list == 0) {
             continue;
         }
-        node = tree_find(tree, entry->path, entry->path_size);
+        node = node_of(entry, tree);
         if ((entry->saw && (node == NULL ? 0 : node->generation) != entry->seen) ||
             (entry->seen_list != 0 &&
              (node == NULL || node->list_generation != entry->seen_list))) {
@@ -404,7 +416,7 @@ int transaction_prepare(struct store_transaction *transaction, struct store_tree
         if (tree_reserve_owner(tree, perms_owner(entry->perms)) < 0) {
             return -ENOMEM;
         }
-        node = tree_find(tree, entry->path, entry->path_size);
+        node = node_of(entry, tree);
         if (node != NULL && !hidden(transaction, tree, entry->path, entry->path_size)) {
             if (tree_reserve_value(tree, node, entry->value_size) < 0) {
                 return -ENOMEM;

@@ -38,6 +38,7 @@ struct store_transaction {
     uint32_t id;
     bool doomed;  /* begun before a restart of the store */
     bool removes; /* some entry hides what is below it */
+    uint64_t *work;
     struct transaction_entry **index;
     size_t mask;
     size_t count;
@@ -59,7 +60,8 @@ struct store_look {
     struct store_perms *perms; /* borrowed */
 };
 
-struct store_transaction *transaction_new(uint32_t id);
+/* `work` counts what its requests go through: entries, children, levels of paths. */
+struct store_transaction *transaction_new(uint32_t id, uint64_t *work);
 void transaction_free(struct store_transaction *transaction);
 
 int transaction_look(struct store_transaction *transaction, const struct store_tree *tree,

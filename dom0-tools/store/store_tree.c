@@ -35,9 +35,9 @@ uint32_t tree_hash(const struct store_tree *tree, const void *parent, const char
     return (uint32_t)(state ^ state >> 32);
 }
 
-struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size)
+struct store_node *tree_find_hashed(const struct store_tree *tree, uint32_t hash, const char *path,
+                                    size_t size)
 {
-    const uint32_t hash = tree_hash(tree, NULL, path, size);
     struct store_node *node = tree->index[hash & tree->mask];
 
     while (node != NULL &&
@@ -45,6 +45,11 @@ struct store_node *tree_find(const struct store_tree *tree, const char *path, si
         node = node->same_hash;
     }
     return node;
+}
+
+struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size)
+{
+    return tree_find_hashed(tree, tree_hash(tree, NULL, path, size), path, size);
 }
 
 struct store_node *tree_nearest(const struct store_tree *tree, const char *path, size_t size,

@@ -68,6 +68,9 @@ uint32_t tree_hash(const struct store_tree *tree, const void *parent, const char
 
 /* NULL if there is none. */
 struct store_node *tree_find(const struct store_tree *tree, const char *path, size_t size);
+/* The same for whoever has tree_hash(tree, NULL, path, size). */
+struct store_node *tree_find_hashed(const struct store_tree *tree, uint32_t hash, const char *path,
+                                    size_t size);
 /*
  * The deepest node on the way to `path` that is there; `walk` stands on the first
  * part missing, or has no part where nothing is.

@@ -149,7 +149,8 @@ struct store_transaction *connection_begin_transaction(struct store_connection *
                                                        uint32_t id)
 {
     struct store_domain *domain = domain_find(connection->stored->domains, connection->domid);
-    struct store_transaction *transaction = transaction_new(id);
+    struct store_transaction *transaction =
+        transaction_new(id, &connection->stored->counters.steps);
 
     if (transaction != NULL) {
         transaction->next = connection->transactions;
@@ -424,6 +425,9 @@ void stored_forget_domain(struct stored *stored, uint32_t domid, uint64_t genera
     }
     domain->introduced = false;
     domain->has_target = false;
+    for (struct store_domain *other = stored->domains->all; other != NULL; other = other->next) {
+        other->has_target = other->has_target && other->target != domid;
+    }
     change_remove_owned(stored, domid);
     stored->domains->ended[domid] = generation;
     domain_drop(stored->domains, domain);

@@ -66,7 +66,7 @@ struct stored_wires {
 
 struct stored_counters {
     uint64_t requests;
-    uint64_t levels; /* of missing paths that requests went through */
+    uint64_t steps; /* missing levels; in transactions also changes, children, levels looked at */
     uint64_t events;
     uint64_t missed_events;
     uint64_t commits;

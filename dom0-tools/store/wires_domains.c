@@ -20,7 +20,7 @@
 #define TURNS         8U  /* rings that have theirs before sockets are looked at */
 #define PORTS         64U /* events taken at once */
 #define HOLD_MS       100
-#define EARNED_PER_MS 5 /* tokens of a guest; a visit, a request, a missing level cost one each */
+#define EARNED_PER_MS 5 /* tokens of a guest; a visit, a request, a step of one cost one each */
 #define TOKENS_MAX    4096
 #define INFOS         256U                       /* domains asked for at once */
 #define GET_DOM0_PORT _IOC(_IOC_NONE, 'B', 0, 0) /* of /dev/xen/xenbus_backend */
@@ -413,10 +413,10 @@ static void pay(struct wires *wires, struct store_connection *ring, uint64_t tok
 static void serve(struct wires *wires, struct store_connection *ring)
 {
     const struct stored_counters *work = &wires->stored->counters;
-    const uint64_t before = work->requests + work->levels;
+    const uint64_t before = work->requests + work->steps;
     const bool more = ring_receive(ring, SHARE);
 
-    pay(wires, ring, 1 + work->requests + work->levels - before);
+    pay(wires, ring, 1 + work->requests + work->steps - before);
     if (ring->held_till != 0) {
         /* Its event stays masked till then. */
     } else if (more) {

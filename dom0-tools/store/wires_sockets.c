@@ -140,12 +140,8 @@ static void send_some(struct store_connection *connection)
 
 void sockets_send(struct wires *wires, struct store_connection *connection)
 {
-    const bool was_full = (connection->polled & EPOLLIN) == 0;
-
     send_some(connection);
-    if (was_full && bytes_size(&connection->out) <= UNREAD_MAX) {
-        work(connection); /* what was left lying */
-    }
+    work(connection); /* what was left lying while too much was unread */
     if (connection->failed) {
         (void)close(connection->fd);
         connection_free(connection);

@@ -311,6 +311,12 @@ START_TEST(a_target_lends_its_rights)
     ck_assert_str_eq(
         ASK(&world, domain_find(world.stored.domains, 6)->ring, XS_READ, 0, "/local/domain/5/mine"),
         "v");
+    /* Not those of whoever has the number next. */
+    OK(dom0, XS_RELEASE, "5");
+    OK(dom0, XS_INTRODUCE, "5\0001000\0003");
+    OK(dom0, XS_WRITE, "/local/domain/5/next\0v");
+    OK(dom0, XS_SET_PERMS, "/local/domain/5/next\0n5");
+    FAILS(domain_find(world.stored.domains, 6)->ring, XS_READ, "/local/domain/5/next", "EACCES");
 }
 END_TEST
 

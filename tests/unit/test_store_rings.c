@@ -4,7 +4,9 @@
  * dom0 no more than its turn.  The hypervisor is a few arrays in this file.
  */
 #include <check.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "dom0-tools/store/wires.h"
@@ -186,9 +188,10 @@ static struct store_connection *add_guest(uint32_t domid)
 }
 
 /* Put a request into the guest's ring, if it fits. */
-static bool put(uint32_t domid, uint32_t type, const char *payload, size_t size)
+static bool put_in(uint32_t transaction, uint32_t domid, uint32_t type, const char *payload,
+                   size_t size)
 {
-    const struct xsd_sockmsg head = { .type = type, .len = (uint32_t)size };
+    const struct xsd_sockmsg head = { .type = type, .tx_id = transaction, .len = (uint32_t)size };
     struct xenstore_domain_interface *page = &pages[domid];
     char message[sizeof(head) + 256];
 
@@ -203,6 +206,11 @@ static bool put(uint32_t domid, uint32_t type, const char *payload, size_t size)
     }
     guests[domid].fired = true;
     return true;
+}
+
+static bool put(uint32_t domid, uint32_t type, const char *payload, size_t size)
+{
+    return put_in(0, domid, type, payload, size);
 }
 
 #define PUT(domid, type, text) put((domid), (type), (text), sizeof(text))
@@ -405,24 +413,94 @@ START_TEST(a_guest_has_only_so_much_of_the_stores_time)
 }
 END_TEST
 
+/* How many of these requests the guest has done when it has to wait. */
+static uint64_t until_held(uint32_t transaction, uint32_t domid, uint32_t type, const char *path)
+{
+    const struct store_connection *ring = domain_find(stored.domains, domid)->ring;
+    const uint64_t before = stored.counters.requests;
+
+    guests[domid].reads = true;
+    while (ring->held_till == 0 && stored.counters.requests - before < 1000) {
+        while (put_in(transaction, domid, type, path, strlen(path) + 1)) {
+        }
+        (void)turn();
+    }
+    return stored.counters.requests - before;
+}
+
+#define LEVELS 60U
+
+static void make_deep(char path[2 * LEVELS])
+{
+    for (size_t i = 0; i < 2 * LEVELS; i++) {
+        path[i] = i % 2 == 0 ? 'a' : '/';
+    }
+    path[2 * LEVELS - 1] = '\0';
+}
+
 /* To look for what is not there is to look for each node above it. */
 START_TEST(deep_paths_cost_what_they_are)
 {
-    const struct store_connection *ring = add_guest(5);
-    uint64_t before = stored.counters.requests;
-    char path[120];
+    char path[2 * LEVELS];
 
-    for (size_t i = 0; i < sizeof(path); i++) {
-        path[i] = i % 2 == 0 ? 'a' : '/';
+    (void)add_guest(5);
+    make_deep(path);
+    ck_assert_uint_lt(until_held(0, 5, XS_READ, path), 200);
+}
+END_TEST
+
+static void must_write(const char *path)
+{
+    ck_assert_str_eq(world_ask(&world, client, XS_WRITE, 0, path, strlen(path) + 1), "OK");
+}
+
+START_TEST(a_list_in_a_transaction_costs_its_length)
+{
+    struct store_connection *ring = add_guest(5);
+    char path[64];
+
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof(path), "/local/domain/5/list/%d", i);
+        must_write(path);
     }
-    path[sizeof(path) - 1] = '\0'; /* 60 levels */
+    ck_assert_ptr_nonnull(connection_begin_transaction(ring, 9));
+    ck_assert_uint_lt(until_held(9, 5, XS_DIRECTORY, "list"), 200);
+}
+END_TEST
+
+START_TEST(what_a_transaction_has_changed_costs_each_removal_and_list)
+{
+    uint64_t before;
+
+    ck_assert_ptr_nonnull(connection_begin_transaction(add_guest(5), 9));
     guests[5].reads = true;
-    while (ring->held_till == 0) {
-        while (put(5, XS_READ, path, sizeof(path))) {
-        }
+    for (int i = 0; i < 60; i++) {
+        char path[16];
+
+        (void)snprintf(path, sizeof(path), "w%d", i);
+        ck_assert(put_in(9, 5, XS_WRITE, path, strlen(path) + 1));
         (void)turn();
-        ck_assert_uint_lt(stored.counters.requests - before, 200);
     }
+    before = stored.counters.steps;
+    ck_assert(put_in(9, 5, XS_RM, "w1", sizeof("w1")));
+    (void)turn();
+    ck_assert_uint_ge(stored.counters.steps - before, 60);
+    ck_assert_uint_lt(until_held(9, 5, XS_DIRECTORY, "w2"), 200);
+}
+END_TEST
+
+START_TEST(whether_it_was_removed_costs_each_level)
+{
+    char path[2 * LEVELS + 32] = "/local/domain/5/";
+    struct store_connection *ring = add_guest(5);
+
+    make_deep(path + strlen(path));
+    must_write(path);
+    must_write("/local/domain/5/x");
+    ck_assert_ptr_nonnull(connection_begin_transaction(ring, 9));
+    ck_assert(put_in(9, 5, XS_RM, "x", sizeof("x")));
+    (void)turn();
+    ck_assert_uint_lt(until_held(9, 5, XS_READ, path), 200);
 }
 END_TEST
 
@@ -462,6 +540,71 @@ START_TEST(an_impossible_index_stops_its_ring_alone)
 }
 END_TEST
 
+START_TEST(a_ring_introduced_again_is_served_again)
+{
+    (void)add_guest(5);
+    pages[5].req_prod = pages[5].req_cons + XENSTORE_RING_SIZE + 1;
+    guests[5].fired = true;
+    (void)turn();
+    ck_assert_uint_eq(pages[5].error, XENSTORE_ERROR_RINGIDX);
+    pages[5].req_prod = pages[5].req_cons;
+    ck_assert_int_eq(stored_introduce(&stored, 5, 1, 1), 0);
+    ck_assert_uint_eq(pages[5].error, XENSTORE_ERROR_NONE);
+    ck_assert(PUT(5, XS_READ, "x"));
+    (void)turn();
+    ck_assert_uint_gt(pages[5].rsp_prod, 0);
+}
+END_TEST
+
+/* --- clients of the socket --------------------------------------------------------- */
+
+/* What the loop does for one client. */
+static void serve_client(struct store_connection *connection)
+{
+    struct epoll_event event;
+
+    if (epoll_wait(wires.epoll, &event, 1, 0) == 1) {
+        ck_assert_ptr_eq(event.data.ptr, connection);
+        sockets_event(&wires, connection, event.events);
+    }
+    (void)wires_send(&wires);
+}
+
+START_TEST(requests_sent_far_ahead_are_all_answered)
+{
+    static const struct xsd_sockmsg request = { .type = XS_READ, .len = 3 };
+    static const char value[2000] = "/v";
+    const size_t all = 400 * (sizeof(request) + sizeof(value) - 3);
+    struct store_connection *connection = connection_new(&stored, 0, false);
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+    char requests[400][sizeof(request) + 3];
+    char answers[16384];
+    size_t got = 0;
+    int ends[2];
+
+    ck_assert_str_eq(world_ask(&world, client, XS_WRITE, 0, value, sizeof(value)), "OK");
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    connection->fd = ends[0];
+    connection->polled = EPOLLIN;
+    ck_assert_int_eq(epoll_ctl(wires.epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
+    for (int i = 0; i < 400; i++) {
+        memcpy(requests[i], &request, sizeof(request));
+        memcpy(requests[i] + sizeof(request), "/v", 3);
+    }
+    ck_assert_int_eq(write(ends[1], requests, sizeof(requests)), (ssize_t)sizeof(requests));
+    for (int turns = 0; turns < 1000 && got < all; turns++) {
+        ssize_t size;
+
+        serve_client(connection);
+        while ((size = read(ends[1], answers, sizeof(answers))) > 0) {
+            got += (size_t)size;
+        }
+    }
+    ck_assert_uint_eq(got, all);
+    (void)close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store rings");
@@ -476,7 +619,12 @@ int main(void)
     tcase_add_test(all, who_upsets_dom0s_transaction_has_to_wait);
     tcase_add_test(all, a_guest_has_only_so_much_of_the_stores_time);
     tcase_add_test(all, deep_paths_cost_what_they_are);
+    tcase_add_test(all, a_list_in_a_transaction_costs_its_length);
+    tcase_add_test(all, what_a_transaction_has_changed_costs_each_removal_and_list);
+    tcase_add_test(all, whether_it_was_removed_costs_each_level);
     tcase_add_test(all, a_held_guest_may_go);
     tcase_add_test(all, an_impossible_index_stops_its_ring_alone);
+    tcase_add_test(all, a_ring_introduced_again_is_served_again);
+    tcase_add_test(all, requests_sent_far_ahead_are_all_answered);
     return suite_run(suite);
 }
