@@ -100,11 +100,9 @@ void fpu_save(struct fpu_state *state)
 
 void fpu_load(const struct fpu_state *state)
 {
-    static const uint32_t zero;
-
     /* Else the addresses of the last instruction and its operand would be whose state was there. */
     if (cpu_features.fpu_keeps_addresses && (state->area[FSW_OFFSET] & FSW_PENDING) == 0) {
-        __asm__ volatile("fnclex\n\tffree %%st(7)\n\tfildl %0" : : "m"(zero));
+        __asm__ volatile("fninit");
     }
     if (!cpu_features.xsave) {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(state->area) : "memory");

@@ -343,6 +343,25 @@ START_TEST(a_context_is_set_once_and_a_program_has_tables_of_its_own)
 }
 END_TEST
 
+START_TEST(a_program_s_tables_do_not_show_which_machine_frame_is_whose)
+{
+    unsigned int slot = pte_index(M2P_GUEST_START, 4);
+
+    core_l4[slot] = CORE_MARK;
+    ck_assert_int_eq(pv_vcpu_initialise(vcpu, &context), 0);
+    ck_assert_uint_eq(table_of(page_of(vcpu->pv.kernel_l4))[slot], CORE_MARK);
+    ck_assert_uint_eq(table_of(page_of(vcpu->pv.user_l4))[slot], 0);
+}
+END_TEST
+
+START_TEST(no_number_of_a_table_is_no_table)
+{
+    context.flags = 0;
+    context.ctrlreg[1] = PAGE_SIZE - 1;
+    check_refused(-XEN_EINVAL);
+}
+END_TEST
+
 START_TEST(a_context_whose_tables_are_refused_holds_nothing)
 {
     struct page *foreign = fake_page_new(other);
@@ -560,6 +579,8 @@ int main(void)
     tcase_add_test(contexts, addresses_are_checked);
     tcase_add_test(contexts, registers_are_such_as_ring_3_may_have);
     tcase_add_test(contexts, a_context_is_set_once_and_a_program_has_tables_of_its_own);
+    tcase_add_test(contexts, a_program_s_tables_do_not_show_which_machine_frame_is_whose);
+    tcase_add_test(contexts, no_number_of_a_table_is_no_table);
     tcase_add_test(contexts, a_context_whose_tables_are_refused_holds_nothing);
     tcase_add_test(contexts, only_the_first_vcpu_s_assists_count);
     tcase_add_test(contexts, a_release_goes_on_where_it_was_preempted);
