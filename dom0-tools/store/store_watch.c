@@ -109,7 +109,7 @@ static struct watch_point *get_point(struct store_watches *watches, const char *
     struct watch_point *point = path_is_special(path) ? watches->special : watches->root;
     struct path_walk walk = path_walk_begin(path, size);
 
-    while (path_walk_next(&walk)) {
+    while (path_walk_next(&walk)) { /* NOLINT: the points are in the table */
         struct watch_point *child = find_child(watches, point, walk.at, walk.size);
 
         if (child == NULL) {

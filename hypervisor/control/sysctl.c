@@ -106,7 +106,7 @@ static long machine_info(struct xen_sysctl *op)
         in_socket += place.socket == first.socket ? 1 : 0;
         info->threads_per_core += place.socket == first.socket && place.core == first.core ? 1 : 0;
     }
-    info->cores_per_socket = in_socket / info->threads_per_core;
+    info->cores_per_socket = in_socket / info->threads_per_core; /* NOLINT: CPU 0 is counted */
     cpu_policy_features(info->hw_cap, ARRAY_SIZE(info->hw_cap));
     return 0;
 }

@@ -310,7 +310,7 @@ int cpu_policy_merge(struct cpu_policy *policy, const struct xen_cpuid_leaf *lea
 
     /* All are tried before the first is taken. */
     for (uint64_t i = 0; i < 2 * (uint64_t)count; i++) {
-        const struct xen_cpuid_leaf *leaf = &leaves[i % count];
+        const struct xen_cpuid_leaf *leaf = &leaves[i % count]; /* NOLINT: count is not 0 here */
         const struct leaf_rule *rule = find_rule(leaf->leaf, leaf->subleaf);
 
         if (rule != NULL &&
