@@ -14,6 +14,7 @@
 
 #include "libvmctl/devices.h"
 #include "libvmctl/guest.h"
+#include "libvmctl/guest_store.h"
 #include "libvmctl/state_file.h"
 
 #define CONNECT_TIMEOUT 3000  /* ms that a guest has to connect before it is asked to let go */
@@ -79,6 +80,7 @@ static int attach(struct change *change, struct node_list *list, const struct de
 {
     struct node_list undo = NODE_LIST_EMPTY;
     char proof[DEVICE_PATH_SIZE];
+    char name[GUEST_HOME_NAME_SIZE];
     int r = state_file_write(change->domid, change->config, change->error);
 
     if (r < 0) {
@@ -87,7 +89,13 @@ static int attach(struct change *change, struct node_list *list, const struct de
     }
     handle_progress(change->handle, "setting up the device", -1);
     device_frontend_path(device, proof);
+    guest_store_home_name(change->domid, name);
+    list->needs = name;
     r = node_list_commit(list, change->store, proof, change->error);
+    if (r == -ESRCH) {
+        state_file_remove(change->domid);
+        return r;
+    }
     r = r < 0 ? r : device_wait_set_up(change->store, device, 1, change->error);
     if (r < 0) {
         device_remove(&undo, device);
@@ -192,6 +200,9 @@ static int attach_network(struct change *change, const struct vmctl_network *net
     }
     while (device.number < GUEST_NICS_MAX && nic_number_used(change, device.number)) {
         device.number++;
+    }
+    if (device.number == GUEST_NICS_MAX) {
+        return vmctl_fail(change->error, -EBUSY, "back ends still hold cards that were detached");
     }
     wish = change->config->nics[change->config->nic_count - 1];
     device_add_nic(&list, change->domid, device.number, &wish);

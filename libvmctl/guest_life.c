@@ -170,20 +170,24 @@ int guest_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
     return r == -EBUSY || r == -ESRCH ? 0 : r;
 }
 
-/* Write a node below the guest's home. */
+/* Write a node below the guest's home; not into that of one which has ended. */
 static int write_home(struct vmctl *handle, uint32_t domid, const char *name, const char *text,
                       struct vmctl_error *error)
 {
     struct vmctl_error words = { .code = 0 };
     struct vmctl_error *out = error != NULL ? error : &words;
     struct store_client *store = handle_store(handle, out);
-    char path[96];
+    char guest_name[GUEST_HOME_NAME_SIZE];
+    struct node_list list = { .needs = guest_name };
+    char home[32];
 
     if (store == NULL) {
         return out->code;
     }
-    (void)snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, name);
-    return store_write_text(store, STORE_NO_TRANSACTION, path, text, out);
+    guest_store_home_name(domid, guest_name);
+    (void)snprintf(home, sizeof(home), "/local/domain/%u", domid);
+    node_list_write(&list, home, name, "%s", text);
+    return node_list_commit(&list, store, NULL, out);
 }
 
 static int check_running(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
@@ -469,10 +473,12 @@ int vmctl_set_vcpus(struct vmctl *handle, uint32_t domid, uint32_t count, struct
     struct xen_domctl_getdomaininfo info = { .domain = 0 };
     struct vmctl_error words = { .code = 0 };
     struct vmctl_error *out = error != NULL ? error : &words;
-    struct node_list list = NODE_LIST_EMPTY;
+    char guest_name[GUEST_HOME_NAME_SIZE];
+    struct node_list list = { .needs = guest_name };
     struct store_client *store = handle_store(handle, out);
     int r = store == NULL ? out->code : check_guest(handle, domid, &info, out);
 
+    guest_store_home_name(domid, guest_name);
     if (r == 0 && (count == 0 || count > info.max_vcpu_id + 1)) {
         r = vmctl_fail(out, -EINVAL, "%u vCPUs cannot be had", count);
         vmctl_error_object(out, "domain %u", domid);
@@ -485,7 +491,7 @@ int vmctl_set_vcpus(struct vmctl *handle, uint32_t domid, uint32_t count, struct
         node_list_write(&list, path, "availability", "%s", i < count ? "online" : "offline");
     }
     if (r == 0) {
-        r = node_list_send(&list, store, STORE_NO_TRANSACTION, out);
+        r = node_list_commit(&list, store, NULL, out);
         r = r < 0 ? r : describe_targets(domid, 0, count, out);
     }
     return r < 0 ? vmctl_context(out, r, "set vCPUs of guest") : 0;

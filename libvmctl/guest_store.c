@@ -21,6 +21,11 @@ void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE])
     (void)snprintf(path, GUEST_PATH_SIZE, "/paravane/name/%s", node);
 }
 
+void guest_store_home_name(uint32_t domid, char path[GUEST_HOME_NAME_SIZE])
+{
+    (void)snprintf(path, GUEST_HOME_NAME_SIZE, "/local/domain/%u/name", domid);
+}
+
 static void uuid_path(const uint8_t uuid[16], char path[GUEST_PATH_SIZE])
 {
     char text[37];

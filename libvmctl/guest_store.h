@@ -47,6 +47,10 @@ int guest_store_name_of(struct store_client *store, uint32_t transaction, uint32
 int guest_store_remove(struct store_client *store, uint32_t transaction, void *context,
                        struct vmctl_error *error);
 
+/* The name in the domain's home, which is there from the guest's claim to its end. */
+#define GUEST_HOME_NAME_SIZE 32
+void guest_store_home_name(uint32_t domid, char path[GUEST_HOME_NAME_SIZE]);
+
 /* The index node of a name. */
 void guest_store_name_path(const char *name, char path[GUEST_PATH_SIZE]);
 

@@ -197,6 +197,14 @@ static int commit(struct store_client *store, uint32_t transaction, void *contex
         return 0;
     }
     commit->again = true;
+    if (list->needs != NULL) {
+        int r = store_read(store, transaction, list->needs, &text, NULL, error);
+
+        free(text);
+        if (r < 0) {
+            return r == -ENOENT ? vmctl_fail(error, -ESRCH, "the guest has ended meanwhile") : r;
+        }
+    }
     return store_write_many(store, transaction, list->changes, list->count, NULL, error);
 }
 

@@ -15,6 +15,7 @@ struct node_list {
     size_t count;
     size_t room;
     struct node_block *blocks; /* own the strings */
+    const char *needs;         /* a node without which node_list_commit() changes nothing: -ESRCH */
     bool failed;
 };
 

@@ -7,6 +7,7 @@
 
 #include "libvmctl/devices.h"
 #include "libvmctl/handle.h"
+#include "libvmctl/state_file.h"
 #include "tests/unit/guest_world.h"
 #include "tests/unit/suite.h"
 
@@ -240,20 +241,94 @@ START_TEST(a_renamed_guest_has_its_new_name_everywhere)
 }
 END_TEST
 
+static struct {
+    uint32_t domid;
+    unsigned int requests;
+} ending;
+
 /* Asked at each request to the store: the guest ends once it has been looked at. */
 static bool guest_ends(void)
 {
-    fake_store_ask_death(NULL);
-    ck_assert_int_eq(vmctl_destroy(handle, 1, NULL), 0);
+    ending.requests--;
+    if (ending.requests == 0) {
+        fake_store_ask_death(NULL);
+        ck_assert_int_eq(vmctl_destroy(handle, ending.domid, NULL), 0);
+    }
     return false;
+}
+
+/* At this request from now, counted from one. */
+static void end_guest_at(uint32_t domid, unsigned int request)
+{
+    ending.domid = domid;
+    ending.requests = request;
+    fake_store_ask_death(guest_ends);
 }
 
 START_TEST(a_guest_that_ended_is_not_named_anew)
 {
-    fake_store_ask_death(guest_ends);
+    end_guest_at(1, 1);
     ck_assert_int_lt(vmctl_rename(handle, 1, "www", &error), 0);
     ck_assert_ptr_null(fake_store_get("/paravane/name/www"));
     ck_assert_ptr_null(fake_store_get("/paravane/guest/1/name"));
+}
+END_TEST
+
+static void is_gone(uint32_t domid, size_t nodes)
+{
+    struct guest_config *config = NULL;
+
+    ck_assert_uint_eq(fake_store_count(), nodes);
+    ck_assert_int_eq(state_file_read(domid, &config, NULL), -ENOENT);
+}
+
+START_TEST(nothing_is_written_for_a_guest_that_ends_meanwhile)
+{
+    const struct vmctl_disk disk = { .source = "/srv/a.img" };
+    const size_t nodes = fake_store_count();
+    uint32_t domid;
+
+    create("short", "");
+    domid = find("short");
+    end_guest_at(domid, 1);
+    ck_assert_int_eq(vmctl_shutdown(handle, domid, &error), -ESRCH);
+    is_gone(domid, nodes);
+    create("short", "");
+    domid = find("short");
+    end_guest_at(domid, 2);
+    ck_assert_int_eq(vmctl_set_memory(handle, domid, 10240, &error), -ESRCH);
+    is_gone(domid, nodes);
+    create("short", "");
+    domid = find("short");
+    end_guest_at(domid, 1);
+    ck_assert_int_eq(vmctl_set_vcpus(handle, domid, 1, &error), -ESRCH);
+    is_gone(domid, nodes);
+    create("short", "");
+    domid = find("short");
+    end_guest_at(domid, 2);
+    ck_assert_int_eq(vmctl_attach_disk(handle, domid, &disk, &error), -ESRCH);
+    is_gone(domid, nodes);
+}
+END_TEST
+
+START_TEST(a_card_without_a_free_number_is_refused)
+{
+    const struct vmctl_network network = { .bridge = "br0" };
+    const size_t nodes = fake_store_count();
+    char dying[256];
+
+    device_set_backends(world_directory());
+    for (int i = 0; i < GUEST_NICS_MAX; i++) {
+        (void)snprintf(dying, sizeof(dying), "%s/vif-1-%d", world_directory(), i);
+        ck_assert_int_eq(mkdir(dying, 0700), 0);
+    }
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), -EBUSY);
+    ck_assert_uint_eq(fake_store_count(), nodes);
+    for (int i = 0; i < GUEST_NICS_MAX; i++) {
+        (void)snprintf(dying, sizeof(dying), "%s/vif-1-%d", world_directory(), i);
+        ck_assert_int_eq(rmdir(dying), 0);
+    }
+    ck_assert_int_eq(vmctl_attach_network(handle, 1, &network, &error), 0);
 }
 END_TEST
 
@@ -546,6 +621,8 @@ int main(void)
     tcase_add_test(tcase, dom0_is_not_a_guest);
     tcase_add_test(tcase, a_renamed_guest_has_its_new_name_everywhere);
     tcase_add_test(tcase, a_guest_that_ended_is_not_named_anew);
+    tcase_add_test(tcase, nothing_is_written_for_a_guest_that_ends_meanwhile);
+    tcase_add_test(tcase, a_card_without_a_free_number_is_refused);
     tcase_add_test(tcase, a_disk_comes_and_goes);
     tcase_add_test(tcase, a_disk_that_is_refused_leaves_nothing);
     tcase_add_test(tcase, a_new_card_does_not_take_the_number_of_a_dying_one);
