@@ -377,6 +377,10 @@ static int open_all(struct supervisor *supervisor, struct vmctl_error *error)
     int r = vmctl_open(&supervisor->handle, error);
 
     r = r < 0 ? r : store_open(NULL, &supervisor->store, error);
+    if (r == 0) {
+        /* What an earlier run said; of those still dying it is said anew. */
+        (void)store_remove(supervisor->store, STORE_NO_TRANSACTION, "/paravane/held", NULL);
+    }
     r = r < 0 ? r : keep_open(KEEP, error);
     r = r < 0 ? r : workers_start(THREADS, action_run, true, &supervisor->workers, error);
     if (r == 0) {
