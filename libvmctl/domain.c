@@ -148,6 +148,14 @@ int domain_info(struct privcmd *privcmd, uint32_t domid, struct xen_domctl_getdo
     return 0;
 }
 
+bool domain_exists(struct privcmd *privcmd, uint64_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    return domid < DOMID_FIRST_RESERVED &&
+           domain_info(privcmd, (uint32_t)domid, &info, NULL) == 0 && info.domain == domid;
+}
+
 int domain_set_affinity(struct privcmd *privcmd, uint32_t domid, uint32_t vcpu,
                         const uint64_t *bits, size_t words, struct vmctl_error *error)
 {

@@ -34,6 +34,9 @@ int domain_unpause(struct privcmd *privcmd, uint32_t domid, struct vmctl_error *
 int domain_info(struct privcmd *privcmd, uint32_t domid, struct xen_domctl_getdomaininfo *info,
                 struct vmctl_error *error);
 
+/* Is there such a domain, alive or dying?  Not known to be: false. */
+bool domain_exists(struct privcmd *privcmd, uint64_t domid);
+
 /* `flags` are XEN_VCPUAFFINITY_*, `bits` a map of CPUs as GUEST_CPUS_MAX has them. */
 int domain_set_affinity(struct privcmd *privcmd, uint32_t domid, uint32_t vcpu,
                         const uint64_t *bits, size_t words, struct vmctl_error *error);

@@ -78,23 +78,13 @@ static int open_initrd(struct creation *creation)
     return r;
 }
 
-static bool alive(void *context, uint32_t domid, const uint8_t uuid[16])
-{
-    struct creation *creation = context;
-    struct xen_domctl_getdomaininfo info;
-
-    (void)uuid;
-    return domain_info(&creation->handle->privcmd, domid, &info, NULL) == 0 && info.domain == domid;
-}
-
 static int claim(struct creation *creation)
 {
     struct guest_claim claim = {
         .name = creation->config->name,
         .uuid = creation->config->uuid,
         .domid = creation->domid,
-        .alive = alive,
-        .context = creation,
+        .privcmd = &creation->handle->privcmd,
     };
 
     return guest_store_claim(creation->store, &claim, creation->error);

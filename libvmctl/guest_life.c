@@ -86,18 +86,11 @@ static int has_devices(struct store_client *store, uint32_t domid, struct vmctl_
     return count != 0;
 }
 
-static bool gone(struct vmctl *handle, uint32_t domid)
-{
-    struct xen_domctl_getdomaininfo info;
-
-    return domain_info(&handle->privcmd, domid, &info, NULL) < 0 || info.domain != domid;
-}
-
 static int wait_let_go(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
 {
     handle_progress(handle, "waiting for back ends to let go", -1);
     for (int waited = 0; waited < LET_GO_MS; waited += POLL_MS) {
-        if (gone(handle, domid)) {
+        if (!domain_exists(&handle->privcmd, domid)) {
             return 0;
         }
         sleep_ms(POLL_MS);
@@ -287,8 +280,7 @@ static int check_name_is_free(struct store_client *store, uint32_t transaction, 
     uint64_t holder = 0;
 
     if (guest_store_read_number(store, transaction, path, &holder, NULL) < 0 ||
-        holder == renaming->domid || holder > UINT16_MAX ||
-        gone(renaming->handle, (uint32_t)holder)) {
+        holder == renaming->domid || !domain_exists(&renaming->handle->privcmd, holder)) {
         return 0;
     }
     vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", renaming->name);

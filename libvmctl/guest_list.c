@@ -239,16 +239,6 @@ int vmctl_vcpus(struct vmctl *handle, uint32_t domid, struct vmctl_vcpu **vcpus,
  * Finding.
  */
 
-static int exists(struct vmctl *handle, uint64_t domid)
-{
-    struct xen_domctl_getdomaininfo info;
-
-    if (domid >= DOMID_FIRST_RESERVED) {
-        return false;
-    }
-    return domain_info(&handle->privcmd, (uint32_t)domid, &info, NULL) == 0 && info.domain == domid;
-}
-
 /* 1 and the domain of the index node, 0 if there is none. */
 static int find_index(struct vmctl *handle, struct store_client *store, const char *path,
                       uint32_t *domid, struct vmctl_error *error)
@@ -260,7 +250,7 @@ static int find_index(struct vmctl *handle, struct store_client *store, const ch
         return r == -ENOENT || r == -EINVAL ? 0 : r;
     }
     *domid = (uint32_t)number;
-    return exists(handle, number);
+    return domain_exists(&handle->privcmd, number);
 }
 
 static int find_name(struct vmctl *handle, struct store_client *store, const char *who,
@@ -319,7 +309,7 @@ static bool find_number(struct vmctl *handle, const char *who, uint32_t *domid)
         return false;
     }
     number = strtoul(who, &end, 10);
-    if (*end != '\0' || !exists(handle, number)) {
+    if (*end != '\0' || !domain_exists(&handle->privcmd, number)) {
         return false;
     }
     *domid = (uint32_t)number;

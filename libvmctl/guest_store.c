@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "libvmctl/config_values.h"
+#include "libvmctl/domain.h"
 #include "libvmctl/state_file.h"
 
 #define CONSOLE_LIMIT 1048576 /* bytes that a console daemon buffers */
@@ -66,11 +67,7 @@ static int check_free(struct store_client *store, uint32_t transaction,
     if (r < 0) {
         return r;
     }
-    if (holder == claim->domid || holder > UINT16_MAX ||
-        !claim->alive(claim->context, (uint32_t)holder, claim->uuid)) {
-        return 0;
-    }
-    return (int)holder;
+    return holder == claim->domid || !domain_exists(claim->privcmd, holder) ? 0 : (int)holder;
 }
 
 static int taken(const struct guest_claim *claim, bool by_name, int holder,

@@ -11,20 +11,17 @@
 
 #define GUEST_PATH_SIZE 320 /* /paravane/name/ and an escaped name fit */
 
-/*
- * Take the name and the uuid for a domain, or -EEXIST and who has them.  A
- * holder that is no more does not count; `alive` finds that out.
- */
-typedef bool guest_alive_fn(void *context, uint32_t domid, const uint8_t uuid[16]);
-
 struct guest_claim {
     const char *name;
     const uint8_t *uuid;
     uint32_t domid;
-    guest_alive_fn *alive;
-    void *context;
+    struct privcmd *privcmd;
 };
 
+/*
+ * Take the name and the uuid for a domain, or -EEXIST and who has them.  A
+ * holder that is no more does not count.
+ */
 int guest_store_claim(struct store_client *store, struct guest_claim *claim,
                       struct vmctl_error *error);
 

@@ -161,7 +161,7 @@ struct store_transaction *connection_begin_transaction(struct store_connection *
     return transaction;
 }
 
-static void drop_watch(struct store_connection *connection, struct store_watch *watch)
+void connection_unwatch(struct store_connection *connection, struct store_watch *watch)
 {
     if (watch->next != NULL) {
         watch->next->previous = watch->previous;
@@ -174,11 +174,6 @@ static void drop_watch(struct store_connection *connection, struct store_watch *
     uncharge(connection, QUOTA_WATCHES, 1);
     uncharge(connection, QUOTA_MEMORY, watch->charged);
     watch_remove(&connection->stored->watches, watch);
-}
-
-void connection_unwatch(struct store_connection *connection, struct store_watch *watch)
-{
-    drop_watch(connection, watch);
 }
 
 void connection_end_transaction(struct store_connection *connection,
@@ -198,7 +193,7 @@ void connection_end_transaction(struct store_connection *connection,
 static void drop_all(struct store_connection *connection)
 {
     while (connection->watches != NULL) {
-        drop_watch(connection, connection->watches);
+        connection_unwatch(connection, connection->watches);
     }
     while (connection->transactions != NULL) {
         connection_end_transaction(connection, connection->transactions);

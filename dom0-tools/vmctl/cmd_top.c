@@ -59,7 +59,7 @@ static uint64_t nanoseconds_between(const struct timespec *from, const struct ti
                       from->tv_nsec);
 }
 
-/* Domain ids are not used again while the host runs, so the id says that it is the same guest. */
+/* An id may be another guest's by now, which has used no more than it has in all. */
 static uint64_t used_before(const struct look *before, uint32_t domid, uint64_t now)
 {
     size_t i;
