@@ -85,7 +85,7 @@ struct domain {
     uint64_t pages;            /* frames it owns, the core's lent ones not counted */
     uint64_t max_pages;        /* its limit; UINT64_MAX for none */
 
-    struct spinlock lock;                   /* RANK_DOMAIN: vCPUs' life, and the next line */
+    struct spinlock lock; /* RANK_DOMAIN: vCPUs' life, pirqs, watchdogs, next line */
     struct xen_memory_map_copy *memory_map; /* XENMEM_set_memory_map (domain/memory_map.h) */
 
     uint32_t poll_count; /* vCPUs in SCHEDOP_poll (atomic adds; event/ reads it) */

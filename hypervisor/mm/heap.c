@@ -14,7 +14,7 @@
 
 #define ZONES       3u
 #define NO_FRAME    0u    /* frame 0 is never in the heap */
-#define MERGE_MOST  8192u /* blocks: a millisecond */
+#define MERGE_MOST  8192u /* blocks: some milliseconds at most */
 #define SCRUB_ORDER 2u    /* frames an idle CPU clears before it looks whether it is wanted */
 
 static const uint64_t zone_end[ZONES - 1] = { 1u << (24 - PAGE_SHIFT), 1u << (32 - PAGE_SHIFT) };

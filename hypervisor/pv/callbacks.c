@@ -4,6 +4,7 @@
  */
 #include "hypervisor/lib/string.h"
 #include "hypervisor/pv/emulate.h"
+#include "hypervisor/x86/selectors.h"
 
 long hypercall_set_trap_table(uint64_t traps)
 {
@@ -41,7 +42,8 @@ static int set_callback(unsigned int type, uint64_t address, bool mask_events)
     }
     switch (type) {
     case CALLBACKTYPE_nmi: /* by either way: Linux has it in its trap table */
-        current->pv.traps[VECTOR_NMI].address = address;
+        current->pv.traps[VECTOR_NMI] =
+            (struct trap_info){ .vector = VECTOR_NMI, .cs = GUEST_CS64, .address = address };
         return 0;
     case CALLBACKTYPE_event: /* always masks events, whatever is said */
     case CALLBACKTYPE_failsafe:

@@ -10,8 +10,6 @@
 
 #define FXSAVE_SIZE       512
 #define FCW_OFFSET        0
-#define FSW_OFFSET        2
-#define FSW_PENDING       0x80 /* an exception: then they are loaded with the rest */
 #define MXCSR_OFFSET      24
 #define MXCSR_MASK_OFFSET 28
 #define MXCSR_DEFAULT     0x1f80u
@@ -101,7 +99,7 @@ void fpu_save(struct fpu_state *state)
 void fpu_load(const struct fpu_state *state)
 {
     /* Else the addresses of the last instruction and its operand would be whose state was there. */
-    if (cpu_features.fpu_keeps_addresses && (state->area[FSW_OFFSET] & FSW_PENDING) == 0) {
+    if (cpu_features.fpu_keeps_addresses) {
         __asm__ volatile("fninit");
     }
     if (!cpu_features.xsave) {

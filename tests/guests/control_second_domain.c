@@ -21,6 +21,7 @@ static void refused_calls(void)
     memset(&platform, 0, sizeof(platform));
     platform.interface_version = XENPF_INTERFACE_VERSION;
     expect_eq(hypercall1(__HYPERVISOR_platform_op, &platform), -XEN_EPERM, "platform_op");
+    expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_build_id, 0), -XEN_EPERM, "build id");
     expect_eq(hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, sizeof(text), text), -XEN_EPERM,
               "the console");
 }

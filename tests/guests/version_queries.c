@@ -85,6 +85,7 @@ void test_main(void)
     expect_eq(query(XENVER_version, NULL), 4 << 16 | 17, "version 4.17");
     expect_eq(query(XENVER_version, BAD_HYPERVISOR), 4 << 16 | 17, "no pointer needed");
     expect_eq(query(XENVER_pagesize, NULL), PAGE_SIZE, "page size");
+    expect(query(XENVER_build_id, NULL) >= 16, "a build id, for dom0");
     expect_eq(query(XENVER_platform_parameters, &parameters), 0, "platform_parameters");
     expect_eq(parameters.virt_start, 0xffff800000000000UL, "start of the hypervisor's area");
     check_strings();
