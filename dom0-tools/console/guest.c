@@ -298,6 +298,10 @@ static int open_console(struct guest *guest, const struct guest_place *place,
     struct vmctl_error words;
     int code = map_page(guest, place, error);
 
+    /* Of a domain that is about to go the port fails: before there is a record that stays. */
+    if (code == 0) {
+        code = bind_port(guest, error);
+    }
     if (code != 0) {
         return code;
     }
@@ -313,7 +317,7 @@ static int open_console(struct guest *guest, const struct guest_place *place,
     if (pty_open(&guest->pty, &guest->consoles->ptys, &guest->stream, &words) != 0) {
         report("domain %u: no terminal for its console: %s", guest->domid, words.message);
     }
-    return bind_port(guest, error);
+    return 0;
 }
 
 int guest_attach(struct consoles *consoles, const struct guest_place *place,

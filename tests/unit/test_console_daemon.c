@@ -4,6 +4,7 @@
  * other, kills in between.  One thread plays all of them.
  */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -680,10 +681,24 @@ START_TEST(a_name_that_is_taken_is_told_apart)
 }
 END_TEST
 
+static unsigned int files(void)
+{
+    unsigned int count = 0;
+    DIR *directory = opendir(world_directory());
+
+    ck_assert_ptr_nonnull(directory);
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    (void)closedir(directory);
+    return count;
+}
+
 START_TEST(a_guest_that_cannot_be_reached_leaves_nothing_behind)
 {
     struct vmctl_error error;
     struct guest_place place = { .domid = 5, .port = WORLD_REMOTE + 5, .frame = 1, .name = "x" };
+    unsigned int before = files();
 
     ck_assert_int_lt(guest_attach(&consoles, &place, &error), 0);
     ck_assert_ptr_nonnull(strstr(error.message, "domain 5"));
@@ -693,6 +708,7 @@ START_TEST(a_guest_that_cannot_be_reached_leaves_nothing_behind)
     ck_assert_ptr_nonnull(strstr(error.message, "event channel 1"));
     ck_assert_ptr_null(consoles_find(&consoles, 5));
     ck_assert(!world[5].mapped);
+    ck_assert_uint_eq(files(), before);
 }
 END_TEST
 
