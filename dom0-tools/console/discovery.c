@@ -266,7 +266,7 @@ static int attach(struct discovery *discovery, struct known *known, uint64_t por
     }
     if (code == 0) {
         announce(discovery, consoles_find(discovery->consoles, known->domid));
-    } else if (known->failures == 0) {
+    } else if (known->failures == 1) { /* not the first time: it may be about to go */
         report("%s", error.message);
     }
     free(name);

@@ -395,6 +395,24 @@ START_TEST(nonsense_in_the_nodes_is_nobodys_end)
 }
 END_TEST
 
+START_TEST(a_console_that_cannot_be_had_is_spoken_of_once_and_not_of_one_about_to_go)
+{
+    start_daemon();
+    turn(50);
+    for (uint32_t domid = 3; domid <= 4; domid++) {
+        world_add(domid);
+        write_nodes(domid, "x");
+        set_number(domid, "console/port", 1);
+    }
+    fake_store_set("@introduceDomain", "");
+    turn(100);
+    ck_assert_uint_eq(world_reports, 0);
+    world[4].dying = true;
+    turn(700);
+    ck_assert_uint_eq(world_reports, 1);
+}
+END_TEST
+
 START_TEST(a_store_that_is_away_is_waited_for)
 {
     create(3, "web");
@@ -496,6 +514,8 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_exists_is_expected);
     tcase_add_test(tcase, a_number_may_be_given_to_another);
     tcase_add_test(tcase, nonsense_in_the_nodes_is_nobodys_end);
+    tcase_add_test(tcase,
+                   a_console_that_cannot_be_had_is_spoken_of_once_and_not_of_one_about_to_go);
     tcase_add_test(tcase, a_store_that_is_away_is_waited_for);
     tcase_add_test(tcase, a_strangers_console_is_found_beside_ours);
     tcase_add_test(tcase, what_is_gone_leaves_no_memory);
