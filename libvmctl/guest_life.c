@@ -14,8 +14,9 @@
 #include "libvmctl/guest_store.h"
 #include "libvmctl/state_file.h"
 
-#define POLL_MS   20   /* how often an ending is looked for */
-#define LET_GO_MS 5000 /* for back ends to unmap what they have of a dead guest */
+#define POLL_MS    20   /* how often an ending is looked for */
+#define LET_GO_MS  5000 /* for back ends to unmap what they have of a dead guest */
+#define REMOVED_MS 3000 /* the supervisor destroys who ended, and frees its name */
 
 int guest_forget(struct vmctl *handle, uint32_t domid, struct vmctl_error *error)
 {
@@ -222,11 +223,17 @@ int vmctl_wait_ended(struct vmctl *handle, uint32_t domid, int timeout_ms,
                      struct vmctl_error *error)
 {
     struct xen_domctl_getdomaininfo info;
+    int since = -1; /* it ended */
 
-    for (int waited = 0; timeout_ms < 0 || waited <= timeout_ms; waited += POLL_MS) {
-        if (domain_info(&handle->privcmd, domid, &info, NULL) < 0 || info.domain != domid ||
-            (info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown)) != 0) {
+    for (int waited = 0; timeout_ms < 0 || since >= 0 || waited <= timeout_ms; waited += POLL_MS) {
+        if (domain_info(&handle->privcmd, domid, &info, NULL) < 0 || info.domain != domid) {
             return 0;
+        }
+        if (since < 0 && (info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown)) != 0) {
+            since = waited;
+        }
+        if (since >= 0 && waited - since >= REMOVED_MS) {
+            return 0; /* it is kept */
         }
         sleep_ms(POLL_MS);
     }

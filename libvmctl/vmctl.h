@@ -163,7 +163,8 @@ int vmctl_destroy(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
 int vmctl_shutdown(struct vmctl *handle, uint32_t domid, struct vmctl_error *error);
 int vmctl_reboot(struct vmctl *handle, uint32_t domid, struct vmctl_error *error);
 
-/* Wait until it has ended or is gone, at most so long (-1: for ever). */
+/* Wait, at most so long (-1: for ever), until it has ended; and if it has, some seconds for it to
+   be gone and its name free, unless it is kept. */
 int vmctl_wait_ended(struct vmctl *handle, uint32_t domid, int timeout_ms,
                      struct vmctl_error *error);
 

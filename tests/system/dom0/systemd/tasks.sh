@@ -34,7 +34,7 @@ task_systemd_boot()
     systemctl start paravane-guest@nowhere 2>/dev/null && fail "a guest without a file was made"
     journalctl --unit=paravane-guest@nowhere --output=cat | grep -q '/nowhere.xml' ||
         fail "the journal does not name the missing file"
-    systemctl stop paravane-guest@boot && gone boot || fail "stopping paravane-guest@boot"
+    systemctl stop paravane-guest@boot && within 20 gone boot || fail "stopping paravane-guest@boot"
     systemctl start paravane-guest@boot && within 60 came_up boot 2 || fail "starting paravane-guest@boot"
 }
 
