@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Each header compiles alone, and twice in one file, with gcc and with clang.
+# Each header compiles alone, and twice in one file, with gcc and with clang; but *_list.h, rows for a macro.
 set -eu
 cd "${srcdir:-.}"
 CC=${CC:-cc}

@@ -28,9 +28,11 @@ readelf -nW "$image" | grep -q 'Build ID' || complain "it has no build-id"
 
 # No floating point or vector registers, except to save and load them; no
 # landing pads; no thread-local storage of a host's C library.
-objdump -d --no-show-raw-insn "$image" | awk '
+code=$(objdump -d --no-show-raw-insn "$image")
+printf '%s\n' "$code" | awk '
     /^[0-9a-f]+ <.*>:$/ { function_name = $2 }
-    /%[xyz]mm[0-9]|%st(\(|,|$)|%mm[0-7]|endbr|%fs:/ { print function_name, $0; found = 1 }
+    /%[xyz]mm[0-9]|%st(\(|,|$)|%mm[0-7]|%k[0-7]|endbr|%fs:/ ||
+    $2 ~ /^f/ && $2 !~ /^(fninit|fx(save|rstor)(64)?|fs|file)$/ { print function_name, $0; found = 1 }
     END { exit found }' ||
     complain "it uses vector or x87 registers, endbr or %fs"
 
