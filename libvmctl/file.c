@@ -27,7 +27,7 @@ int file_write_all(int fd, const void *data, size_t size)
     return 0;
 }
 
-int file_replace(const char *path, const char *text, size_t length)
+int file_replace(const char *path, const void *data, size_t size)
 {
     char fresh[PATH_MAX];
     int fd;
@@ -40,7 +40,7 @@ int file_replace(const char *path, const char *text, size_t length)
     if (fd < 0) {
         return -errno;
     }
-    r = file_write_all(fd, text, length);
+    r = file_write_all(fd, data, size);
     if (close(fd) < 0 && r == 0) {
         r = -errno;
     }

@@ -11,7 +11,7 @@
 int file_write_all(int fd, const void *data, size_t size);
 
 /* For the owner alone, and by rename: nobody reads half of it; on failure the old file stays. */
-int file_replace(const char *path, const char *text, size_t length);
+int file_replace(const char *path, const void *data, size_t size);
 
 /* A descriptor; without the device, the error says that `module` may be missing. */
 int file_open_device(const char *path, int flags, const char *module, struct vmctl_error *error);

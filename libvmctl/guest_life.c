@@ -275,48 +275,32 @@ int vmctl_unpause(struct vmctl *handle, uint32_t domid, struct vmctl_error *erro
  */
 
 struct renaming {
-    struct vmctl *handle;
-    uint32_t domid;
-    const char *name;
+    struct guest_claim claim; /* of the new name; its uuid is not asked for */
     char uuid[VMCTL_UUID_SIZE];
 };
-
-static int check_name_is_free(struct store_client *store, uint32_t transaction, const char *path,
-                              const struct renaming *renaming, struct vmctl_error *error)
-{
-    uint64_t holder = 0;
-
-    if (guest_store_read_number(store, transaction, path, &holder, NULL) < 0 ||
-        holder == renaming->domid || !domain_exists(&renaming->handle->privcmd, holder)) {
-        return 0;
-    }
-    vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", renaming->name);
-    vmctl_error_holder(error, "domain %u", (unsigned int)holder);
-    return -EEXIST;
-}
 
 static int add_new_name(struct store_client *store, uint32_t transaction,
                         const struct renaming *renaming, const char *old_name,
                         struct vmctl_error *error)
 {
+    const struct guest_claim *claim = &renaming->claim;
     struct node_list list = NODE_LIST_EMPTY;
     char path[GUEST_PATH_SIZE];
-    int r;
+    int r = guest_store_check_name(store, transaction, claim, error);
 
-    guest_store_name_path(renaming->name, path);
-    r = check_name_is_free(store, transaction, path, renaming, error);
     if (r < 0) {
         return r;
     }
-    node_list_write(&list, path, "", "%u", renaming->domid);
+    guest_store_name_path(claim->name, path);
+    node_list_write(&list, path, "", "%u", claim->domid);
     guest_store_name_path(old_name, path);
     node_list_remove(&list, "%s", path);
-    (void)snprintf(path, sizeof(path), "/local/domain/%u", renaming->domid);
-    node_list_write(&list, path, "name", "%s", renaming->name);
+    (void)snprintf(path, sizeof(path), "/local/domain/%u", claim->domid);
+    node_list_write(&list, path, "name", "%s", claim->name);
     (void)snprintf(path, sizeof(path), "/vm/%s", renaming->uuid);
-    node_list_write(&list, path, "name", "%s", renaming->name);
-    (void)snprintf(path, sizeof(path), "/paravane/guest/%u", renaming->domid);
-    node_list_write(&list, path, "name", "%s", renaming->name);
+    node_list_write(&list, path, "name", "%s", claim->name);
+    (void)snprintf(path, sizeof(path), "/paravane/guest/%u", claim->domid);
+    node_list_write(&list, path, "name", "%s", claim->name);
     return node_list_send(&list, store, transaction, error);
 }
 
@@ -327,11 +311,11 @@ static int rename_nodes(struct store_client *store, uint32_t transaction, void *
 {
     const struct renaming *renaming = context;
     char *old_name = NULL;
-    int r = guest_store_name_of(store, transaction, renaming->domid, &old_name, error);
+    int r = guest_store_name_of(store, transaction, renaming->claim.domid, &old_name, error);
 
     if (r == 0 && old_name == NULL) {
         r = vmctl_fail(error, -EOPNOTSUPP, "the guest was made by another toolstack");
-    } else if (r == 0 && strcmp(old_name, renaming->name) != 0) {
+    } else if (r == 0 && strcmp(old_name, renaming->claim.name) != 0) {
         r = add_new_name(store, transaction, renaming, old_name, error);
     }
     free(old_name);
@@ -343,17 +327,17 @@ static int rename_description(const struct renaming *renaming, struct vmctl_erro
 {
     struct guest_config *config = NULL;
     const char *copy;
-    int r = state_file_read(renaming->domid, &config, error);
+    int r = state_file_read(renaming->claim.domid, &config, error);
 
     if (r < 0) {
         return r;
     }
-    copy = guest_config_text(config, renaming->name, strlen(renaming->name));
+    copy = guest_config_text(config, renaming->claim.name, strlen(renaming->claim.name));
     if (copy == NULL) {
         r = vmctl_fail(error, -ENOMEM, "no memory for a name");
     } else {
         config->name = copy;
-        r = state_file_write(renaming->domid, config, error);
+        r = state_file_write(renaming->claim.domid, config, error);
     }
     guest_config_free(config);
     return r;
@@ -362,7 +346,9 @@ static int rename_description(const struct renaming *renaming, struct vmctl_erro
 static int rename_guest(struct vmctl *handle, uint32_t domid, const char *name,
                         struct vmctl_error *error)
 {
-    struct renaming renaming = { .handle = handle, .domid = domid, .name = name };
+    struct renaming renaming = {
+        .claim = { .name = name, .domid = domid, .privcmd = &handle->privcmd },
+    };
     struct xen_domctl_getdomaininfo info;
     struct store_client *store;
     int lock = -1;

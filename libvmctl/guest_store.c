@@ -54,9 +54,10 @@ int guest_store_read_number(struct store_client *store, uint32_t transaction, co
     return r;
 }
 
-/* Is the index node taken by a guest that lives? */
-static int check_free(struct store_client *store, uint32_t transaction,
-                      const struct guest_claim *claim, const char *path, struct vmctl_error *error)
+/* The other guest that lives and that an index node names, or 0. */
+static int other_holder(struct store_client *store, uint32_t transaction,
+                        const struct guest_claim *claim, const char *path,
+                        struct vmctl_error *error)
 {
     uint64_t holder = 0;
     int r = guest_store_read_number(store, transaction, path, &holder, error);
@@ -70,16 +71,33 @@ static int check_free(struct store_client *store, uint32_t transaction,
     return holder == claim->domid || !domain_exists(claim->privcmd, holder) ? 0 : (int)holder;
 }
 
-static int taken(const struct guest_claim *claim, bool by_name, int holder,
-                 struct vmctl_error *error)
+int guest_store_check_name(struct store_client *store, uint32_t transaction,
+                           const struct guest_claim *claim, struct vmctl_error *error)
 {
-    if (by_name) {
-        vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", claim->name);
-        vmctl_error_remedy(error, "destroy or rename that guest, or choose another name");
-    } else {
-        vmctl_fail(error, -EEXIST, "there is a guest with the same uuid already");
-        vmctl_error_remedy(error, "leave <uuid> out to have a new one made");
+    char path[GUEST_PATH_SIZE];
+    int holder;
+
+    guest_store_name_path(claim->name, path);
+    holder = other_holder(store, transaction, claim, path, error);
+    if (holder <= 0) {
+        return holder;
     }
+    vmctl_fail(error, -EEXIST, "there is a guest with the name %s already", claim->name);
+    vmctl_error_remedy(error, "destroy or rename that guest, or choose another name");
+    vmctl_error_holder(error, "domain %d", holder);
+    return -EEXIST;
+}
+
+static int check_uuid(struct store_client *store, uint32_t transaction,
+                      const struct guest_claim *claim, const char *path, struct vmctl_error *error)
+{
+    int holder = other_holder(store, transaction, claim, path, error);
+
+    if (holder <= 0) {
+        return holder;
+    }
+    vmctl_fail(error, -EEXIST, "there is a guest with the same uuid already");
+    vmctl_error_remedy(error, "leave <uuid> out to have a new one made");
     vmctl_error_holder(error, "domain %d", holder);
     return -EEXIST;
 }
@@ -97,14 +115,8 @@ static int claim_both(struct store_client *store, uint32_t transaction, void *co
 
     guest_store_name_path(claim->name, name);
     uuid_path(claim->uuid, uuid);
-    r = check_free(store, transaction, claim, name, error);
-    if (r > 0) {
-        return taken(claim, true, r, error);
-    }
-    r = r < 0 ? r : check_free(store, transaction, claim, uuid, error);
-    if (r > 0) {
-        return taken(claim, false, r, error);
-    }
+    r = guest_store_check_name(store, transaction, claim, error);
+    r = r < 0 ? r : check_uuid(store, transaction, claim, uuid, error);
     if (r < 0) {
         return r;
     }

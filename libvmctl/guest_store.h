@@ -25,6 +25,10 @@ struct guest_claim {
 int guest_store_claim(struct store_client *store, struct guest_claim *claim,
                       struct vmctl_error *error);
 
+/* 0 if nobody else has the claim's name; else -EEXIST and who has it. */
+int guest_store_check_name(struct store_client *store, uint32_t transaction,
+                           const struct guest_claim *claim, struct vmctl_error *error);
+
 /* What a guest finds in its home, which its claim has made, but the devices. */
 void guest_store_add(struct node_list *list, const struct guest_config *config, uint32_t domid,
                      const struct builder_result *built);

@@ -36,7 +36,10 @@ void privcmd_close(struct privcmd *privcmd);
 /* The hypercall's result, or a negative errno. */
 long privcmd_hypercall(struct privcmd *privcmd, unsigned int op, const uint64_t arguments[5]);
 
-/* A call one of whose arguments points to `scratch`, where `structure` is copied in and out. */
+/*
+ * A call one of whose arguments points to `scratch`, where `structure` is copied in and out.
+ * Inline, because the tests have a privcmd.c of their own.
+ */
 static inline long privcmd_call_with(struct privcmd *privcmd, unsigned int op,
                                      const uint64_t arguments[5], void *structure, size_t size)
 {

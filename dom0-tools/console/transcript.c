@@ -2,6 +2,8 @@
 /* A guest's log file: see transcript.h. */
 #include "dom0-tools/console/transcript.h"
 
+#include "libvmctl/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -78,36 +80,6 @@ static char *beside(const char *path, const char *suffix)
     return asprintf(&made, "%s%s", path, suffix) < 0 ? NULL : made;
 }
 
-/* Appears whole or not at all. */
-static int write_file(const char *path, const void *bytes, size_t count)
-{
-    char *fresh = beside(path, ".new");
-    int error = 0;
-    int fd;
-
-    if (fresh == NULL) {
-        return -ENOMEM;
-    }
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        error = -errno;
-        free(fresh);
-        return error;
-    }
-    if (write_all(fd, bytes, count) != count) {
-        error = -errno;
-    }
-    (void)close(fd);
-    if (error == 0 && rename(fresh, path) != 0) {
-        error = -errno;
-    }
-    if (error != 0) {
-        (void)unlink(fresh);
-    }
-    free(fresh);
-    return error;
-}
-
 static int file_facts(int fd, uint64_t *inode, uint64_t *size)
 {
     struct stat facts;
@@ -135,7 +107,7 @@ static int put_record(const struct transcript *transcript, int fd, bool exact)
         return error;
     }
     memcpy(record.magic, record_magic, sizeof(record.magic));
-    return write_file(transcript->record, &record, sizeof(record));
+    return file_replace(transcript->record, &record, sizeof(record));
 }
 
 static bool get_record(const struct transcript *transcript, struct record *record)

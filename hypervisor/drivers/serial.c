@@ -133,12 +133,11 @@ static void write_polled(const char *text, size_t size)
     }
 }
 
-static void set_transmitting(bool on)
+/* The transmitter interrupts as long as there is something to send. */
+static void enable_interrupts(void)
 {
-    if (uart.transmitting != on) {
-        uart.transmitting = on;
-        uart_out(UART_IER, on ? IER_RECEIVED | IER_TRANSMIT_EMPTY : IER_RECEIVED);
-    }
+    uart.transmitting = uart.head != uart.tail;
+    uart_out(UART_IER, uart.transmitting ? IER_RECEIVED | IER_TRANSMIT_EMPTY : IER_RECEIVED);
 }
 
 /* One FIFO full from the ring, if the transmitter is empty. */
@@ -149,6 +148,14 @@ static void fill_fifo(void)
     }
     for (unsigned int i = 0; i < uart.fifo && uart.head != uart.tail; i++) {
         uart_out(UART_DATA, (uint8_t)uart.ring[uart.tail++ % RING_SIZE]);
+    }
+}
+
+static void send_on(void)
+{
+    fill_fifo();
+    if (uart.transmitting != (uart.head != uart.tail)) {
+        enable_interrupts();
     }
 }
 
@@ -170,8 +177,7 @@ void serial_write(const char *text, size_t size)
         }
         uart.ring[uart.head++ % RING_SIZE] = text[i];
     }
-    fill_fifo();
-    set_transmitting(uart.head != uart.tail);
+    send_on();
 }
 
 int serial_read(void)
@@ -183,8 +189,7 @@ void serial_interrupts_on(void)
 {
     if (uart.port != 0) {
         uart.interrupts = true;
-        uart.transmitting = false;
-        uart_out(UART_IER, IER_RECEIVED);
+        enable_interrupts();
     }
 }
 
@@ -195,27 +200,24 @@ void serial_interrupt(void)
     }
     (void)uart_in(UART_IIR);
     (void)uart_in(UART_MSR);
-    fill_fifo();
-    set_transmitting(uart.head != uart.tail);
+    send_on();
 }
 
 void serial_interrupts_again(void)
 {
-    if (uart.port != 0 && uart.interrupts) {
-        uart.transmitting = !uart.transmitting;
+    if (uart.interrupts) {
         uart_out(UART_IER, 0);
-        set_transmitting(!uart.transmitting);
+        enable_interrupts();
     }
 }
 
 void serial_interrupts_off(void)
 {
-    if (uart.port == 0 || !uart.interrupts) {
-        return;
-    }
-    uart.interrupts = false;
-    uart_out(UART_IER, 0);
-    while (uart.head != uart.tail && wait_transmitter()) {
-        fill_fifo();
+    if (uart.interrupts) {
+        uart.interrupts = false;
+        uart_out(UART_IER, 0);
+        while (uart.head != uart.tail && wait_transmitter()) {
+            fill_fifo();
+        }
     }
 }

@@ -108,10 +108,10 @@ static int change_version(struct grant_table *table, domid_t owner, uint32_t ver
     if (quiet(table, frames * GRANT_V1_ENTRIES)) {
         error = save(table, 3 - version, saved);
     }
-    if (error == 0) {
-        error = version == 2           ? grant_add_status(table, owner, frames)
-                : status_mapped(table) ? -XEN_EBUSY
-                                       : 0;
+    if (error == 0 && version == 2) {
+        error = grant_add_status(table, owner, frames);
+    } else if (error == 0 && status_mapped(table)) {
+        error = -XEN_EBUSY;
     }
     if (error != 0) {
         atomic_store(&table->version, 3 - version);

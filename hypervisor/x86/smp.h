@@ -6,8 +6,7 @@
 
 #include "hypervisor/lib/cpumask.h"
 
-/* Vectors of the core's own interrupts; device interrupts get 0x30 to 0xef, but not guests' gate.
- */
+/* Vectors of the core's own interrupts; device interrupts get 0x30 to 0xef but 0x80. */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST  0xef
 #define VECTOR_APIC_TIMER   0xf0
