@@ -29,7 +29,8 @@ common="-std=gnu17 -I. -I$build -Wno-unknown-warning-option -DPACKAGE_VERSION=\"
 places='-DPKGDATADIR="/lint" -DPKGLIBEXECDIR="/lint"'
 libxml2=$(pkg-config --cflags-only-I libxml-2.0 | sed 's/-I/-isystem /g')
 
-# tidy FILES FLAGS...: as many processes at a time as there are CPUs.  A fault in a header is told once.
+# tidy FILES FLAGS...: as many processes at a time as there are CPUs.  A fault in a header is told once,
+# and what is no fault of a file as it was said.
 tidy()
 {
     files=$1
@@ -38,7 +39,8 @@ tidy()
         checks=$1 flags=$2
         shift 2
         clang-tidy --quiet --checks="$checks" "$@" -- $flags' sh "$checks" "$*" 2>&1); then
-        printf '%s\n' "$said" | sed -n "s|^$PWD/||; /: error: /p" | LC_ALL=C sort -u
+        faults=$(printf '%s\n' "$said" | sed -n "s|^$PWD/||; /: error: /p" | LC_ALL=C sort -u)
+        printf '%s\n' "${faults:-$said}"
         failed=1
     fi
 }
