@@ -53,7 +53,7 @@ void vcpu_unblock(struct vcpu *vcpu)
         if (vcpu_wait_end(vcpu)) {
             sched_wake(vcpu);
         }
-    } else if (vcpu != current) {
+    } else {
         sched_kick(vcpu);
     }
 }
@@ -93,19 +93,10 @@ static enum channel_state state_of(const struct channel *channel)
     return binding_state(channel_binding(channel));
 }
 
-/* In use, and in nobody's hands. */
-static bool channel_is_open(const struct channel *channel)
-{
-    enum channel_state state = state_of(channel);
-
-    return state > CHANNEL_RESERVED && state != CHANNEL_PIRQ_BUSY;
-}
-
+/* NULL unless it is INTERDOMAIN. */
 static struct domain *channel_peer(const struct channel *channel)
 {
-    uint64_t binding = channel_binding(channel);
-
-    return binding_state(binding) == CHANNEL_INTERDOMAIN ? binding_domain(binding) : NULL;
+    return binding_domain(channel_binding(channel));
 }
 
 /*
@@ -292,24 +283,24 @@ static void close_locked(struct domain *domain, uint32_t port,
 static int port_close(struct domain *domain, uint32_t port)
 {
     struct channel *channel = channel_find(domain->events, port);
+    enum channel_state state;
     struct domain *peer;
-    bool is_pirq = false;
     int error = 0;
 
     if (channel == NULL) {
         return -XEN_EINVAL;
     }
     peer = lock_with_peer(domain, channel);
-    if (!channel_is_open(channel)) {
+    state = state_of(channel);
+    if (state <= CHANNEL_RESERVED || state == CHANNEL_PIRQ_BUSY) {
         error = -XEN_EINVAL;
-    } else if (state_of(channel) == CHANNEL_PIRQ) {
-        is_pirq = true;
+    } else if (state == CHANNEL_PIRQ) {
         channel_set_state(channel, CHANNEL_PIRQ_BUSY);
     } else {
         close_locked(domain, port, channel);
     }
     unlock_with_peer(domain, peer);
-    if (is_pirq) { /* tell its owner with no lock held, while the port is nobody's */
+    if (state == CHANNEL_PIRQ) { /* tell its owner with no lock held, while the port is nobody's */
         pirq_guest_unbind(domain, channel->value);
         spin_lock(&domain->events->lock);
         close_locked(domain, port, channel);
@@ -349,9 +340,7 @@ static int must_check close_some(struct domain *domain)
     uint32_t port = MAX(read_once(events->close_next), 1);
 
     for (; port < load_acquire(&events->limit); port++) {
-        if (channel_is_open(channel_find(events, port))) {
-            (void)port_close(domain, port);
-        }
+        (void)port_close(domain, port);
         if (port % CLOSE_BATCH == CLOSE_BATCH - 1) {
             write_once(events->close_next, port + 1);
             if (preempt_pending()) {
@@ -395,9 +384,6 @@ static int must_check reset(struct domain *domain)
 
 int events_close_all(struct domain *domain)
 {
-    if (domain->events == NULL) {
-        return 0;
-    }
     /* Who opened a port had seen the domain alive; nobody does any more. */
     if (reset(domain) != 0) {
         return -XEN_ERESTART;
@@ -666,26 +652,26 @@ static long op_close(struct evtchn_close *args)
 
 /*
  * The hot one.  All between enter and leave is without a lock: see senders_wait().
- * A send to nobody is no error: the peer may be about to bind.
+ * A send to nobody is no error: the peer may be about to bind.  A port beyond all
+ * becomes port 0, which nobody may send to.
  */
 static inline long send(struct domain *domain, uint32_t port)
 {
     uint32_t before = senders_enter_first();
+    struct channel *channel;
+    enum channel_state state;
+    uint64_t binding;
     long error = 0;
 
-    if (likely(index_below(&port, load_acquire(&domain->events->limit)))) {
-        struct channel *channel = channel_at(domain->events, port);
-        uint64_t binding = channel_binding(channel);
-        enum channel_state state = binding_state(binding);
-
-        if (likely(state == CHANNEL_INTERDOMAIN)) {
-            port_raise(binding_domain(binding), channel->value);
-        } else if (state == CHANNEL_IPI) {
-            port_raise(domain, port);
-        } else if (state != CHANNEL_UNBOUND) {
-            error = -XEN_EINVAL;
-        }
-    } else {
+    (void)index_below(&port, load_acquire(&domain->events->limit));
+    channel = channel_at(domain->events, port);
+    binding = channel_binding(channel);
+    state = binding_state(binding);
+    if (likely(state == CHANNEL_INTERDOMAIN)) {
+        port_raise(binding_domain(binding), channel->value);
+    } else if (state == CHANNEL_IPI) {
+        port_raise(domain, port);
+    } else if (state != CHANNEL_UNBOUND) {
         error = -XEN_EINVAL;
     }
     senders_leave_last(before);
@@ -703,14 +689,14 @@ static void status_of(const struct channel *channel, struct evtchn_status *out)
     uint64_t binding = channel_binding(channel);
 
     out->status = statuses[binding_state(binding)];
-    out->vcpu = out->status != EVTCHNSTAT_closed ? binding_vcpu(binding) : 0;
+    out->vcpu = binding_vcpu(binding);
     if (out->status == EVTCHNSTAT_interdomain) {
         out->u.interdomain.dom = binding_domain(binding)->id;
         out->u.interdomain.port = channel->value;
     } else if (out->status == EVTCHNSTAT_unbound) {
         out->u.unbound.dom = (domid_t)channel->value;
-    } else if (out->status == EVTCHNSTAT_pirq || out->status == EVTCHNSTAT_virq) {
-        out->u.virq = channel->value; /* u.pirq is the same place */
+    } else {
+        out->u.virq = channel->value; /* u.pirq is the same place; for others it means nothing */
     }
 }
 
@@ -876,11 +862,8 @@ static __attribute__((noinline)) long run_operation(uint32_t command, uint64_t a
         raw_copy_to_guest(guest_pointer(void, argument), &args, op->size) == 0) {
         return MIN(result, 0);
     }
-    /* The guest cannot be told the port that was made for it: it shall not have it either. */
-    if (result > 0) {
-        undo(command == EVTCHNOP_alloc_unbound ? args.alloc_unbound.dom : DOMID_SELF,
-             (uint32_t)result);
-    }
+    /* The guest cannot be told the port that was made for it: it shall not have it; 0 is none. */
+    undo(command == EVTCHNOP_alloc_unbound ? args.alloc_unbound.dom : DOMID_SELF, (uint32_t)result);
     return -XEN_EFAULT;
 }
 

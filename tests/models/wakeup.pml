@@ -184,7 +184,7 @@ inline vcpu_wait_end()
 }
 
 /* hypervisor/event/event.c: vcpu_unblock() */
-inline vcpu_unblock(who)
+inline vcpu_unblock()
 {
     if
     :: blocked ->
@@ -194,14 +194,14 @@ inline vcpu_unblock(who)
         :: else
         fi
     :: else ->
-        if
 #if FAULT == FAULT_KICK_ONLY_UNMASKED
-        :: who != V && !upcall_mask -> sched_kick()
-#else
-        :: who != V -> sched_kick()
-#endif
+        if
+        :: !upcall_mask -> sched_kick()
         :: else
         fi
+#else
+        sched_kick()
+#endif
     fi
 }
 
@@ -210,7 +210,7 @@ inline vcpu_tell(who)
 {
     atomic { old = upcall_pending; upcall_pending = true };
     if
-    :: !old && (who != V || blocked) -> vcpu_unblock(who)
+    :: !old && (who != V || blocked) -> vcpu_unblock()
     :: else
     fi
 }
@@ -226,11 +226,11 @@ inline two_level_select(who)
 }
 
 /* hypervisor/event/event.c: pollers_wake() */
-inline pollers_wake(port, who)
+inline pollers_wake(port)
 {
     q = poll_port;
     if
-    :: polling && (q == ANY || q == port) -> vcpu_unblock(who)
+    :: polling && (q == ANY || q == port) -> vcpu_unblock()
     :: else
     fi
 }
@@ -268,7 +268,7 @@ inline two_level_raise(may, who)
         fi;
         /* hypervisor/event/channels.h: pollers_check() */
         if
-        :: poll_count != 0 -> pollers_wake(p, who)
+        :: poll_count != 0 -> pollers_wake(p)
         :: else
         fi
     fi

@@ -159,9 +159,10 @@ static inline long reset(domid_t domain)
 
 static inline struct evtchn_status status_of(domid_t domain, long port)
 {
-    struct evtchn_status args = { .dom = domain, .port = (uint32_t)port };
+    struct evtchn_status args = { .dom = domain, .port = (uint32_t)port, .u.virq = UINT32_MAX };
 
     ck_assert_int_eq(operation(EVTCHNOP_status, &args), 0);
+    ck_assert_uint_eq(args.dom, domain);
     return args;
 }
 
@@ -172,6 +173,7 @@ static inline long init_control(const struct page *page, uint32_t offset, uint32
                                         .vcpu = vcpu };
     long error = operation(EVTCHNOP_init_control, &args);
 
+    ck_assert_uint_eq(args.control_gfn, page_frame(page).number);
     ck_assert(error != 0 || args.link_bits == EVTCHN_FIFO_LINK_BITS);
     return error;
 }

@@ -175,6 +175,16 @@ START_TEST(a_port_is_queued_once_and_one_upcall_is_enough)
 }
 END_TEST
 
+START_TEST(the_word_of_port_0_is_the_guests)
+{
+    words[0] = LINKED | 5;
+    ck_assert_int_eq(port_send(there[0]), 0);
+    ck_assert_uint_eq(words[0], LINKED | 5);
+    take_all(0);
+    ck_assert_uint_eq(handled[here[0]], 1);
+}
+END_TEST
+
 START_TEST(the_port_that_was_last_can_be_sent_again)
 {
     for (unsigned int i = 0; i < 10; i++) {
@@ -263,22 +273,34 @@ START_TEST(pollers_are_woken_masked_or_not)
     ck_assert_int_eq(port_send(there[0]), 0);
     ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)here[0]), 1);
     ck_assert_uint_eq(vcpu->blocked, 0);
+
+    /* It was pending already: a poll for any port has seen that. */
+    vcpu_poll_begin(vcpu, 0);
+    ck_assert_int_eq(port_send(there[0]), 0);
+    ck_assert_uint_eq(vcpu->blocked, VCPU_BLOCKED | VCPU_POLLING);
 }
 END_TEST
 
 START_TEST(what_was_pending_before_the_switch_comes_after_it)
 {
-    long port, peer;
+    long port, peer, quiet, quiet_peer;
 
     connect_ports(1, 2, &peer, &port);
+    connect_ports(1, 2, &quiet_peer, &quiet);
+    (void)bit_test_and_set(dom[2]->shared_info->evtchn_pending, 200); /* no port */
     as(1, 0);
     ck_assert_int_eq(port_send(peer), 0);
     ck_assert(pending_bit(2, port));
+    (void)take_upcall(2, 0);
     control_blocks();
+    ck_assert_uint_eq(dom[2]->vcpu[0]->info->evtchn_upcall_pending, 0); /* nothing to see yet */
+    ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)quiet), 0);
     ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)port), 1);
     ck_assert_uint_eq(consumers[0].control->ready, 0);
     ck_assert_int_eq(expand_array(array_page[0]), 0);
     ck_assert_uint_eq(words[port], PENDING | LINKED);
+    ck_assert_uint_eq(words[quiet], 0);
+    ck_assert_uint_eq(words[200], 0);
     take_all(0);
     ck_assert_uint_eq(handled[port], 1);
 }
@@ -293,6 +315,7 @@ START_TEST(what_is_sent_before_there_is_a_word_comes_when_there_is)
     as(1, 0);
     ck_assert_int_eq(port_send(peer), 0);
     ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)port), 1);
+    ck_assert(!port_bit(dom[2], (uint32_t)port, EVTCHN_FIFO_MASKED));
     as(2, 0);
     ck_assert_int_eq(port_unmask(port), 0);
     ck_assert_int_eq(expand_array(array_page[0]), 0);
@@ -343,6 +366,7 @@ START_TEST(control_blocks_are_checked)
 {
     as(2, 0);
     ck_assert_int_eq(expand_array(array_page[0]), -XEN_EOPNOTSUPP);
+    ck_assert_int_eq(expand_array(frame_table + FAKE_FRAMES), -XEN_EOPNOTSUPP);
     ck_assert_int_eq(init_control(control_page, 0, VCPUS), -XEN_ENOENT);
     ck_assert_int_eq(init_control(control_page, 4, 0), -XEN_EINVAL);
     ck_assert_int_eq(init_control(control_page, PAGE_SIZE - 64, 0), -XEN_EINVAL);
@@ -363,10 +387,14 @@ START_TEST(control_blocks_are_checked)
     ck_assert_uint_eq(fake_page_refs(control_page), 1);
     ck_assert_uint_eq(fake_page_uses(control_page), 0);
 
+    memset(page_address(control_page), 0x5a, PAGE_SIZE);
+    ck_assert_int_eq(init_control(control_page, 0, 1), 0);
+    ck_assert_uint_eq(((uint8_t *)page_address(control_page))[71], 0);
+    ck_assert_uint_eq(((uint8_t *)page_address(control_page))[72], 0x5a); /* what is behind it */
     ck_assert_int_eq(init_control(control_page, PAGE_SIZE - 72, 0), 0);
     ck_assert_int_eq(init_control(control_page, 0, 0), -XEN_EINVAL);
-    ck_assert_uint_eq(fake_page_refs(control_page), 2);
-    ck_assert_uint_eq(fake_page_uses(control_page), 1);
+    ck_assert_uint_eq(fake_page_refs(control_page), 3);
+    ck_assert_uint_eq(fake_page_uses(control_page), 2);
 }
 END_TEST
 
@@ -664,6 +692,7 @@ int main(void)
     tcase_add_test(running, events_come_in_the_order_they_were_sent);
     tcase_add_test(running, urgent_events_come_first);
     tcase_add_test(running, a_port_is_queued_once_and_one_upcall_is_enough);
+    tcase_add_test(running, the_word_of_port_0_is_the_guests);
     tcase_add_test(running, the_port_that_was_last_can_be_sent_again);
     tcase_add_test(running, a_masked_port_waits_for_unmask);
     tcase_add_test(running, a_port_that_moves_leaves_the_old_queue_intact);

@@ -3,6 +3,10 @@
  * hypervisor/event/event.c: how ports come, what they are, and how they go.
  * Error numbers are those Debian's Xen 4.17 gives.
  */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "hypervisor/lib/log.h"
 #include "hypervisor/x86/percpu.h"
 #include "tests/unit/events_world.h"
 
@@ -234,6 +238,7 @@ START_TEST(every_kind_of_port_answers_every_operation)
         ck_assert_uint_eq(status_of(DOMID_SELF, port).status, answers[kind].status);
         ck_assert_int_eq(port_send(port), answers[kind].send);
         ck_assert_int_eq(bind_vcpu(port, 1), answers[kind].bind_vcpu);
+        ck_assert_uint_eq(fake.pirq_affinities, kind >= PIRQ);
         ck_assert_uint_eq(status_of(DOMID_SELF, port).vcpu, answers[kind].bind_vcpu == 0);
         ck_assert_int_eq(bind_vcpu(port, VCPUS), -XEN_ENOENT);
         ck_assert_int_eq(bind_vcpu(port, 0xffffffff), -XEN_ENOENT);
@@ -244,6 +249,22 @@ START_TEST(every_kind_of_port_answers_every_operation)
         ck_assert_int_eq(port_close(port), -XEN_EINVAL);
         ck_assert_uint_eq(status_of(DOMID_SELF, port).status, EVTCHNSTAT_closed);
     }
+}
+END_TEST
+
+/* The guest writes to its own bits whatever it likes. */
+START_TEST(bits_of_a_port_that_is_not_open_mean_nothing)
+{
+    for (enum kind kind = FREE; kind <= PORT_0; kind++) {
+        long port = port_of_kind(kind);
+
+        (void)bit_test_and_set(dom[1]->shared_info->evtchn_pending, (unsigned int)port);
+        mask_port(1, port);
+        ck_assert_int_eq(event_port_pending(dom[1], (uint32_t)port), 0);
+        ck_assert_int_eq(port_unmask(port), 0);
+        ck_assert_uint_eq(dom[1]->vcpu[0]->info->evtchn_upcall_pending, 0);
+    }
+    ck_assert_int_eq(alloc_unbound(DOMID_SELF, 2), 1); /* Linux masks all ports before it has any */
 }
 END_TEST
 
@@ -332,6 +353,43 @@ START_TEST(a_port_whose_number_cannot_be_told_is_not_kept)
     as(2, 0);
     ck_assert_uint_eq(status_of(DOMID_SELF, waiting).status, EVTCHNSTAT_unbound);
     ck_assert_uint_eq(status_of(DOMID_SELF, waiting).u.unbound.dom, 1);
+
+    /* The same, made for another domain. */
+    as(0, 0);
+    ck_assert_int_eq(bind_ipi(0), 1);
+    memset(&args, 0, sizeof(args));
+    args.unbound.dom = 1;
+    fake_answers.write_fault_size = sizeof(args);
+    ck_assert_int_eq(operation(EVTCHNOP_alloc_unbound, &args), -XEN_EFAULT);
+    ck_assert_uint_eq(dom[1]->events->open, 0);
+    ck_assert_uint_eq(status_of(DOMID_SELF, 1).status, EVTCHNSTAT_ipi);
+}
+END_TEST
+
+START_TEST(arguments_that_give_nothing_back_are_only_read)
+{
+    union {
+        struct evtchn_alloc_unbound unbound;
+        struct evtchn_bind_vcpu bind_vcpu;
+        struct evtchn_unmask unmask;
+        struct evtchn_close close;
+        struct evtchn_reset reset;
+    } args = { .unbound.dom = 77 };
+    uint32_t port;
+
+    as(0, 0);
+    port = (uint32_t)alloc_unbound(DOMID_SELF, 1);
+    fake_answers.write_fault_start = &args;
+    fake_answers.write_fault_size = sizeof(args);
+    ck_assert_int_eq(operation(EVTCHNOP_alloc_unbound, &args), -XEN_ESRCH);
+    args.bind_vcpu = (struct evtchn_bind_vcpu){ .port = port, .vcpu = 1 };
+    ck_assert_int_eq(operation(EVTCHNOP_bind_vcpu, &args), 0);
+    args.unmask.port = port;
+    ck_assert_int_eq(operation(EVTCHNOP_unmask, &args), 0);
+    args.close.port = port;
+    ck_assert_int_eq(operation(EVTCHNOP_close, &args), 0);
+    args.reset.dom = DOMID_SELF;
+    ck_assert_int_eq(operation(EVTCHNOP_reset, &args), 0);
 }
 END_TEST
 
@@ -375,7 +433,9 @@ START_TEST(a_vcpus_virq_goes_to_the_vcpu_that_bound_it)
     ck_assert_int_eq(port_close(second), 0);
     event_send_vcpu_virq(dom[1]->vcpu[1], VIRQ_TIMER);
     ck_assert(!pending_bit(1, second));
+    (void)take_upcall(1, 1);
     event_send_vcpu_virq(dom[1]->vcpu[1], VIRQ_DEBUG); /* never bound */
+    ck_assert(!pending_bit(1, 0));
 }
 END_TEST
 
@@ -584,6 +644,7 @@ static bool create_and_destroy(void)
         return true;
     }
     ck_assert_int_eq(error, -XEN_ENOMEM);
+    events_destroy(&domain); /* as of all that was made halfway */
     ck_assert_ptr_null(domain.events);
     return false;
 }
@@ -680,6 +741,7 @@ START_TEST(reset_goes_on_where_it_was_interrupted)
     } while (result == -XEN_ERESTART);
     ck_assert_int_eq(result, 0);
     ck_assert_uint_gt(rounds, 10);
+    ck_assert_uint_lt(rounds, 100); /* each does enough to be worth a continuation */
     ck_assert_uint_eq(fake.continuations, rounds - 1);
     ck_assert_uint_eq(fake.continued_number, __HYPERVISOR_event_channel_op);
     ck_assert_uint_eq(fake.continued[0], EVTCHNOP_reset);
@@ -700,7 +762,9 @@ START_TEST(the_ports_of_a_dying_domain_are_closed_and_no_more_are_made)
     connect_ports(1, 2, &here, &there);
     as(1, 0);
     ck_assert_int_gt(bind_pirq(9, 0), 0);
-    ck_assert_int_gt(alloc_unbound(DOMID_SELF, 0), 0);
+    for (unsigned int i = 0; i < 300; i++) {
+        ck_assert_int_gt(alloc_unbound(DOMID_SELF, 0), 0);
+    }
     fake_answers.preempt_after = 1;
     world_close(1);
     ck_assert_uint_eq(dom[1]->events->open, 0);
@@ -717,15 +781,46 @@ START_TEST(the_ports_of_a_dying_domain_are_closed_and_no_more_are_made)
 }
 END_TEST
 
+static char said[8192];
+
+void log_print(enum log_level level, const char *format, ...)
+{
+    size_t used = strlen(said);
+    va_list arguments;
+
+    (void)level;
+    va_start(arguments, format);
+    (void)vsnprintf(said + used, sizeof(said) - used, format, arguments);
+    va_end(arguments);
+}
+
 START_TEST(the_dump_names_every_port)
 {
-    long here, there;
+    long here, there, virq;
 
     connect_ports(1, 2, &here, &there);
     as(1, 0);
-    ck_assert_int_gt(bind_virq(VIRQ_TIMER, 1), 0);
+    virq = bind_virq(VIRQ_TIMER, 1);
+    mask_port(1, here);
+    event_send_vcpu_virq(dom[1]->vcpu[1], VIRQ_TIMER);
     events_dump(dom[1]);
-    ck_assert_uint_eq(fake.logs, 4); /* heading, two ports, one peer */
+    ck_assert_int_eq(here, 1);
+    ck_assert_int_eq(virq, 2);
+    ck_assert_str_eq(said, "domain 1: 2 ports, 2-level\n"
+                           "  port 1: interdomain 1, vcpu 0, priority 7, masked\n"
+                           "    of domain 2\n"
+                           "  port 2: virq 0, vcpu 1, priority 7, pending\n");
+}
+END_TEST
+
+START_TEST(the_dump_ends_before_the_console_is_flooded)
+{
+    for (unsigned int i = 0; i < 100; i++) {
+        ck_assert_int_gt(alloc_unbound(DOMID_SELF, 2), 0);
+    }
+    events_dump(dom[1]);
+    ck_assert_ptr_nonnull(strstr(said, "port 64:"));
+    ck_assert_ptr_null(strstr(said, "port 65:"));
 }
 END_TEST
 
@@ -743,10 +838,12 @@ int main(void)
     tcase_add_test(cases, a_domain_can_talk_to_itself);
     tcase_add_test(cases, a_closed_port_comes_back_clean);
     tcase_add_test(cases, every_kind_of_port_answers_every_operation);
+    tcase_add_test(cases, bits_of_a_port_that_is_not_open_mean_nothing);
     tcase_add_test(cases, ports_beyond_all_that_were_used_do_not_exist);
     tcase_add_test(cases, pointers_that_lead_nowhere_are_faults);
     tcase_add_test(cases, an_operation_that_does_not_exist_is_named_so);
     tcase_add_test(cases, a_port_whose_number_cannot_be_told_is_not_kept);
+    tcase_add_test(cases, arguments_that_give_nothing_back_are_only_read);
     tcase_add_test(cases, a_virq_is_bound_once_where_it_belongs);
     tcase_add_test(cases, a_vcpus_virq_goes_to_the_vcpu_that_bound_it);
     tcase_add_test(cases, a_global_virq_goes_to_dom0_or_to_its_handler);
@@ -765,5 +862,6 @@ int main(void)
     tcase_add_test(cases, reset_goes_on_where_it_was_interrupted);
     tcase_add_test(cases, the_ports_of_a_dying_domain_are_closed_and_no_more_are_made);
     tcase_add_test(cases, the_dump_names_every_port);
+    tcase_add_test(cases, the_dump_ends_before_the_console_is_flooded);
     return run_cases("event ports", cases, world_setup);
 }

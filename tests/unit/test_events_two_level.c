@@ -99,6 +99,21 @@ START_TEST(a_selector_that_is_set_tells_nobody_again)
 }
 END_TEST
 
+START_TEST(who_was_told_is_not_told_again)
+{
+    as(2, 0);
+    for (uint32_t port = 2; port <= 64; port++) { /* up to one of another selector */
+        ck_assert_int_eq(bind_ipi(0), port);
+    }
+    as(1, 0);
+    ck_assert_int_eq(port_send(there), 0);
+    as(2, 1);
+    ck_assert_int_eq(port_send(64), 0);
+    ck_assert_uint_eq(target(0)->info->evtchn_pending_sel, 3);
+    ck_assert_uint_eq(fake.kicks, 1);
+}
+END_TEST
+
 START_TEST(a_blocked_vcpu_is_woken_and_a_running_one_kicked)
 {
     target(0)->blocked = VCPU_BLOCKED;
@@ -176,6 +191,19 @@ START_TEST(a_poller_is_woken_by_its_port_masked_or_not)
     ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)here), 1);
     ck_assert(!vcpu_wait_end(target(1)));
     ck_assert_uint_eq(dom[2]->poll_count, 0);
+    clear_pending(2, here);
+    ck_assert_int_eq(event_port_pending(dom[2], (uint32_t)here), 0);
+}
+END_TEST
+
+START_TEST(a_poll_ends_no_other_vcpus_sleep)
+{
+    mask_port(2, here);
+    target(0)->blocked = VCPU_BLOCKED;
+    start_poll(1, here);
+    ck_assert_int_eq(port_send(there), 0);
+    ck_assert_uint_eq(target(1)->blocked, 0);
+    ck_assert_uint_eq(target(0)->blocked, VCPU_BLOCKED);
 }
 END_TEST
 
@@ -261,11 +289,13 @@ int main(void)
     tcase_add_test(cases, unmask_delivers_what_waited_and_only_that);
     tcase_add_test(cases, the_event_goes_to_the_vcpu_the_port_was_moved_to);
     tcase_add_test(cases, a_selector_that_is_set_tells_nobody_again);
+    tcase_add_test(cases, who_was_told_is_not_told_again);
     tcase_add_test(cases, a_blocked_vcpu_is_woken_and_a_running_one_kicked);
     tcase_add_test(cases, a_vcpu_that_is_down_stays_down);
     tcase_add_test(cases, the_upcall_mask_does_not_keep_the_kick_away);
     tcase_add_test(cases, who_sends_to_himself_needs_no_kick);
     tcase_add_test(cases, a_poller_is_woken_by_its_port_masked_or_not);
+    tcase_add_test(cases, a_poll_ends_no_other_vcpus_sleep);
     tcase_add_test(cases, a_poller_of_any_port_is_woken_and_one_of_another_port_is_not);
     tcase_add_test(cases, an_upcall_ends_a_poll_as_well);
     tcase_add_test(cases, after_vcpu_info_has_moved_everything_is_looked_at_there);
