@@ -64,13 +64,16 @@ static void block_remove(struct page *block, unsigned int order, bool clean)
     atomic_store_explicit(&block->refs, page_ref_owner_bits(OWNER_NONE), memory_order_relaxed);
 }
 
-/* The other half of a block, if it is free, whole and alike; NULL otherwise. */
+/*
+ * The other half of a block, if it is free, whole and alike; NULL otherwise.  Only
+ * frame 0, which is never free, has its other half in another zone.
+ */
 static struct page *free_buddy(uint64_t number, unsigned int order, bool clean)
 {
     uint64_t other = number ^ (UINT64_C(1) << order);
     struct page *page;
 
-    if (other >= frame_limit || zone_of(other) != zone_of(number)) {
+    if (other >= frame_limit) {
         return NULL;
     }
     page = page_at(other);

@@ -279,7 +279,7 @@ static bool merge_word(uint32_t *word, uint32_t value, uint32_t allowed, uint32_
     if (allowed != ALL && (value & allowed & ~host) != 0) {
         return false;
     }
-    *word = allowed == ALL ? value : (value & allowed) | (host & ~allowed);
+    *word = (value & allowed) | (host & ~allowed);
     return true;
 }
 

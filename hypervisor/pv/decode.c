@@ -231,7 +231,7 @@ bool decode_instruction(const uint8_t *bytes, size_t count, const struct cpu_reg
 uint64_t register_read_part(const struct cpu_regs *regs, unsigned int number, unsigned int size,
                             bool rex)
 {
-    if (size == 1 && !rex && number >= 4 && number < 8) {
+    if (size == 1 && !rex && number >= 4) {
         return (uint8_t)(register_get(regs, number - 4) >> 8);
     }
     return register_get(regs, number) & UINT64_MAX >> (64 - 8 * size);
@@ -247,7 +247,7 @@ void register_write(struct cpu_regs *regs, unsigned int number, unsigned int siz
         register_put(regs, number, size == 8 ? value : (uint32_t)value);
         return;
     }
-    if (size == 1 && !rex && number >= 4 && number < 8) {
+    if (size == 1 && !rex && number >= 4) {
         number -= 4;
         shift = 8;
     }

@@ -57,7 +57,8 @@ static inline void register_put(struct cpu_regs *regs, unsigned int number, uint
 
 /*
  * The part of a register an operand of `size` bytes means.  Writing 4 bytes
- * clears the upper half; `rex` tells spl to dil from ah to bh.
+ * clears the upper half; `rex` tells spl to dil from ah to bh, and there is none
+ * without a register above 7.
  */
 uint64_t register_read_part(const struct cpu_regs *regs, unsigned int number, unsigned int size,
                             bool rex);

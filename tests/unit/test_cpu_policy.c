@@ -88,6 +88,7 @@ static struct cpuid_regs read_emulated(uint32_t leaf, uint32_t subleaf)
 /* Has everything. */
 static struct cpuid_regs read_all_ones(uint32_t leaf, uint32_t subleaf)
 {
+    ck_assert_uint_ne(subleaf, ANY); /* no CPU has such a one */
     if (leaf == 0xd && subleaf >= 2) {
         return (struct cpuid_regs){ 60 * (subleaf + 1), 576 + 1000 * subleaf, ~0u, 0 };
     }
@@ -297,6 +298,37 @@ START_TEST(without_its_state_no_instruction_set_is_shown)
 }
 END_TEST
 
+START_TEST(what_the_core_does_not_keep_for_guests_is_shown_to_none)
+{
+    use(read_all_ones);
+    ck_assert_uint_eq(pv_cr4_allowed(vcpu), CR4_TSD | CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE);
+    cpu_features.rdtscp = false;
+    cpu_features.fsgsbase = false;
+    use(read_all_ones);
+    ck_assert_uint_eq(pv_cpuid(vcpu, 0x80000001, 0).edx >> 27 & 1, 0);
+    EXPECT(0x40000003, 0, 0, TSC_MODE_DEFAULT, TSC_HZ / 1000, 0);
+    ck_assert_uint_eq(pv_cpuid(vcpu, 7, 0).ebx & 1, 0);
+    ck_assert_uint_eq(pv_cr4_allowed(vcpu), CR4_TSD | CR4_DE | CR4_OSXSAVE);
+}
+END_TEST
+
+/* In the order of the public header, and 0 for words it may have one day. */
+START_TEST(the_toolstack_is_told_all_features)
+{
+    static const uint32_t wanted[] = { 0x1fc9c3f5, 0xf6d83203, 0xebd1cbf5, 0x002109e3, 0x00000007,
+                                       0x218c2369, 0x1a000700, 0x00000100, 0x00000005, 0x00004410,
+                                       0x00001c10, 0x00000044, 0,          0 };
+    uint32_t words[ARRAY_SIZE(wanted) + 1];
+
+    tsc_stable = true;
+    use(read_all_ones);
+    memset(words, 0xa5, sizeof(words));
+    cpu_policy_features(words, ARRAY_SIZE(wanted));
+    ck_assert_mem_eq(words, wanted, sizeof(wanted));
+    ck_assert_uint_eq(words[ARRAY_SIZE(wanted)], 0xa5a5a5a5);
+}
+END_TEST
+
 START_TEST(a_stable_tsc_is_told_in_every_way)
 {
     tsc_stable = true;
@@ -304,6 +336,7 @@ START_TEST(a_stable_tsc_is_told_in_every_way)
     ck_assert_uint_eq(pv_cpuid(vcpu, 0x80000007, 0).edx, 0x100);
     EXPECT(0x40000003, 0, 0x6, TSC_MODE_NEVER_EMULATE, TSC_HZ / 1000, 0);
     EXPECT(0x40000003, 1, 0, 0, 0xc4ea4a41, 0xffffffff);
+    EXPECT(0x40000003, 3, 0, 0, 0, 0);
     tsc_stable = false;
     use(read_all_ones);
     EXPECT(0x40000003, 0, 0x4, TSC_MODE_DEFAULT, TSC_HZ / 1000, 0);
@@ -362,6 +395,20 @@ START_TEST(features_can_be_taken_away_but_not_added)
         ck_assert(error == 0 || pv_cpuid(vcpu, 7, 0).ebx == before);
     }
     ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 7, 0, 0, 1u << 29, 0, 0 }), -XEN_EINVAL);
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 7, 0, 0, 0, 1u << 8, 0 }), -XEN_EINVAL);
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 7, 0, 0, 0, 0, 1u << 4 }), -XEN_EINVAL);
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 7, 1, 1u << 4, 0, 0, 0 }), -XEN_EINVAL);
+}
+END_TEST
+
+START_TEST(state_components_are_taken_whole_or_away)
+{
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 0xd, 2, 0x100, 0x241, 0, 0 }), -XEN_EINVAL);
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 0xd, 2, 0, 0, 0, 0 }), 0);
+    ck_assert(pv_xcr0_valid(vcpu, 7));
+    ck_assert_int_eq(merge_one((struct xen_cpuid_leaf){ 0xd, 0, 3, 0, 0, 0 }), 0);
+    ck_assert(!pv_xcr0_valid(vcpu, 7));
+    ck_assert(pv_xcr0_valid(vcpu, 3));
 }
 END_TEST
 
@@ -381,6 +428,8 @@ START_TEST(a_bad_leaf_among_good_ones_changes_nothing)
         struct xen_cpuid_leaf leaf = before.leaves[0];
 
         *(uint32_t *[]){ &leaf.b, &leaf.c, &leaf.d }[i] ^= 1;
+        ck_assert_int_eq(merge_one(leaf), -XEN_EINVAL);
+        leaf.leaf = 0x80000000; /* names the maker as well */
         ck_assert_int_eq(merge_one(leaf), -XEN_EINVAL);
     }
     ck_assert_mem_eq(domain->cpu_policy, &before, sizeof(before));
@@ -432,10 +481,13 @@ int main(void)
         sizes_follow_the_guests_xcr0,
         xcr0_is_allowed_in_whole_groups,
         without_its_state_no_instruction_set_is_shown,
+        what_the_core_does_not_keep_for_guests_is_shown_to_none,
+        the_toolstack_is_told_all_features,
         a_stable_tsc_is_told_in_every_way,
         the_machine_address_width_covers_all_frames,
         a_policy_given_back_as_it_was_changes_nothing,
         features_can_be_taken_away_but_not_added,
+        state_components_are_taken_whole_or_away,
         a_bad_leaf_among_good_ones_changes_nothing,
         numbers_and_texts_are_free_and_the_rest_is_left_alone,
         that_there_is_a_hypervisor_cannot_be_hidden,

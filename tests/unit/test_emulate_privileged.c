@@ -19,6 +19,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/features.h"
 #include "hypervisor/x86/fpu.h"
+#include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/privileged_machine.h"
 #include "tests/unit/suite.h"
@@ -40,7 +41,9 @@ static struct {
     uint64_t address;
     uint64_t xcr0;
     bool code32;
-    int table_error;
+    int finish_error, table_error;
+    uint64_t cr3[2]; /* those loaded first */
+    unsigned int cr3_loads;
     bool read_only; /* the guest's memory */
     size_t stored;  /* ... after so many bytes */
     pte_t l1;       /* every entry */
@@ -83,7 +86,7 @@ uint64_t fpu_xcr0(const struct fpu_state *state)
 int pt_finish(struct vcpu *vcpu)
 {
     (void)vcpu;
-    return neighbour.table_error == -XEN_ERESTART ? -XEN_ERESTART : 0;
+    return neighbour.finish_error;
 }
 
 int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
@@ -92,6 +95,14 @@ int mmu_new_kernel_base(struct vcpu *vcpu, mfn_t frame)
         vcpu->pv.kernel_l4 = frame;
     }
     return neighbour.table_error;
+}
+
+void tlb_load_cr3(uint64_t cr3)
+{
+    if (neighbour.cr3_loads < ARRAY_SIZE(neighbour.cr3)) {
+        neighbour.cr3[neighbour.cr3_loads] = cr3;
+    }
+    neighbour.cr3_loads++;
 }
 
 size_t raw_copy_to_guest(void __guest *to, const void *from, size_t size)
@@ -370,11 +381,34 @@ START_TEST(tsc_aux_is_kept_for_each_vcpu)
     ck_assert_uint_eq(regs.rax, 5);
     regs = (struct cpu_regs){ .rcx = MSR_TSC_AUX, .rdx = 1 };
     ck_assert_int_eq(RUN(&regs, 0x0f, 0x30), 0);
+    regs = (struct cpu_regs){ 0 };
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0xf9), 1); /* rdtscp */
+    ck_assert_uint_eq(regs.rcx, 5);
 
     pv_tsc_access_switch(control->vcpu[0], control->vcpu[1]);
     ck_assert_uint_eq(machine_msr(MSR_TSC_AUX), 0);
     pv_tsc_access_switch(control->vcpu[1], control->vcpu[0]);
     ck_assert_uint_eq(machine_msr(MSR_TSC_AUX), 5);
+}
+END_TEST
+
+START_TEST(tsc_aux_is_left_alone_where_the_cpu_has_none)
+{
+    struct cpu_regs regs = { .rcx = MSR_TSC_AUX, .rax = UINT32_MAX };
+
+    cpu_features.rdtscp = false;
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x30), 1);
+    ck_assert_uint_eq(me()->pv.tsc_aux, UINT32_MAX);
+    pv_tsc_access_switch(control->vcpu[1], control->vcpu[0]);
+    ck_assert_uint_eq(machine_msr(MSR_TSC_AUX), 0);
+}
+END_TEST
+
+START_TEST(an_msr_that_is_not_there_cannot_be_read)
+{
+    struct cpu_regs regs = { .rcx = 0x34 };
+
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x32), 0);
 }
 END_TEST
 
@@ -425,6 +459,8 @@ START_TEST(of_cr0_only_task_switched_can_change)
     ck_assert_int_eq(RUN(&regs, 0x0f, 0x06), 1); /* clts */
     ck_assert_uint_eq(machine.cr[0], 0);
     ck_assert_uint_eq(machine.clts, 1);
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x20, 0xc3), 1);
+    ck_assert_uint_eq(regs.rbx, CR0_SEEN);
     for (unsigned int bit = 0; bit < 64; bit++) {
         regs.rax = CR0_SEEN ^ UINT64_C(1) << bit;
         ck_assert_int_eq(RUN(&regs, 0x0f, 0x22, 0xc0), bit == 3);
@@ -444,6 +480,12 @@ START_TEST(a_write_to_cr3_loads_another_table)
     start(&regs, (const uint8_t[]){ 0x0f, 0x22, 0xd8 }, 3);
     ck_assert(pv_emulate_privileged(&regs));
     ck_assert_uint_eq(regs.rip, (uint64_t)guest_code);
+    neighbour.table_error = 0;
+    neighbour.finish_error = -XEN_ERESTART; /* not even begun: another table is not done with */
+    regs.rax = 0x9999000;
+    ck_assert(pv_emulate_privileged(&regs));
+    ck_assert_uint_eq(regs.rip, (uint64_t)guest_code);
+    ck_assert_uint_eq(me()->pv.kernel_l4.number, 0x5678);
 }
 END_TEST
 
@@ -471,6 +513,8 @@ START_TEST(a_hypercall_page_can_be_asked_for_by_msr)
         /* iret does not come back, and finds rax on the stack. */
         ck_assert_uint_eq(immediate[-1], number == __HYPERVISOR_iret ? 0x50 : 0x53);
     }
+    ck_assert_ptr_eq(foreign, page + 1);
+    ck_assert_uint_eq(stubs[PAGE_SIZE], 0);
     ck_assert_uint_eq(fake_page_refs(page), 1);
     ck_assert_uint_eq(fake_page_uses(page), 0);
 }
@@ -504,6 +548,8 @@ START_TEST(xcr0_takes_only_what_is_allowed_and_consistent)
     ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0xd1), 0);
     regs = (struct cpu_regs){ .rax = 7, .rcx = 1 };
     ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0xd1), 0);
+    regs.rcx = 0;
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x01, 0xc1), 0); /* vmcall is another one */
 }
 END_TEST
 
@@ -757,10 +803,12 @@ START_TEST(a_program_may_do_none_of_it)
     };
 
     me()->pv.kernel_mode = false;
-    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
-        struct cpu_regs regs = { .rcx = MSR_GS_BASE, .rdx = 0x80, .rsi = (uint64_t)guest_code };
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(codes); i++) {
+        struct cpu_regs regs = { .rcx = i % 2 == 0 ? MSR_GS_BASE : MSR_KERNEL_GS_BASE,
+                                 .rdx = 0x80,
+                                 .rsi = (uint64_t)guest_code };
 
-        ck_assert_msg(run(&regs, codes[i], sizeof(codes[i])) == 0, "%zu", i);
+        ck_assert_msg(run(&regs, codes[i / 2], sizeof(codes[i / 2])) == 0, "%zu", i);
     }
     ck_assert_uint_eq(machine.accesses, 0);
     ck_assert_uint_eq(fake.blocks, 0);
@@ -792,12 +840,37 @@ END_TEST
 
 START_TEST(code_that_cannot_be_read_is_refused)
 {
-    struct cpu_regs regs = { .rip = UINT64_C(0xffff820000000000) };
+    struct cpu_regs regs = { .rcx = MSR_KERNEL_GS_BASE };
+    uint64_t words[2];
 
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0x32), 1); /* what was read before does not count */
     fake_answers.fault_start = guest_code;
     fake_answers.fault_size = sizeof(guest_code);
-    regs.rip = (uint64_t)guest_code;
+    regs = (struct cpu_regs){ .rip = (uint64_t)guest_code, .rcx = MSR_KERNEL_GS_BASE };
     ck_assert(!pv_emulate_privileged(&regs));
+    ck_assert_uint_eq(pv_fetch_code(regs.rip, words), 0);
+}
+END_TEST
+
+START_TEST(code_after_a_page_that_cannot_be_read_is_not_found)
+{
+    static _Alignas(4096) uint8_t pages[8192];
+    uint64_t words[2];
+
+    fake_answers.fault_start = pages;
+    fake_answers.fault_size = 4096;
+    ck_assert_uint_eq(pv_fetch_code((uint64_t)pages + 4090, words), 0);
+    ck_assert_uint_eq(pv_fetch_code((uint64_t)pages + 4096, words), GUEST_CODE_BYTES);
+}
+END_TEST
+
+START_TEST(cpuid_that_faults_is_carried_out_for_programs_too)
+{
+    struct cpu_regs regs = { .rax = 0x40000000 };
+
+    me()->pv.kernel_mode = false;
+    ck_assert_int_eq(RUN(&regs, 0x0f, 0xa2), 1);
+    ck_assert_uint_eq(regs.rbx, XEN_CPUID_SIGNATURE_EBX);
 }
 END_TEST
 
@@ -826,12 +899,18 @@ START_TEST(a_single_step_follows_and_resume_is_cleared)
     ck_assert_uint_eq(neighbour.vector, VECTOR_DB);
     ck_assert_uint_eq(me()->pv.debug[6], 0x4000);
     ck_assert_uint_eq(regs.rflags, RFLAGS_TF | 2);
+    regs.rflags = RFLAGS_RF | 2;
+    ck_assert_int_eq(RUN(&regs, 0xfa), 1);
+    ck_assert_uint_eq(neighbour.injected, 1);
+    ck_assert_uint_eq(regs.rflags, 2);
 }
 END_TEST
 
 START_TEST(forced_cpuid_is_told_from_everything_else)
 {
     static const uint8_t forced[] = { 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2 };
+    static _Alignas(4096) uint8_t pages[8192];
+    uint8_t *end = pages + 4096;
     struct cpu_regs regs = { .rax = UINT64_C(0xffffffff40000000), .rcx = 0 };
 
     me()->pv.kernel_mode = false; /* programs may, too */
@@ -846,6 +925,16 @@ START_TEST(forced_cpuid_is_told_from_everything_else)
         ck_assert(!pv_emulate_forced_cpuid(&regs));
         ck_assert_uint_eq(regs.rip, (uint64_t)guest_code);
     }
+    /* The whole of it, where no other page follows, but not less. */
+    fake_answers.fault_start = end;
+    fake_answers.fault_size = 4096;
+    memcpy(end - sizeof(forced), forced, sizeof(forced));
+    regs.rip = (uint64_t)(end - sizeof(forced));
+    ck_assert(pv_emulate_forced_cpuid(&regs));
+    ck_assert_uint_eq(regs.rip, (uint64_t)end);
+    memcpy(end - sizeof(forced) + 1, forced, sizeof(forced));
+    regs.rip = (uint64_t)(end - sizeof(forced) + 1);
+    ck_assert(!pv_emulate_forced_cpuid(&regs));
 }
 END_TEST
 
@@ -867,12 +956,17 @@ START_TEST(ports_of_the_control_domain_are_the_machines)
     ck_assert_uint_eq(regs.rax, 0x44332211);
     ck_assert_int_eq(RUN(&regs, 0x48, 0xed), 1); /* REX.W makes no wider port */
     ck_assert_uint_eq(machine.access[3].size, 4);
+    for (unsigned int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(machine.access[i].size, 1u << i);
+    }
     regs.rax = 0xa1b2c3d4;
     ck_assert_int_eq(RUN(&regs, 0x66, 0xef), 1);
     ck_assert_uint_eq(machine.access[4].value, 0xc3d4);
     ck_assert_int_eq(RUN(&regs, 0xe6, 0x80), 1);
     ck_assert_uint_eq(machine.access[5].port, 0x80);
     ck_assert_uint_eq(machine.access[5].value, 0xd4);
+    ck_assert_int_eq(RUN(&regs, 0xef), 1);
+    ck_assert_uint_eq(machine.access[6].value, 0xa1b2c3d4);
 }
 END_TEST
 
@@ -906,6 +1000,13 @@ START_TEST(a_domain_given_a_port_reaches_it_and_no_other)
             ck_assert_uint_eq(machine.accesses, port >= 0x3f8 && port + size <= 0x400 ? 2 : 0);
         }
     }
+}
+END_TEST
+
+START_TEST(without_memory_the_control_domain_gets_no_ports)
+{
+    fake_answers.fail_allocation = 1;
+    ck_assert_int_eq(pv_io_setup_control_domain(guest), -XEN_ENOMEM);
 }
 END_TEST
 
@@ -966,8 +1067,12 @@ START_TEST(configuration_space_is_addressed_by_the_domains_own_register)
     ck_assert_uint_eq(machine.accesses, 2);
     ck_assert_uint_eq(machine.access[0].port, 0xcf8);
     ck_assert_uint_eq(machine.access[0].value, 0x80001000);
+    ck_assert_uint_eq(pv_port_read(control, 0xcfc, 4), 0x8086);
     pv_port_write(control, 0xcfd, 1, 0x99);
     ck_assert_uint_eq(machine.ports[0xcfd], 0x99);
+    pv_port_write(control, 0xcf8, 1, 0); /* the register has four bytes or none */
+    pv_port_write(control, 0x40, 4, 0);
+    ck_assert_uint_eq(pv_port_read(control, 0xcf8, 4), 0x80001000);
     pv_port_write(control, 0xcf8, 4, 0x00001000); /* not enabled */
     machine.accesses = 0;
     ck_assert_uint_eq(pv_port_read(control, 0xcfc, 4), UINT32_MAX);
@@ -1006,6 +1111,15 @@ START_TEST(a_programs_ports_are_those_its_kernel_allows)
     me()->pv.io_bitmap = (uint64_t)bitmap;
     me()->pv.io_bitmap_ports = 0x81;
     ck_assert_int_eq(RUN(&regs, 0xec), 1);
+    ck_assert_uint_eq(neighbour.cr3_loads, 2); /* the map is in the kernel's address space */
+    ck_assert_uint_eq(neighbour.cr3[0], 0x1000);
+    ck_assert_uint_eq(neighbour.cr3[1], 0x2000);
+    me()->pv.kernel_mode = true; /* of a kernel that gave up its own right */
+    me()->pv.iopl = 0;
+    ck_assert_int_eq(RUN(&regs, 0xec), 1);
+    ck_assert_uint_eq(neighbour.cr3_loads, 2);
+    me()->pv.kernel_mode = false;
+    me()->pv.iopl = IOPL1;
     ck_assert_int_eq(RUN(&regs, 0x66, 0xed), 0); /* the next port is not in it */
     me()->pv.io_bitmap_ports = 0x80;
     ck_assert_int_eq(RUN(&regs, 0xec), 0);
@@ -1064,6 +1178,8 @@ START_TEST(a_repetition_of_nothing_does_nothing)
     struct cpu_regs regs = { .rdx = 0x1f0, .rdi = 0 };
 
     ck_assert_int_eq(RUN(&regs, 0xf3, 0x6c), 1);
+    regs.rcx = UINT64_C(1) << 32;
+    ck_assert_int_eq(RUN(&regs, 0x67, 0xf3, 0x6c), 1); /* by ecx */
     ck_assert_uint_eq(machine.accesses, 0);
 }
 END_TEST
@@ -1101,6 +1217,32 @@ START_TEST(string_input_asks_no_device_for_memory_that_cannot_be_written)
 }
 END_TEST
 
+START_TEST(string_output_sends_nothing_that_cannot_be_read)
+{
+    static const uint8_t buffer[] = { 1 };
+    struct cpu_regs regs = { .rdx = 0x80, .rsi = (uint64_t)buffer };
+
+    fake_answers.fault_start = buffer;
+    fake_answers.fault_size = sizeof(buffer);
+    ck_assert_int_eq(RUN(&regs, 0x6e), -1);
+    ck_assert_uint_eq(neighbour.vector, VECTOR_PF);
+    ck_assert_uint_eq(neighbour.code, PF_USER);
+    ck_assert_uint_eq(machine.accesses, 0);
+}
+END_TEST
+
+START_TEST(a_string_of_one_leaves_the_count_alone)
+{
+    uint8_t byte = 0;
+    struct cpu_regs regs = { .rdx = 0x1f0, .rdi = (uint64_t)&byte, .rcx = 5 };
+
+    machine.ports[0x1f0] = 0x34;
+    ck_assert_int_eq(RUN(&regs, 0x64, 0x6c), 1); /* input goes by es, whatever is asked for */
+    ck_assert_uint_eq(byte, 0x34);
+    ck_assert_uint_eq(regs.rcx, 5);
+}
+END_TEST
+
 START_TEST(string_output_goes_backwards_if_told)
 {
     static const uint8_t buffer[] = { 1, 2, 3, 4 };
@@ -1129,6 +1271,8 @@ int main(void)
         only_the_first_vcpu_is_the_boot_processor,
         no_msr_outside_the_table_is_let_through,
         tsc_aux_is_kept_for_each_vcpu,
+        tsc_aux_is_left_alone_where_the_cpu_has_none,
+        an_msr_that_is_not_there_cannot_be_read,
         control_registers_read_as_a_pv_kernel_expects,
         of_cr4_a_guest_gets_what_its_cpuid_tells,
         of_cr0_only_task_switched_can_change,
@@ -1150,12 +1294,15 @@ int main(void)
         a_program_may_do_none_of_it,
         what_is_not_emulated_is_refused,
         code_that_cannot_be_read_is_refused,
+        code_after_a_page_that_cannot_be_read_is_not_found,
+        cpuid_that_faults_is_carried_out_for_programs_too,
         an_instruction_at_the_end_of_the_last_page_is_found,
         a_single_step_follows_and_resume_is_cleared,
         forced_cpuid_is_told_from_everything_else,
         ports_of_the_control_domain_are_the_machines,
         other_domains_find_an_empty_bus,
         a_domain_given_a_port_reaches_it_and_no_other,
+        without_memory_the_control_domain_gets_no_ports,
         the_cores_ports_are_kept_from_the_control_domain,
         the_timer_chip_gives_its_second_channel_only,
         configuration_space_is_addressed_by_the_domains_own_register,
@@ -1165,6 +1312,8 @@ int main(void)
         a_repetition_of_nothing_does_nothing,
         string_input_does_not_lose_data_to_a_fault,
         string_input_asks_no_device_for_memory_that_cannot_be_written,
+        string_output_sends_nothing_that_cannot_be_read,
+        a_string_of_one_leaves_the_count_alone,
         string_output_goes_backwards_if_told,
     };
     Suite *suite = suite_create("emulate_privileged");

@@ -398,6 +398,10 @@ START_TEST(stores_of_other_forms_are_decoded)
     START(&regs, 0x48, 0x89, 0x05, 0, 0, 0, 0); /* after the instruction */
     regs.rax = 0x999;
     ck_assert(!pv_emulate_pt_write(vcpu, &regs, 8));
+    guest_code[3] = (uint8_t)(-(regs.rip + 7) & 7); /* up to the next entry */
+    ck_assert(pv_emulate_pt_write(vcpu, &regs, regs.rip + 7 + guest_code[3]));
+    ck_assert_uint_eq(table[(uint64_t)&guest_code[7 + guest_code[3]] % PAGE_SIZE / 8], 0x999);
+    memset(table, 0, PAGE_SIZE);
     START(&regs, 0x4a, 0x89, 0x07); /* REX.X means nothing here */
     regs.rax = 0xaaa;
     ck_assert(pv_emulate_pt_write(vcpu, &regs, 0));
@@ -427,9 +431,26 @@ START_TEST(a_store_whose_code_is_gone_is_refused)
     struct cpu_regs regs;
 
     START(&regs, 0x48, 0x89, 0x07);
+    regs.rax = 4;
+    ck_assert(pv_emulate_pt_write(vcpu, &regs, 0));
+    START(&regs, 0x48, 0x89, 0x07);
     regs.rax = 5;
     fake_answers.fault_start = guest_code;
     fake_answers.fault_size = sizeof(guest_code);
+    ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0));
+    ck_assert_uint_eq(table[0], 4);
+}
+END_TEST
+
+START_TEST(a_store_whose_code_ends_too_early_is_refused)
+{
+    static const uint8_t store[] = { 0x48, 0xc7, 0x07, 1, 2, 3, 4 }; /* mov $0x4030201, (%rdi) */
+    static _Alignas(4096) uint8_t pages[8192];
+    struct cpu_regs regs = { .rip = (uint64_t)pages + 4096 - 5, .cs = code_segment };
+
+    memcpy(&pages[4096 - 5], store, sizeof(store));
+    fake_answers.fault_start = pages + 4096;
+    fake_answers.fault_size = 4096;
     ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0));
     ck_assert_uint_eq(neighbour.writes, 0);
 }
@@ -807,6 +828,7 @@ int main(void)
         plain_stores_name_any_two_registers,
         stores_of_other_forms_are_decoded,
         a_store_whose_code_is_gone_is_refused,
+        a_store_whose_code_ends_too_early_is_refused,
         addresses_of_32_bits_wrap,
         a_program_may_not,
         what_is_no_table_is_the_guests_business,
