@@ -435,7 +435,8 @@ END_TEST
 
 /* ---- switches ------------------------------------------------------------------------------- */
 
-static struct vcpu idle = { .is_idle = true };
+/* Whoever saved something of it would save this. */
+static struct vcpu idle = { .is_idle = true, .fpu = (struct fpu_state *)1 };
 
 static struct vcpu *ready(struct vcpu *of, bool kernel_mode, uint64_t base)
 {

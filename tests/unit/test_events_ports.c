@@ -810,6 +810,9 @@ START_TEST(the_dump_names_every_port)
                            "  port 1: interdomain 1, vcpu 0, priority 7, masked\n"
                            "    of domain 2\n"
                            "  port 2: virq 0, vcpu 1, priority 7, pending\n");
+    ck_assert_int_eq(init_control(fake_page_new(dom[1]), 0, 0), 0);
+    events_dump(dom[1]);
+    ck_assert_ptr_nonnull(strstr(said, "domain 1: 2 ports, FIFO\n"));
 }
 END_TEST
 

@@ -150,7 +150,7 @@ int event_unmask(struct domain *domain, evtchn_port_t port)
 
 static struct domain *control, *other;
 
-static void set_wiring(void)
+static void set_wiring(void) NO_LOCK_ANALYSIS
 {
     irq_setup(GSIS);
     for (uint32_t gsi = 0; gsi < GSIS; gsi++) {
