@@ -230,10 +230,8 @@ static void rename_file(const char *from, const char *to)
 START_TEST(a_rotation_is_finished_whenever_it_was_killed)
 {
     for (unsigned int undone = 0; undone <= 2; undone++) {
-        struct transcript log;
+        struct transcript log = open_as("web", 0, &owner);
 
-        enter();
-        log = open_as("web", 0, &owner);
         while (size_of("web.log.1") < 0) {
             fill(&log, 100);
         }
@@ -255,8 +253,8 @@ START_TEST(a_rotation_is_finished_whenever_it_was_killed)
         ck_assert_int_eq(size_of("web.log.new"), -1);
         transcript_close(&log, true);
         leave();
+        enter();
     }
-    enter();
 }
 END_TEST
 
