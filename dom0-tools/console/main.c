@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +27,6 @@
 #define LOG_DIRECTORY    "/var/log/paravane/console"
 #define RECORD_DIRECTORY "/run/paravane/console"
 
-static const char program[] = "paravane-consoled";
-
 static const char usage[] = "usage: paravane-consoled [OPTION]...\n"
                             "Logs the console of every guest and shows it to viewers.\n"
                             "  --log-dir=DIR        logs (" LOG_DIRECTORY ")\n"
@@ -47,17 +44,6 @@ struct daemon {
     const char *socket;
     bool follow_hypervisor;
 };
-
-void report(const char *format, ...)
-{
-    va_list words;
-
-    va_start(words, format);
-    (void)fprintf(stderr, "%s: ", program);
-    (void)vfprintf(stderr, format, words);
-    (void)fputc('\n', stderr);
-    va_end(words);
-}
 
 static struct stream *find_stream(void *context, uint32_t domid, bool *later)
 {

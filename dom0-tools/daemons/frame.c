@@ -12,13 +12,15 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include "dom0-tools/daemons/report.h"
+
 /* Two of a kind would do everything twice. */
 static bool lock(const struct frame *frame)
 {
     int fd;
 
     if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST) {
-        (void)fprintf(stderr, "%s: %s: %s\n", frame->program, RUN_DIRECTORY, strerror(errno));
+        report("%s: %s", RUN_DIRECTORY, strerror(errno));
         return false;
     }
     fd = open(frame->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -26,10 +28,9 @@ static bool lock(const struct frame *frame)
         return true;
     }
     if (errno == EWOULDBLOCK) {
-        (void)fprintf(stderr, "%s: %s: another %s is running\n", frame->program, frame->lock_file,
-                      frame->program);
+        report("%s: another %s is running", frame->lock_file, frame->program);
     } else {
-        (void)fprintf(stderr, "%s: %s: %s\n", frame->program, frame->lock_file, strerror(errno));
+        report("%s: %s", frame->lock_file, strerror(errno));
     }
     return false;
 }

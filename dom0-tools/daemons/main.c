@@ -10,7 +10,6 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,17 +59,6 @@ struct program {
     char directory[256]; /* of our own program file, and of the daemons' */
     char paths[KEEPER_SERVICES][320];
 };
-
-void report(const char *format, ...)
-{
-    va_list words;
-
-    va_start(words, format);
-    (void)fprintf(stderr, "%s: ", program);
-    (void)vfprintf(stderr, format, words);
-    (void)fputc('\n', stderr);
-    va_end(words);
-}
 
 /* --- the lock: one keeper only, and who it is -------------------------------------- */
 

@@ -15,16 +15,15 @@
 #include <unistd.h>
 
 #include "dom0-tools/daemons/frame.h"
+#include "dom0-tools/daemons/report.h"
 #include "dom0-tools/devices/devices.h"
 
 #define PATIENCE_MS 10000
 #define SHARE       64 /* events taken before the next look at what is due */
 
-static const char program[] = "paravane-devd";
-
 static void say(const char *line)
 {
-    (void)fprintf(stderr, "%s: %s\n", program, line);
+    report("%s", line);
 }
 
 static int64_t now(void)
@@ -132,7 +131,7 @@ static int run(void)
 int main(int argc, char **argv)
 {
     static const struct frame frame = {
-        .program = program,
+        .program = "paravane-devd",
         .purpose = "Set up the back ends of guests' disks and network cards",
         .lock_file = RUN_DIRECTORY "/devd.lock",
         .run = run,

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "dom0-tools/daemons/report.h"
 #include "dom0-tools/store/wires.h"
 
 struct settings {
@@ -66,7 +67,7 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
         }
     }
     if (optind != argc) {
-        (void)fprintf(stderr, "paravane-stored: '%s': no such argument\n", argv[optind]);
+        report("'%s': no such argument", argv[optind]);
         return -1;
     }
     return 0;
@@ -120,12 +121,12 @@ int main(int argc, char **argv)
     }
     raise_limits();
     if (stored_init(&stored, &calls) < 0) {
-        (void)fputs("paravane-stored: out of memory\n", stderr);
+        report("out of memory");
         return EXIT_FAILURE;
     }
     r = serve(&wires, &stored, &journal, &settings, &error);
     if (r < 0) {
-        (void)fprintf(stderr, "paravane-stored: %s\n", error.message);
+        report("%s", error.message);
     }
     wires_close(&wires);
     stored_free(&stored);

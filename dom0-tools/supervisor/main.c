@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dom0-tools/daemons/frame.h"
+#include "dom0-tools/daemons/report.h"
 #include "dom0-tools/supervisor/actions.h"
 #include "dom0-tools/supervisor/held.h"
 #include "dom0-tools/supervisor/keep.h"
@@ -40,7 +41,7 @@ static const char program[] = "paravane-supervisor";
 
 static void print(const char *line)
 {
-    (void)fprintf(stderr, "%s: %s\n", program, line);
+    report("%s", line);
 }
 
 /* --- the world, as the overseer sees it ------------------------------------------------ */

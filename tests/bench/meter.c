@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/bench/measure.h"
+
 #define RUNS       3
 #define PORT       7777
 #define MIB        (1024UL * 1024)
@@ -38,22 +40,6 @@ struct order {
     uint64_t bytes;
     uint64_t kind; /* 's', 'r' or 'e' */
 };
-
-static uint64_t read_tsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return ((uint64_t)high << 32) | low;
-}
-
-/* A figure made of failed calls is none. */
-static void must(bool good, const char *what)
-{
-    if (!good) {
-        err(EXIT_FAILURE, "%s", what);
-    }
-}
 
 static int compare(const void *left, const void *right)
 {

@@ -21,28 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/measure.h"
+
 #define RUNS          9
 #define SELF          "/bench_user"
 #define PAGE          4096UL
 #define AREA          (16 * PAGE)
 #define FAULT_AREA    (512 * PAGE)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-static uint64_t read_tsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return ((uint64_t)high << 32) | low;
-}
-
-/* A figure made of failed calls is none. */
-static void must(bool good, const char *what)
-{
-    if (!good) {
-        err(EXIT_FAILURE, "%s", what);
-    }
-}
 
 static uint8_t *map_area(size_t size)
 {

@@ -229,6 +229,20 @@ static inline int pin(struct page *table, unsigned int level)
     return error;
 }
 
+static inline struct page *new_page(void)
+{
+    return fake_page_new(guest);
+}
+
+/* A table of `level` in use, pinned, empty. */
+static inline struct page *new_table(unsigned int level)
+{
+    struct page *table = new_page();
+
+    ck_assert_int_eq(pin(table, level), 0);
+    return table;
+}
+
 static inline void unpin(struct page *table)
 {
     extra_refs[number_of(table)]--;

@@ -23,6 +23,7 @@
 #include "dom0-tools/devices/devices.h"
 #include "dom0-tools/devices/netlink.h"
 #include "tests/fake/fake_store.h"
+#include "tests/unit/loop_state.h"
 #include "tests/unit/net_world.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -226,22 +227,6 @@ static unsigned int loop_of(const char *device)
     ck_assert(strncmp(text, "7:", 2) == 0);
     number = (unsigned int)strtoul(text + 2, NULL, 16);
     return number;
-}
-
-static bool bound(unsigned int minor)
-{
-    char path[96];
-
-    (void)snprintf(path, sizeof(path), "/sys/dev/block/7:%u/loop/backing_file", minor);
-    return access(path, F_OK) == 0;
-}
-
-static bool bound_for_long(unsigned int minor)
-{
-    for (int i = 0; i < 200 && bound(minor); i++) {
-        (void)usleep(10000);
-    }
-    return bound(minor);
 }
 
 /* What the kernel's back end does with the answer. */

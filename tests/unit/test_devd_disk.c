@@ -20,6 +20,7 @@
 #include "dom0-tools/devices/disk.h"
 #include "dom0-tools/devices/holders.h"
 #include "dom0-tools/devices/loop.h"
+#include "tests/unit/loop_state.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -187,23 +188,6 @@ START_TEST(who_writes_an_image_is_found)
 END_TEST
 
 /* --- loop devices -------------------------------------------------------------------- */
-
-static bool bound(unsigned int minor)
-{
-    char path[96];
-
-    (void)snprintf(path, sizeof(path), "/sys/dev/block/7:%u/loop/backing_file", minor);
-    return access(path, F_OK) == 0;
-}
-
-/* The kernel clears a loop device a moment after its last user has closed it. */
-static bool bound_for_long(unsigned int minor)
-{
-    for (int i = 0; i < 200 && bound(minor); i++) {
-        (void)usleep(10000);
-    }
-    return bound(minor);
-}
 
 static struct disk attach(const struct disk_request *request)
 {

@@ -12,11 +12,6 @@ static const uint64_t near = UINT64_C(0x0000123456789000), far = UINT64_C(0x0000
 static struct page *l2, *leaf, *far_leaf; /* of the guest: `near` is in one, `far` in the other */
 static struct page *lent;                 /* the other domain's frame */
 
-static struct page *new_page(void)
-{
-    return fake_page_new(guest);
-}
-
 static pte_t *entry_at(uint64_t address)
 {
     return &table_of(address == near ? leaf : far_leaf)[pte_index(address, 1)];

@@ -38,19 +38,6 @@ static void teardown(void)
     page_world_teardown();
 }
 
-static struct page *new_page(void)
-{
-    return fake_page_new(guest);
-}
-
-static struct page *new_table(unsigned int level)
-{
-    struct page *table = new_page();
-
-    ck_assert_int_eq(pin(table, level), 0);
-    return table;
-}
-
 static long call(uint64_t count, uint64_t domains)
 {
     return hypercall_mmu_update((uint64_t)updates, count, (uint64_t)&done, domains);

@@ -8,20 +8,6 @@
 #include "tests/unit/page_world.h"
 #include "tests/unit/suite.h"
 
-static struct page *new_page(void)
-{
-    return fake_page_new(guest);
-}
-
-/* A table of `level` in use, pinned, empty. */
-static struct page *new_table(unsigned int level)
-{
-    struct page *table = new_page();
-
-    ck_assert_int_eq(pin(table, level), 0);
-    return table;
-}
-
 /* ---- bits ----------------------------------------------------------------------------------- */
 
 static bool refused_bit(unsigned int level, unsigned int bit)

@@ -72,11 +72,6 @@ static void setup(void)
     cpu_features.fsgsbase = false;
 }
 
-static struct page *new_page(void)
-{
-    return fake_page_new(guest);
-}
-
 /* The audit does not know descriptor tables: what the vCPUs hold is told to it. */
 static void count_segments(void)
 {
