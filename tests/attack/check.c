@@ -48,9 +48,14 @@ static void expect(uint64_t frame, bool use)
     expect_many(frame, 1, use);
 }
 
-static void expect_page(const struct page *page)
+/* In use as something that must be the domain's own. */
+static void expect_own(domid_t id, uint64_t frame)
 {
-    expect(page_frame(page).number, true);
+    expect(frame, true);
+    if (page_owner(page_of(mfn(frame))) != id) {
+        finding("domain %u uses frame %lx of domain %u", id, frame,
+                page_owner(page_of(mfn(frame))));
+    }
 }
 
 static bool core_slot(unsigned int level, unsigned int index)
@@ -127,7 +132,7 @@ static void expect_entries(const struct page *page, uint64_t use)
         if (level == PAGE_L1) {
             expect_l1_entry(entry);
         } else {
-            expect(pte_frame(entry).number, true);
+            expect_own(page_owner(page), pte_frame(entry).number);
         }
     }
 }
@@ -175,37 +180,39 @@ static void expect_of_frame(uint64_t frame)
     }
 }
 
-static void expect_descriptors(const struct descriptor_table *table)
+static void expect_descriptors(domid_t id, const struct descriptor_table *table)
 {
     for (unsigned int i = 0; i < DIV_ROUND_UP(table->entries, 512u); i++) {
         if (!mfn_equal(table->frames[i], MFN_INVALID)) {
-            expect(table->frames[i].number, true);
+            expect_own(id, table->frames[i].number);
         }
     }
 }
 
 static void expect_of_vcpu(const struct vcpu *vcpu)
 {
+    domid_t id = vcpu->domain->id;
+
     if (vcpu->pv.kernel_l4.number != 0) {
-        expect(vcpu->pv.kernel_l4.number, true);
+        expect_own(id, vcpu->pv.kernel_l4.number);
     }
     if (vcpu->pv.user_l4.number != 0) {
-        expect(vcpu->pv.user_l4.number, true);
+        expect_own(id, vcpu->pv.user_l4.number);
     }
-    expect_descriptors(&vcpu->pv.gdt);
-    expect_descriptors(&vcpu->pv.ldt);
+    expect_descriptors(id, &vcpu->pv.gdt);
+    expect_descriptors(id, &vcpu->pv.ldt);
     if (vcpu->info_page != NULL) {
-        expect_page(vcpu->info_page);
+        expect_own(id, page_frame(vcpu->info_page).number);
     }
     if (vcpu->events != NULL && vcpu->events->control_page != NULL) {
-        expect_page(vcpu->events->control_page);
+        expect_own(id, page_frame(vcpu->events->control_page).number);
     }
 }
 
-static void expect_of_fifo(const struct fifo *fifo)
+static void expect_of_fifo(domid_t id, const struct fifo *fifo)
 {
     for (unsigned int i = 0; fifo != NULL && i < fifo->pages; i++) {
-        expect_page(page_of(direct_map_frame(fifo->page[i])));
+        expect_own(id, direct_map_frame(fifo->page[i]).number);
     }
 }
 
@@ -298,6 +305,19 @@ static uint32_t grants_of(const struct grant_table *table, uint64_t frame)
     return count;
 }
 
+/* A mapping is of what its granter granted to the mapper, and of memory that is, or was, the
+ * granter's own. */
+static void check_mapping(const struct domain *granter, domid_t mapper, grant_ref_t ref)
+{
+    const struct grant_active *entry = grant_active_of(granter->grants, ref);
+    domid_t owner = page_owner(page_of(mfn(entry->frame)));
+
+    if (entry->user != mapper || (owner < DOMAIN_LIMIT && owner != granter->id)) {
+        finding("domain %u maps grant %u of domain %u: it is for domain %u, the frame domain %u's",
+                mapper, ref, granter->id, entry->user, owner);
+    }
+}
+
 /* A granter's entries are in use by those who map them, and by nobody else. */
 static void check_granter(const struct domain *granter)
 {
@@ -320,7 +340,10 @@ static void check_granter(const struct domain *granter)
         for (uint32_t i = 0; its != NULL && i < its->track_frames * GRANT_TRACK_ENTRIES; i++) {
             const struct grant_track *track = track_of(its, i);
 
-            mappings += track->state != 0 && track->granter == granter;
+            if (track->state != 0 && track->granter == granter) {
+                check_mapping(granter, mapper->id, track->ref);
+                mappings++;
+            }
         }
         domain_put(mapper);
     }
@@ -381,7 +404,7 @@ static void check_domain(const struct domain *domain)
         check_granter(domain);
     }
     if (domain->events != NULL) {
-        expect_of_fifo(domain->events->fifo);
+        expect_of_fifo(domain->id, domain->events->fifo);
         check_ports(domain);
     }
 }

@@ -63,7 +63,7 @@ bool softirq[2]; /* SOFTIRQ_SCHEDULE */
 bool wake[2];    /* VECTOR_WAKE is on its way */
 
 /* --- V's kernel --- */
-mtype = { RUN, CLI, POLLED, STI, STI_LOOK, HANDLER, SELECT, PORT_0, PORT_1, AGAIN };
+mtype = { RUN, CLI, POLLED, STI, HANDLER, SELECT, PORT_0, PORT_1, AGAIN };
 mtype at = RUN;
 byte guest_left = GUEST, irqs_left = IRQS, slices_left = SLICES;
 
