@@ -356,19 +356,23 @@ static struct {
     int sign; /* 0: none is under way */
     domid_t id;
     unsigned int order;
-    uint64_t frames;
+    uint64_t frames, others;
 } reservation;
 
-/* Those with their owner's reference: one that is given up may stay mapped. */
-static uint64_t frames_of(domid_t id)
+/* Those with their owner's reference: one that is given up may stay mapped.  *others: of other
+ * domains. */
+static uint64_t frames_of(domid_t id, uint64_t *others)
 {
     uint64_t frames = 0;
 
+    *others = 0;
     FOR_EACH_RAM_FRAME(frame)
     {
         const struct page *page = page_of(mfn(frame));
+        bool allocated = (page->refs & PAGE_REF_ALLOCATED) != 0;
 
-        frames += page_owner(page) == id && (page->refs & PAGE_REF_ALLOCATED) != 0;
+        frames += page_owner(page) == id && allocated;
+        *others += page_owner(page) != id && allocated;
     }
     return frames;
 }
@@ -387,24 +391,27 @@ void reservation_begin(const struct cpu_regs *regs)
     reservation.id = request.domid == DOMID_SELF ? current->domain->id : request.domid;
     reservation.order = request.extent_order;
     reservation.sign = regs->rdi == XENMEM_decrease_reservation ? -1 : 1;
-    reservation.frames = frames_of(reservation.id);
+    reservation.frames = frames_of(reservation.id, &reservation.others);
 }
 
 /* Frames may be given up that were before, and those of half an extent (docs/errors.md). */
 void reservation_end(const struct cpu_regs *regs)
 {
     int64_t done = (int64_t)regs->rax;
-    uint64_t frames, moved, told;
+    uint64_t frames, others, moved, told;
 
     if (reservation.sign == 0 || done < 0) {
         return;
     }
-    frames = frames_of(reservation.id);
+    frames = frames_of(reservation.id, &others);
     told = done == 0 ? 0 : (uint64_t)done << reservation.order;
     moved = reservation.sign > 0 ? frames - reservation.frames : reservation.frames - frames;
     if (reservation.sign > 0 ? moved != told : moved >= told + (UINT64_C(1) << reservation.order)) {
         finding("%ld extents of order %u are said to be done, and %ld frames moved", done,
                 reservation.order, (int64_t)moved);
+    }
+    if (others != reservation.others) {
+        finding("others had %lu frames, now %lu", reservation.others, others);
     }
 }
 
