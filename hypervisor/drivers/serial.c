@@ -114,6 +114,7 @@ static bool wait_transmitter(void)
         cpu_pause();
     }
     uart.port = 0;
+    uart.interrupts = false;
     return false;
 }
 
