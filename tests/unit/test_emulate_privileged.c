@@ -919,6 +919,19 @@ START_TEST(a_single_step_follows_and_resume_is_cleared)
 }
 END_TEST
 
+START_TEST(code_of_32_bits_goes_on_at_0)
+{
+    struct cpu_regs regs = { .rip = 0xffffffff };
+
+    pv_retire(&regs, 2);
+    ck_assert_uint_eq(regs.rip, UINT64_C(0x100000001));
+    neighbour.code32 = true;
+    regs.rip = 0xffffffff;
+    pv_retire(&regs, 2);
+    ck_assert_uint_eq(regs.rip, 1);
+}
+END_TEST
+
 START_TEST(forced_cpuid_is_told_from_everything_else)
 {
     static const uint8_t forced[] = { 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2 };
@@ -1311,6 +1324,7 @@ int main(void)
         cpuid_that_faults_is_carried_out_for_programs_too,
         an_instruction_at_the_end_of_the_last_page_is_found,
         a_single_step_follows_and_resume_is_cleared,
+        code_of_32_bits_goes_on_at_0,
         forced_cpuid_is_told_from_everything_else,
         ports_of_the_control_domain_are_the_machines,
         other_domains_find_an_empty_bus,

@@ -39,6 +39,7 @@ static struct {
     unsigned int error_at; /* ... at its n-th call; 0: always */
     unsigned int busy_for; /* so many calls find the entry changed first */
     unsigned int injected; /* vector, of the last exception */
+    bool code32;           /* of any segment but the one all 64-bit kernels have */
 } neighbour;
 
 static struct page *table_page;
@@ -75,7 +76,7 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t frame, unsigned int index, pte_t old
 bool pv_code_is_64bit(const struct cpu_regs *regs)
 {
     ck_assert_uint_ne((uint16_t)regs->cs, FLAT_RING3_CS64); /* everybody knows that one */
-    return true;
+    return !neighbour.code32;
 }
 
 void pv_inject_exception(struct cpu_regs *regs, struct vcpu *vcpu, unsigned int vector,
@@ -496,6 +497,18 @@ START_TEST(addresses_of_32_bits_wrap)
 }
 END_TEST
 
+START_TEST(in_32_bit_code_a_rex_prefix_is_an_instruction)
+{
+    struct cpu_regs regs;
+
+    neighbour.code32 = true;
+    START(&regs, 0x48, 0x89, 0x07); /* dec %eax */
+    regs.cs = 0;
+    ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0));
+    ck_assert_uint_eq(neighbour.writes, 0);
+}
+END_TEST
+
 START_TEST(a_program_may_not)
 {
     struct cpu_regs regs;
@@ -545,6 +558,9 @@ START_TEST(an_operand_across_two_entries_is_refused)
         regs.rdi = offset;
         regs.rax = 0x11223344;
         ck_assert_int_eq(pv_emulate_pt_write(vcpu, &regs, offset), offset <= 4);
+        START(&regs, 0x48, 0x89, 0x07); /* mov %rax, (%rdi) */
+        regs.rdi = offset;
+        ck_assert_int_eq(pv_emulate_pt_write(vcpu, &regs, offset), offset == 0);
         START(&regs, 0x0f, 0xc7, 0x0f); /* cmpxchg8b (%rdi) */
         regs.rdi = offset;
         ck_assert_int_eq(pv_emulate_pt_write(vcpu, &regs, offset), offset == 0);
@@ -842,6 +858,7 @@ int main(void)
         a_store_whose_code_is_gone_is_refused,
         a_store_whose_code_ends_too_early_is_refused,
         addresses_of_32_bits_wrap,
+        in_32_bit_code_a_rex_prefix_is_an_instruction,
         a_program_may_not,
         what_is_no_table_is_the_guests_business,
         an_instruction_that_writes_elsewhere_is_refused,
