@@ -331,13 +331,17 @@ END_TEST
 
 START_TEST(a_context_is_set_once_and_a_program_has_tables_of_its_own)
 {
+    pte_t *shown = &table_of(page_of(mfn(0)))[pte_index(M2P_GUEST_START, 4)];
+
     context.flags = 0;
     context.ctrlreg[1] = 0;
     check_refused(-XEN_EINVAL);
     context.flags = VGCF_in_kernel;
+    *shown = CORE_MARK;
     ck_assert_int_eq(pv_vcpu_initialise(vcpu, &context), 0);
     hold(1, 0);
     ck_assert_uint_eq(vcpu->pv.user_l4.number, 0);
+    ck_assert_uint_eq(*shown, CORE_MARK); /* frame 0 is no table, it means that there is none */
     ck_assert_int_eq(pv_vcpu_initialise(vcpu, &context), -XEN_EEXIST);
     hold(1, 0);
 }

@@ -341,6 +341,22 @@ START_TEST(the_toolstack_finds_each_frame_by_number)
 }
 END_TEST
 
+START_TEST(a_status_frame_comes_with_the_frames_it_is_for)
+{
+    struct domain *wide = fake_domain_new(7, 1, false);
+    mfn_t frame = MFN_INVALID;
+
+    ck_assert_int_eq(grant_table_create(wide, 16, 1), 0);
+    rig_use_version(wide, 2);
+    ck_assert_int_eq(grant_table_frame(wide, 1, true, &frame), 0);
+    ck_assert(mfn_equal(frame, direct_map_frame(wide->grants->status[1])));
+    ck_assert_uint_eq(wide->grants->frames, 9);
+    ck_assert_int_eq(grant_table_frame(wide, 2, true, &frame), -XEN_EINVAL);
+    grant_table_destroy(wide);
+    fake_domain_free(wide);
+}
+END_TEST
+
 START_TEST(status_frames_come_with_version_2)
 {
     uint64_t list[2] = { 0 };
@@ -575,6 +591,7 @@ int main(void)
     tcase_add_test(tests, the_debug_key_shows_the_entries_in_use_and_not_too_many);
     tcase_add_test(tests, other_domains_tables_are_the_control_domains_business);
     tcase_add_test(tests, the_toolstack_finds_each_frame_by_number);
+    tcase_add_test(tests, a_status_frame_comes_with_the_frames_it_is_for);
     tcase_add_test(tests, status_frames_come_with_version_2);
     tcase_add_test(tests, a_table_of_version_2_grows_with_its_status);
     tcase_add_test(tests, the_version_is_one_or_two);
