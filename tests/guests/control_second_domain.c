@@ -26,6 +26,27 @@ static void refused_calls(void)
               "the console");
 }
 
+static void refused_facts(void)
+{
+    static char line[1024];
+    struct xen_memory_map of_machine = { .nr_entries = 4, .buffer = line };
+    struct xen_memory_reservation claim = { .nr_extents = 0, .domid = 0 };
+    struct xen_mem_acquire_resource table = { .domid = 0, .type = XENMEM_resource_grant_table };
+    struct xen_feature_info features = { .submap_idx = 0 };
+
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_machine_memory_map, &of_machine),
+              -XEN_EPERM, "the machine's map");
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_claim_pages, &claim), -XEN_EPERM,
+              "a claim of dom0's");
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_acquire_resource, &table), -XEN_EPERM,
+              "dom0's grant table, by its frames");
+    expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_commandline, line), 0,
+              "the command line");
+    expect(memcmp(line, "<denied>", 9) == 0, "is not told");
+    expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_get_features, &features), 0, "features");
+    expect_eq(features.submap & (1u << XENFEAT_dom0), 0, "it is not dom0");
+}
+
 /* By each call that takes a domain's id beside a frame. */
 static void refused_of_first(uint64_t frame)
 {
@@ -107,6 +128,7 @@ static void as_second(void)
     expect(shared->wc_sec > 1000000000u || shared->wc_sec_hi != 0, "the time of day");
     expect(now() > 0, "the time");
     refused_calls();
+    refused_facts();
     refused_memory();
     refused_devices();
 }
