@@ -5,13 +5,17 @@
  * Source: public headers; answers watched on Debian's Xen.
  * PEER: differs: reading PCI configuration without a right to it gives 0 there, all ones here
  */
+#include "guest-pv-headers/mca.h"
 #include "tests/guests/lib/second.h"
+
+#define LARGEST 9 /* order of what a guest may ask for in one piece */
 
 static void refused_calls(void)
 {
     struct xen_domctl request;
     struct xen_sysctl about;
     struct xen_platform_op platform;
+    struct xen_mc checks = { .cmd = XEN_MC_fetch, .interface_version = XEN_MCA_INTERFACE_VERSION };
     static char text[] = "not for you\n";
 
     memset(&request, 0, sizeof(request));
@@ -21,6 +25,7 @@ static void refused_calls(void)
     memset(&platform, 0, sizeof(platform));
     platform.interface_version = XENPF_INTERFACE_VERSION;
     expect_eq(hypercall1(__HYPERVISOR_platform_op, &platform), -XEN_EPERM, "platform_op");
+    expect_eq(hypercall1(__HYPERVISOR_mca, &checks), -XEN_EPERM, "mca");
     expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_build_id, 0), -XEN_EPERM, "build id");
     expect_eq(hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, sizeof(text), text), -XEN_EPERM,
               "the console");
@@ -45,6 +50,11 @@ static void refused_facts(void)
     expect(memcmp(line, "<denied>", 9) == 0, "is not told");
     expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_get_features, &features), 0, "features");
     expect_eq(features.submap & (1u << XENFEAT_dom0), 0, "it is not dom0");
+    expect_eq(features.submap & (1u << XENFEAT_pae_pgdir_above_4gb), 0, "it did not ask for it");
+    expect_eq(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3),
+              0, "it asks");
+    expect_eq(hypercall2(__HYPERVISOR_xen_version, XENVER_get_features, &features), 0, "features");
+    expect(features.submap & (1u << XENFEAT_pae_pgdir_above_4gb), "and has it");
 }
 
 /* By each call that takes a domain's id beside a frame. */
@@ -101,8 +111,26 @@ static void refused_memory(void)
               "memory for dom0");
     more.domid = DOMID_SELF;
     more.nr_extents = 1000;
-    expect(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &more) <= 64,
+    expect(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &more) < 1000,
            "memory beyond the limit");
+}
+
+/* While its limit has room for either. */
+static void refused_orders(void)
+{
+    static unsigned long number;
+    struct xen_memory_reservation piece = {
+        .extent_start = &number, .nr_extents = 1, .extent_order = LARGEST + 1, .domid = DOMID_SELF
+    };
+    struct xen_memory_exchange swap = { .in = piece, .out = piece };
+
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_exchange, &swap), -XEN_EPERM,
+              "an exchange of a piece that is too large");
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &piece), 0,
+              "a piece that is too large");
+    piece.extent_order = LARGEST;
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &piece), 1,
+              "the largest");
 }
 
 static void refused_devices(void)
@@ -129,12 +157,14 @@ static void as_second(void)
     expect(now() > 0, "the time");
     refused_calls();
     refused_facts();
+    refused_orders();
     refused_memory();
     refused_devices();
 }
 
 void test_main(void)
 {
+    struct xen_domctl room = { .u.max_mem.max_memkb = (SECOND_PAGES + 1100) * 4 };
     unsigned int domain;
     struct xen_domctl_getdomaininfo info;
 
@@ -142,7 +172,12 @@ void test_main(void)
         as_second();
         return;
     }
-    domain = second_start();
+    domain = second_make(1);
+    if (domain == NO_DOMAIN || !second_build(domain)) {
+        test_abort("cannot make the second domain");
+    }
+    expect_eq(domctl(&room, XEN_DOMCTL_max_mem, domain), 0, "room for large pieces");
+    expect_eq(domctl_plain(XEN_DOMCTL_unpausedomain, domain), 0, "it runs");
     expect_eq(second_wait(domain, 5000), SHUTDOWN_poweroff, "the second domain's verdict");
     info = second_info(domain);
     expect_eq(info.nr_online_vcpus, 1, "one vCPU was up");
