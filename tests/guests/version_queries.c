@@ -53,6 +53,8 @@ static void check_features(void)
     expect_eq(info.submap & BIT(XENFEAT_mmu_pt_update_preserve_ad),
               BIT(XENFEAT_mmu_pt_update_preserve_ad), "PRESERVE_AD is offered");
     expect_eq(info.submap & BIT(XENFEAT_dom0), BIT(XENFEAT_dom0), "dom0 is told it is");
+    expect_eq(info.submap & BIT(XENFEAT_pae_pgdir_above_4gb), BIT(XENFEAT_pae_pgdir_above_4gb),
+              "dom0 has what others ask for");
     expect_eq(info.submap & BIT(XENFEAT_auto_translated_physmap), 0, "a PV guest translates");
     expect_eq(info.submap & BIT(XENFEAT_writable_page_tables), 0, "page tables are not writable");
     expect_eq(info.submap & BIT(XENFEAT_gnttab_map_avail_bits), BIT(XENFEAT_gnttab_map_avail_bits),
