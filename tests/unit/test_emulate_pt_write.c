@@ -36,7 +36,8 @@ static struct {
     unsigned int writes;
     pte_t adds;            /* bits it stores beside what it was given */
     int error;             /* what pt_write_entry() answers ... */
-    unsigned int error_at; /* ... at its n-th call; 0: always */
+    unsigned int error_at; /* ... at its n-th call; 0: always ... */
+    bool errors_stay;      /* ... and after that */
     unsigned int busy_for; /* so many calls find the entry changed first */
     unsigned int injected; /* vector, of the last exception */
     bool code32;           /* of any segment but the one all 64-bit kernels have */
@@ -59,7 +60,8 @@ int pt_write_entry(struct vcpu *vcpu, mfn_t frame, unsigned int index, pte_t old
     ck_assert(mfn_equal(frame, page_frame(table_page)));
     neighbour.writes++;
     if (neighbour.error != 0 &&
-        (neighbour.error_at == 0 || neighbour.error_at == neighbour.writes)) {
+        (neighbour.error_at == 0 || neighbour.error_at == neighbour.writes ||
+         (neighbour.errors_stay && neighbour.error_at < neighbour.writes))) {
         return neighbour.error;
     }
     if (neighbour.busy_for > 0) {
@@ -740,6 +742,25 @@ static void start_pair(struct cpu_regs *regs)
     regs->rcx = 0x55;
 }
 
+START_TEST(cmpxchg16b_writes_only_what_changes)
+{
+    struct cpu_regs regs;
+
+    start_pair(&regs);
+    regs.rbx = regs.rax;
+    regs.rcx = regs.rdx;
+    ck_assert(pv_emulate_pt_write(vcpu, &regs, 0x1010));
+    ck_assert_uint_eq(regs.rflags & ZF, ZF);
+    ck_assert_uint_eq(neighbour.writes, 0);
+
+    start_pair(&regs);
+    regs.rbx = regs.rax;
+    neighbour.error = -XEN_EINVAL;
+    ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0x1010));
+    ck_assert_uint_eq(neighbour.writes, 1); /* nothing to put back */
+}
+END_TEST
+
 START_TEST(cmpxchg16b_changes_both_entries_or_none)
 {
     struct cpu_regs regs;
@@ -773,6 +794,15 @@ START_TEST(cmpxchg16b_changes_both_entries_or_none)
     ck_assert_uint_eq(neighbour.writes, 3);
     ck_assert_uint_eq(table[2], 0x22);
     ck_assert_uint_eq(table[3], 0x33);
+    ck_assert_uint_eq(fake.guest_logs, 0);
+
+    start_pair(&regs);
+    neighbour.writes = 0;
+    neighbour.errors_stay = true;
+    ck_assert(!pv_emulate_pt_write(vcpu, &regs, 0x1010));
+    ck_assert_uint_eq(table[2], 0x44);
+    ck_assert_uint_eq(fake.guest_logs, 1); /* half of it stays */
+    neighbour.errors_stay = false;
 
     start_pair(&regs);
     neighbour.writes = 0;
@@ -870,6 +900,7 @@ int main(void)
         a_comparison_that_fails_writes_nothing,
         a_bit_number_in_a_register_reaches_other_entries,
         stos_goes_one_step_at_a_time,
+        cmpxchg16b_writes_only_what_changes,
         cmpxchg16b_changes_both_entries_or_none,
         what_is_like_cmpxchg16b_changes_one_entry,
         sixteen_bytes_do_not_fit_into_an_entry,
