@@ -59,13 +59,15 @@ static int other_holder(struct store_client *store, uint32_t transaction,
                         const struct guest_claim *claim, const char *path,
                         struct vmctl_error *error)
 {
+    struct vmctl_error none = { .code = 0 };
     uint64_t holder = 0;
-    int r = guest_store_read_number(store, transaction, path, &holder, error);
+    int r = guest_store_read_number(store, transaction, path, &holder, &none);
 
     if (r == -ENOENT || r == -EINVAL) {
         return 0;
     }
     if (r < 0) {
+        *error = none;
         return r;
     }
     return holder == claim->domid || !domain_exists(claim->privcmd, holder) ? 0 : (int)holder;

@@ -87,7 +87,10 @@ def missing(tree, page, line, functions):
 
 
 def untested(tree, row):
-    """What a row of promises names as a test that is none."""
+    """What a row of promises names as a test that is none.
+
+    A case or a row of figures is any quoted word of the file that is named.
+    """
     cells = row.split("|")
     if len(cells) != 6:
         yield "a row has four columns"

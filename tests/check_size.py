@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests"))
 from count_lines import code_lines, main  # noqa: E402
 
 # The promise is 20,000 (`make size`). This is where the core stands.
-CEILING = 19982
+CEILING = 19984
 
 CASES = [
     (".c", "int a; /* b */\n\n// c\n/* d\n e */ int f;\n/* g */\n", 2),

@@ -2,8 +2,6 @@
 /* A guest's log file: see transcript.h. */
 #include "dom0-tools/console/transcript.h"
 
-#include "libvmctl/file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +11,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "libvmctl/file.h"
 
 #define NAME_LIMIT 200u
 

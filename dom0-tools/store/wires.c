@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dom0-tools/daemons/frame.h"
+#include "dom0-tools/daemons/report.h"
 
 #define EVENTS           64
 #define SENDS            64 /* connections sent to before the next look at who asks */
@@ -163,14 +164,13 @@ static void keep_journal(struct wires *wires)
     r = stored_compact(wires->stored);
     if (r < 0) {
         if (!wires->journal_failed) {
-            (void)fprintf(stderr,
-                          "paravane-stored: the journal cannot be written (%s); until it can, "
-                          "a restart would lose what changes now\n",
-                          strerror(-r));
+            report("the journal cannot be written (%s); until it can, a restart would lose what "
+                   "changes now",
+                   strerror(-r));
         }
         wires->journal_retry = wires_now() + JOURNAL_RETRY_MS;
     } else if (wires->journal_failed) {
-        (void)fprintf(stderr, "paravane-stored: the journal is written again\n");
+        report("the journal is written again");
     }
     wires->journal_failed = r < 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dom0-tools/daemons/report.h"
 #include "dom0-tools/store/ring.h"
 #include "dom0-tools/store/wires.h"
 #include "guest-pv-headers/grant_table.h"
@@ -321,7 +322,7 @@ static void check_domains(struct wires *wires)
     bool tell = false;
 
     if (states == NULL || ask_states(wires, states) < 0) {
-        (void)fprintf(stderr, "paravane-stored: the list of domains cannot be had\n");
+        report("the list of domains cannot be had");
         free(states);
         return;
     }
@@ -362,8 +363,7 @@ int domains_begin(struct wires *wires, struct vmctl_error *error)
         }
         r = domains_attach(wires, domain->ring, domain->mfn, domain->port);
         if (r < 0) {
-            (void)fprintf(stderr, "paravane-stored: domain %u cannot be attached again: %s\n",
-                          domain->domid, strerror(-r));
+            report("domain %u cannot be attached again: %s", domain->domid, strerror(-r));
         }
     }
     return 0;

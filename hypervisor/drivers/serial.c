@@ -113,8 +113,8 @@ static bool wait_transmitter(void)
         }
         cpu_pause();
     }
-    uart.port = 0;
     uart.interrupts = false;
+    uart.port = 0;
     return false;
 }
 

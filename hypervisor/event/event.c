@@ -693,8 +693,10 @@ static void status_of(const struct channel *channel, struct evtchn_status *out)
     if (out->status == EVTCHNSTAT_interdomain) {
         out->u.interdomain.dom = binding_domain(binding)->id;
         out->u.interdomain.port = channel->value;
-    } else { /* u.pirq and u.unbound.dom are the same place; for others it means nothing */
-        out->u.virq = channel->value;
+    } else if (out->status == EVTCHNSTAT_unbound) {
+        out->u.unbound.dom = (domid_t)channel->value;
+    } else if (out->status == EVTCHNSTAT_pirq || out->status == EVTCHNSTAT_virq) {
+        out->u.virq = channel->value; /* u.pirq is the same place */
     }
 }
 

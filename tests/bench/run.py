@@ -318,7 +318,8 @@ def parse_options(argv):
                         help="of " + ",".join(SYSTEMS))
     parser.add_argument("--runs", type=int, choices=(1, 2, 3), default=2,
                         help="boots per figure (%(default)s)")
-    parser.add_argument("--check", action="store_true", help="a missed figure is a failure, or one that differs")
+    parser.add_argument("--check", action="store_true",
+                        help="a missed figure is a failure, or one that differs")
     parser.add_argument("--json", type=pathlib.Path,
                         help="where the table goes to be read by programs "
                              "(BUILD/tests/bench/figures.json)")

@@ -10,8 +10,21 @@
 static struct evtchn_status status_of(unsigned int port)
 {
     struct evtchn_status status = { .dom = DOMID_SELF, .port = port };
+    uint8_t *told = (uint8_t *)&status.u;
+    size_t size = 0;
 
+    memset(told, 0xa5, sizeof(status.u));
     expect_eq(hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_status, &status), 0, "status");
+    if (status.status == EVTCHNSTAT_interdomain) {
+        size = sizeof(status.u.interdomain);
+    } else if (status.status == EVTCHNSTAT_unbound) {
+        size = sizeof(status.u.unbound.dom);
+    } else if (status.status == EVTCHNSTAT_virq) {
+        size = sizeof(status.u.virq);
+    }
+    for (; size < sizeof(status.u); size++) {
+        expect_eq(told[size], 0xa5, "nothing beyond what its state has");
+    }
     return status;
 }
 

@@ -163,6 +163,11 @@ static inline struct evtchn_status status_of(domid_t domain, long port)
 
     ck_assert_int_eq(operation(EVTCHNOP_status, &args), 0);
     ck_assert_uint_eq(args.dom, domain);
+    if (args.status == EVTCHNSTAT_closed || args.status == EVTCHNSTAT_ipi) {
+        ck_assert_uint_eq(args.u.virq, UINT32_MAX); /* as the caller had it */
+    } else if (args.status == EVTCHNSTAT_unbound) {
+        ck_assert_uint_eq(args.u.virq >> 16, UINT16_MAX);
+    }
     return args;
 }
 

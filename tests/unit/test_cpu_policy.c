@@ -315,6 +315,7 @@ END_TEST
 /* In the order of the public header, and 0 for words it may have one day. */
 START_TEST(the_toolstack_is_told_all_features)
 {
+    /* Of all ones, what the rules of hypervisor/pv/cpu_policy.c leave. */
     static const uint32_t wanted[] = { 0x1fc9c3f5, 0xf6d83203, 0xebd1cbf5, 0x002109e3, 0x00000007,
                                        0x218c2369, 0x1a000700, 0x00000100, 0x00000005, 0x00004410,
                                        0x00001c10, 0x00000044, 0,          0 };

@@ -21,6 +21,7 @@
 #include "hypervisor/x86/fpu.h"
 #include "hypervisor/x86/tlb.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/dirty_stack.h"
 #include "tests/unit/privileged_machine.h"
 #include "tests/unit/suite.h"
 
@@ -837,16 +838,6 @@ START_TEST(what_is_not_emulated_is_refused)
     }
 }
 END_TEST
-
-/* Fill what later calls find on the stack: it is no code, whatever it says. */
-static __attribute__((noinline)) void leave_on_stack(uint8_t byte)
-{
-    volatile uint8_t area[4096];
-
-    for (size_t i = 0; i < sizeof(area); i++) {
-        area[i] = byte;
-    }
-}
 
 START_TEST(code_that_cannot_be_read_is_refused)
 {

@@ -13,6 +13,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/decode_bytes.h"
+#include "tests/unit/dirty_stack.h"
 #include "tests/unit/native.h"
 #include "tests/unit/require.h"
 #include "tests/unit/suite.h"
@@ -430,15 +431,6 @@ START_TEST(stores_of_other_forms_are_decoded)
 END_TEST
 
 /* Fill what later calls find on the stack: it is no code, whatever it says. */
-static __attribute__((noinline)) void leave_on_stack(uint8_t byte)
-{
-    volatile uint8_t area[4096];
-
-    for (size_t i = 0; i < sizeof(area); i++) {
-        area[i] = byte;
-    }
-}
-
 START_TEST(a_store_whose_code_is_gone_is_refused)
 {
     struct cpu_regs regs;

@@ -223,7 +223,9 @@ START_TEST(a_renamed_guest_has_its_new_name_everywhere)
 {
     char *xml = NULL;
 
+    error.code = 7;
     ck_assert_int_eq(vmctl_rename(handle, 1, "www", &error), 0);
+    ck_assert_int_eq(error.code, 7); /* nothing went wrong: nothing is said */
     ck_assert_uint_eq(find("www"), 1);
     ck_assert_ptr_null(fake_store_get("/paravane/name/web"));
     ck_assert(node_is("/local/domain/1/name", "www"));
