@@ -8,7 +8,8 @@
 #include "guest-pv-headers/mca.h"
 #include "tests/guests/lib/second.h"
 
-#define LARGEST 9 /* order of what a guest may ask for in one piece */
+#define LARGEST 9    /* order of what a guest may ask for in one piece */
+#define ROOM    1100 /* pages it may have beside its own: for more than such a piece */
 
 static void refused_calls(void)
 {
@@ -81,7 +82,7 @@ static void refused_memory(void)
 {
     struct xen_memory_reservation more;
     uint64_t *entry = entry_of(spare_va(), 1);
-    static uint64_t numbers[1000];
+    static uint64_t numbers[ROOM + 1];
     uint64_t first = 0x100;
     long result;
 
@@ -110,8 +111,8 @@ static void refused_memory(void)
     expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &more), 0,
               "memory for dom0");
     more.domid = DOMID_SELF;
-    more.nr_extents = 1000;
-    expect(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &more) < 1000,
+    more.nr_extents = ROOM + 1;
+    expect(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &more) <= ROOM,
            "memory beyond the limit");
 }
 
@@ -131,6 +132,8 @@ static void refused_orders(void)
     piece.extent_order = LARGEST;
     expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_increase_reservation, &piece), 1,
               "the largest");
+    expect_eq(hypercall2(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, &piece), 1,
+              "given back: what follows takes each frame that it does not know for another's");
 }
 
 static void refused_devices(void)
@@ -164,7 +167,7 @@ static void as_second(void)
 
 void test_main(void)
 {
-    struct xen_domctl room = { .u.max_mem.max_memkb = (SECOND_PAGES + 1100) * 4 };
+    struct xen_domctl room = { .u.max_mem.max_memkb = (SECOND_PAGES + ROOM) * 4 };
     unsigned int domain;
     struct xen_domctl_getdomaininfo info;
 
